@@ -1,0 +1,1 @@
+"""Gathers telemetry, redacts it, hands it to sinks."""

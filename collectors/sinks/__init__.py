@@ -1,0 +1,1 @@
+"""Where clean records go: one sink a file."""

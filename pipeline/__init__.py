@@ -1,0 +1,1 @@
+"""The gateway. Composes redactors and collectors with routing, keys, vaults, ledger and store."""

@@ -1,0 +1,34 @@
+"""Identifiers: ULIDs for rows and requests, `lgk_…` for virtual keys.
+
+ULID: 48 bits of milliseconds and 80 random bits in Crockford's base 32, 26 characters (github.com/ulid/spec).
+Virtual key: `lgk_` and 43 base 62 characters, which hold 256 random bits.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+KEY_LENGTH = 43
+
+
+def ulid(now_us: int, entropy: int | None = None) -> str:
+    """Make a ULID for a time (epoch microseconds) and 80 bits of entropy (random when not given)."""
+    random_bits = secrets.randbits(80) if entropy is None else entropy
+    number = ((now_us // 1_000) << 80) | random_bits
+    digits = []
+    for _ in range(26):
+        number, digit = divmod(number, 32)
+        digits.append(_CROCKFORD[digit])
+    return "".join(reversed(digits))
+
+
+def token(prefix: str, entropy: int | None = None) -> str:
+    """Make a bearer token: the prefix (`lgk`, `lgc`, `lgs`, …), an underscore, and 256 bits in 43 base 62 characters."""
+    number = secrets.randbits(256) if entropy is None else entropy
+    digits = []
+    for _ in range(KEY_LENGTH):
+        number, digit = divmod(number, 62)
+        digits.append(_BASE62[digit])
+    return f"{prefix}_" + "".join(reversed(digits))

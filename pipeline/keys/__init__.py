@@ -1,0 +1,1 @@
+"""Virtual keys and their caveats, budgets, rate limits, dashboard users."""

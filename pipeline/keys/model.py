@@ -1,0 +1,48 @@
+"""Who is asking: a virtual key, its role and its caveats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["admin", "manager", "auditor", "key"]
+KeyStatus = Literal["active", "blocked", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualKey:
+    """A key as the store knows it: never its text, which is shown once and kept only as an HMAC.
+
+    `hint` is what a person may see (`lgk_…` and the last four characters). `models` empty means every model of the
+    workspace. `rpm_limit` 0 means none. Times are epoch microseconds, 0 for never. `expires_us` also ends the overlap of a
+    rotated key.
+    """
+
+    id: str
+    org_id: str
+    workspace_id: str
+    workspace: str
+    alias: str
+    role: Role
+    status: KeyStatus
+    hint: str
+    models: tuple[str, ...] = ()
+    expires_us: int = 0
+    rpm_limit: int = 0
+    policy: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    created_us: int = 0
+    revoked_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A proven identity: what every later step knows of who is asking."""
+
+    key: VirtualKey
+
+    @property
+    def workspace(self) -> str:
+        """The workspace's slug."""
+        return self.key.workspace

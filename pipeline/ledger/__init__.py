@@ -1,0 +1,1 @@
+"""What is written down: events, charges, reservations, the hash chain, and the one durable writer."""

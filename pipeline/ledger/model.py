@@ -1,0 +1,159 @@
+"""What the ledger speaks of. Nothing enters it that is not numbers, ids, closed vocabulary or `Clean`.
+
+One call is two durable transactions: `open` writes the intent and reserves the budget at every level before any byte
+goes upstream; `close` writes outcome, charges, outbox rows and the end of the reservation before the client sees the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+from collectors.model import OutboxRow
+from redactors.model import Clean, Json
+
+T = TypeVar("T")
+
+ScopeKind = Literal["org", "workspace", "key", "model", "child"]
+ChargeState = Literal["observed", "estimated", "aborted_drained", "aborted_estimated", "unknown", "adjusted", "cached"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, `source:subject:action` (`gateway:call:start`, `policy:prompt:block`, `admin:key:revoke`).
+
+    `at_us` is epoch microseconds, UTC. `actor` is a key id, a user name or `system`. `outcome` is `ok`, `refused`,
+    `failed`, `unknown`, …. `detail` is the rest, redacted. Sequence, previous hash and hash are added by the ledger.
+    """
+
+    id: str
+    at_us: int
+    kind: str
+    actor: str
+    outcome: str
+    detail: Clean[Json]
+    request_id: str = ""
+    org_id: str = "default"
+    workspace_id: str = ""
+    key_id: str = ""
+    model: str = ""
+    target_id: str = ""
+    status: int = 0
+    error: str = ""
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money and tokens of one attempt. Costs are integer micro-dollars; buckets are disjoint (see routing's `Usage`)."""
+
+    id: str
+    request_id: str
+    at_us: int
+    org_id: str
+    workspace_id: str
+    key_id: str
+    model: str
+    target_id: str
+    provider: str
+    provider_model: str
+    state: ChargeState
+    cost_micros: int
+    price_digest: str
+    tokens_input: int = 0
+    tokens_cache_read: int = 0
+    tokens_cache_write_5m: int = 0
+    tokens_cache_write_1h: int = 0
+    tokens_input_audio: int = 0
+    tokens_output: int = 0
+    tokens_reasoning: int = 0
+    tokens_output_audio: int = 0
+    service_tier: str = ""
+    attempt: int = 1
+    streamed: bool = False
+    upstream_id: str = ""
+    secret_reference: str = ""
+    secret_version: str = ""
+    secret_fingerprint: str = ""
+    duration_us: int = 0
+    first_token_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionCount:
+    """How often a rule acted in one call: what the dashboard's redaction page sums."""
+
+    direction: str
+    detector: str
+    rule: str
+    kind: str
+    action: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One level at which a budget may stand: ("org", id), ("workspace", id), ("key", id)."""
+
+    kind: ScopeKind
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Before the act: the start event, and what the call may cost at worst (micro-dollars, rounded up) in every scope.
+
+    Scopes without a budget row are not limited; the others are all reserved or none is.
+    """
+
+    event: Event
+    amount_micros: int
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """After the act, before the client sees its end. Closes the reservation of `request_id` and charges what was used.
+
+    The sum of the charges replaces the reservation in every scope. Idempotent by request id: a second close changes
+    nothing. `redactions` and `outbox` ride in the same transaction.
+    """
+
+    request_id: str
+    events: tuple[Event, ...]
+    charges: tuple[Charge, ...] = ()
+    outbox: tuple[OutboxRow, ...] = ()
+    redactions: tuple[RedactionCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of durability: the event's place in its writer's chain."""
+
+    chain: str
+    seq: int
+    hash: str = field(repr=False, default="")
+
+
+class Ledger(Protocol):
+    """Writes things down durably. Every method returns once the data is on disk and raises LedgerError when it cannot be."""
+
+    async def append(self, event: Event, charge: Charge | None = None) -> Receipt:
+        """Write one event (and its charge) outside a call."""
+        ...
+
+    async def open(self, intent: Intent) -> Receipt:
+        """Write the intent and reserve; raises BudgetExceeded (and writes nothing reserved) when a scope is full."""
+        ...
+
+    async def close(self, settlement: Settlement) -> Receipt:
+        """Settle a call."""
+        ...
+
+    async def change(self, event: Event, apply: Callable[[Any], T]) -> T:
+        """Run an administrative change (`apply(connection)`, a SQLAlchemy Connection) and its event in one transaction.
+
+        An exception of `apply` rolls both back and is raised here.
+        """
+        ...

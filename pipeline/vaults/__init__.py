@@ -1,0 +1,1 @@
+"""Secret references: where provider keys live, and how they are read without ever being kept in our configuration."""

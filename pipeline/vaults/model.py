@@ -1,0 +1,157 @@
+"""What a reference is, what a secret is, and the one method every vault has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NoReturn, Protocol, SupportsIndex, final
+
+ManagerType = str
+"""`aws_sm`, `hashicorp_vault`, `env`, `file`, `local`, `keychain`, …: the name of a `lockgate.vaults` entry point."""
+
+
+@final
+class Secret:
+    """A live secret value. Prints as stars, never serialises; `reveal()` is its one way out.
+
+    `reveal()` is called where the value is spent (an outgoing header) and where it is announced to the `known`
+    detector, nowhere else. `version` is the vault's own version, `fingerprint` a keyed hash (16 hex characters) by which
+    the same value is recognised in audit without being known.
+    """
+
+    __slots__ = ("_value", "fetched_us", "fingerprint", "reference", "version")
+
+    def __init__(self, value: str, *, reference: str, version: str = "", fingerprint: str = "", fetched_us: int = 0) -> None:
+        self._value: Final = value
+        self.reference = reference
+        self.version = version
+        self.fingerprint = fingerprint
+        self.fetched_us = fetched_us
+
+    def reveal(self) -> str:
+        """The value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret(****, reference={self.reference!r}, version={self.version!r})"
+
+    def __str__(self) -> str:
+        return "****"
+
+    def __format__(self, _spec: str) -> str:
+        return "****"
+
+    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a Secret is not serialised")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        import hmac
+
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """A secret reference: a place in a vault, never a value. Field names are Portkey's where it has them.
+
+    `slug` is unique per organization. `auth_config` connects to the vault; its sensitive fields are themselves inner
+    references (`{"secret_key_ref": {...}}`) or, for references made by REST, values that are stored encrypted and shown
+    masked. `secret_path` is the place in the vault, `secret_key` the field of a JSON secret. Times are seconds.
+    `revision` changes with every edit and is part of the cache key.
+    """
+
+    slug: str
+    manager_type: ManagerType
+    secret_path: str
+    auth_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    secret_key: str | None = None
+    version: str | None = None
+    allow_all_workspaces: bool = True
+    allowed_workspaces: tuple[str, ...] = ()
+    cache_ttl_s: float = 300.0
+    negative_ttl_s: float = 15.0
+    max_stale_s: float = 900.0
+    refresh_ahead_ratio: float = 0.8
+    required: bool = True
+    vault: str | None = None
+    revision: str = "0"
+
+    def allows(self, workspace: str) -> bool:
+        """Whether a workspace (by slug) may use this reference."""
+        return self.allow_all_workspaces or workspace in self.allowed_workspaces
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a vault answered: the raw value before field extraction and checks, and the vault's version of it."""
+
+    value: str
+    version: str = ""
+
+    def __repr__(self) -> str:
+        return f"Fetched(****, version={self.version!r})"
+
+
+class Vault(Protocol):
+    """Reads secrets from one kind of backend. Blocking; called in the backend's own bounded thread pool.
+
+    Raises `SecretNotFound`, `SecretForbidden` (authoritative: short negative cache, never served stale) or
+    `VaultUnavailable` (transient: the last good value may be served up to `max_stale_s`). Decides on codes, never texts.
+    """
+
+    def fetch(self, ref: SecretRef) -> Fetched:
+        """Read the current (or pinned) version. The deadline is the adapter's: 2 s for connect and read together."""
+        ...
+
+
+Outcome = Literal["hit", "stale", "fetched", "refreshed", "denied", "not_found", "unavailable", "bad_value", "out_of_scope"]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRead:
+    """One use of a reference, for the audit (S8): who asked, what happened, how long it took; never the value."""
+
+    reference: str
+    manager_type: str
+    workspace: str
+    key_id: str
+    request_id: str
+    outcome: Outcome
+    version: str
+    fingerprint: str
+    latency_us: int
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """On whose behalf a secret is resolved."""
+
+    workspace: str
+    key_id: str = ""
+    request_id: str = ""
+
+
+def as_field(value: str, key: str | None) -> str:
+    """Pick one field of a JSON secret (or the value itself when `key` is None).
+
+    Raises ValueError (without quoting the value) when it is not a JSON object, the field is missing, or the field is
+    not a string or a number.
+    """
+    if key is None:
+        return value
+    try:
+        tree = json.loads(value)
+    except ValueError:
+        raise ValueError("the secret is not JSON, so it has no fields") from None
+    if not isinstance(tree, dict) or key not in tree:
+        raise ValueError("the secret has no such field")
+    picked = tree[key]
+    if isinstance(picked, bool) or not isinstance(picked, str | int | float):
+        raise ValueError("the field is not a string")
+    return str(picked)
