@@ -114,21 +114,31 @@ class PolicyBlocked(PipelineError):
 
 
 class SecretError(PipelineError):
-    """A provider key could not be resolved. Names the reference, never a value."""
+    """A provider key could not be resolved. Names the reference, never a value.
+
+    `reason` is the fine class for audit, `check` and metrics (`pipeline.vaults.failures.Reason`), finer than what a caller is told.
+    """
 
     code, status, type = "secret_unavailable", 503, "server_error"
+    reason: str = "bad_value"
 
 
 class SecretNotFound(SecretError):
     """The vault says that it does not exist (or that version or field of it)."""
 
+    reason = "not_found"
+
 
 class SecretForbidden(SecretError):
     """The vault denies it, or the reference is not allowed to this workspace."""
 
+    reason = "denied"
+
 
 class VaultUnavailable(SecretError):
     """The vault cannot be reached, is sealed, throttles, or took too long."""
+
+    reason = "unavailable"
 
 
 class RouteError(PipelineError):

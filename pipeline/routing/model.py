@@ -106,7 +106,17 @@ class Provider(Protocol):
 
 
 FailureClass = Literal[
-    "connect", "timeout", "rate_limit", "auth", "5xx", "bad_request", "context_window", "content_policy", "not_found", "broken_stream", "too_large"
+    "connect",
+    "timeout",
+    "rate_limit",
+    "auth",
+    "5xx",
+    "bad_request",
+    "context_window",
+    "content_policy",
+    "not_found",
+    "broken_stream",
+    "too_large",
 ]
 
 
@@ -134,6 +144,7 @@ class UpstreamError(Exception):
         self.retry_after_s = retry_after_s
         self.upstream_id = upstream_id
         self.target_id = target_id
+        self.started = False
 
 
 @dataclass(frozen=True, slots=True)

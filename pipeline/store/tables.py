@@ -218,7 +218,6 @@ outbox = Table(
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("destination", String(128), nullable=False),
     Column("signal", String(16), nullable=False),
-    Column("payload", LargeBinary, nullable=False),
     Column("bytes", Integer, nullable=False),
     Column("items", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, default=0, server_default="0"),
@@ -226,6 +225,7 @@ outbox = Table(
     _us("lease_until_us"),
     _text("reason", 64),
     _us("created_us"),
+    Column("payload", LargeBinary, nullable=False),  # last, so that the other columns are read without it
     Index("ix_outbox_order", "destination", "signal", "id"),
 )
 

@@ -17,17 +17,21 @@ class Secret:
 
     `reveal()` is called where the value is spent (an outgoing header) and where it is announced to the `known`
     detector, nowhere else. `version` is the vault's own version, `fingerprint` a keyed hash (16 hex characters) by which
-    the same value is recognised in audit without being known.
+    the same value is recognised in audit without being known. `fetched_us` and `created_us` are epoch microseconds: when we
+    read it, and when the vault says that this version was made (0: it does not say).
     """
 
-    __slots__ = ("_value", "fetched_us", "fingerprint", "reference", "version")
+    __slots__ = ("_value", "created_us", "fetched_us", "fingerprint", "reference", "version")
 
-    def __init__(self, value: str, *, reference: str, version: str = "", fingerprint: str = "", fetched_us: int = 0) -> None:
+    def __init__(
+        self, value: str, *, reference: str, version: str = "", fingerprint: str = "", fetched_us: int = 0, created_us: int = 0
+    ) -> None:
         self._value: Final = value
         self.reference = reference
         self.version = version
         self.fingerprint = fingerprint
         self.fetched_us = fetched_us
+        self.created_us = created_us
 
     def reveal(self) -> str:
         """The value itself."""
@@ -88,10 +92,11 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a vault answered: the raw value before field extraction and checks, and the vault's version of it."""
+    """What a vault answered: the raw value before field extraction and checks, the vault's version of it and when that was made."""
 
     value: str
     version: str = ""
+    created_us: int = 0
 
     def __repr__(self) -> str:
         return f"Fetched(****, version={self.version!r})"

@@ -1,0 +1,76 @@
+# Every target sets up what it needs: a fresh machine with python3 (3.11 or newer), make and git is enough.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
+PYTEST_FLAGS ?=
+
+.PHONY: help up demo serve test lint check-python bench faults walks docs lock clean clients backend
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+up: .venv/.installed ## Start gateway and dashboard with examples/quickstart.yaml; data stays in .lockgate/
+	@exec .venv/bin/lockgate up
+
+demo: .venv/.installed ## The same in a temporary folder that is removed afterwards
+	@exec .venv/bin/lockgate demo
+
+test: lint .venv-test/.installed clients backend ## Everything: lint, types, layers, unit tests, walks with real clients
+	@.venv-test/bin/python -m pytest tests --ignore=tests/benchmarks -n 2 --dist loadfile $(PYTEST_FLAGS)
+
+walks: .venv-test/.installed clients backend ## Only the end-to-end walks
+	@.venv-test/bin/python -m pytest tests/walks $(PYTEST_FLAGS)
+
+faults: .venv-test/.installed ## The long fault matrix: more kills, more points, more time
+	@LOCKGATE_TEST_KILLS=20 .venv-test/bin/python -m pytest tests/faults $(PYTEST_FLAGS)
+
+bench: .venv-test/.installed ## Throughput, latency and cost per step, as ratios against floors measured in the same run
+	@.venv-test/bin/python -m tests.benchmarks
+
+lint: .venv-test/.installed ## Format, lint, types, layers
+	@.venv-test/bin/ruff format --check .
+	@.venv-test/bin/ruff check .
+	@.venv-test/bin/mypy
+	@.venv-test/bin/lint-imports --no-cache
+
+docs: .venv-test/.installed ## Regenerate the config reference from the models
+	@.venv-test/bin/python -m pipeline.config.reference > examples/CONFIG.md
+
+clients: .venv-clients-newest/.installed .venv-clients-pinned/.installed
+
+backend: .venv-phoenix/.installed
+
+lock: ## Resolve the lock files again (needs uv on the PATH)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras -c requirements.lock pyproject.toml tests/locks/tools.in -o tests/locks/tools.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c tests/locks/tools.lock tests/locks/build.in -o tests/locks/build.lock
+	for name in clients-newest clients-pinned phoenix; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
+
+clean: ## Remove the environments and caches; .lockgate/ stays
+	rm -rf .venv .venv-test .venv-clients-newest .venv-clients-pinned .venv-phoenix .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Lockgate needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.12 up" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing. Debian and Ubuntu have it in the package python3-venv: sudo apt-get install python3-venv" >&2; exit 1; }
+
+.venv/.installed: requirements.lock tests/locks/build.lock pyproject.toml | check-python
+	@echo "Setting up .venv (once; takes a minute) ..." >&2
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install $(PIP_FLAGS) -r requirements.lock
+	@.venv/bin/python -m pip install $(PIP_FLAGS) -r tests/locks/build.lock
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-test/.installed: tests/locks/tools.lock pyproject.toml | check-python
+	@echo "Setting up .venv-test (once) ..." >&2
+	@test -x .venv-test/bin/python || $(PYTHON) -m venv .venv-test
+	@.venv-test/bin/python -m pip install $(PIP_FLAGS) -r tests/locks/tools.lock
+	@.venv-test/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-%/.installed: tests/locks/%.lock | check-python
+	@echo "Setting up .venv-$* (once) ..." >&2
+	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@

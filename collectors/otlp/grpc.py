@@ -1,0 +1,105 @@
+"""OTLP over gRPC: one unary call of bytes that are serialized already, judged by its code.
+
+Codes that the specification calls retryable are tried again for ever. Source: opentelemetry.io/docs/specs/otlp, section OTLP/gRPC.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from collectors.model import Signal
+from collectors.otlp.answers import rejected_items, retry_delay
+from collectors.otlp.destination import Destination, Sent, revealed
+
+_METHODS: Final[dict[Signal, str]] = {
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
+_RETRYABLE: Final = frozenset(
+    {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS", "INTERNAL", "UNKNOWN"}
+)
+"""The specification's list, and the two codes by which proxies and crashing servers answer: losing data to those is worse."""
+_SERVER_LIMIT: Final = 4_194_304  # what a grpcio server accepts unless it was told otherwise
+
+
+class GrpcSender:
+    """Sends to one destination. The channel is opened with the first batch, in the running loop."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._channel: Any = None
+
+    async def send(self, signal: Signal, payload: bytes) -> Sent:
+        """Send one serialized request; raises nothing but cancellation."""
+        import grpc
+
+        destination = self._destination
+        try:
+            headers = await revealed(destination.headers)
+        except Exception:  # noqa: BLE001 - a resolver may fail in any way of its own; without its header nothing is sent
+            return Sent("retry", "header_reference")
+        call = self._open().unary_unary(_METHODS[signal])
+        try:
+            body = await call(
+                payload,
+                timeout=destination.timeout_s,
+                metadata=tuple((name.lower(), value) for name, value in headers.items()),
+                compression=grpc.Compression.Gzip if destination.compression == "gzip" else grpc.Compression.NoCompression,
+            )
+        except grpc.aio.AioRpcError as failed:
+            return judged(failed.code().name, _details(failed), len(payload))
+        except (ValueError, TypeError, grpc.aio.UsageError):
+            return Sent("retry", "header_invalid")
+        return Sent("delivered", rejected=rejected_items(signal, body, is_json=False))
+
+    async def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            await self._channel.close()
+            self._channel = None
+
+    def _open(self) -> Any:
+        import grpc.aio
+
+        if self._channel is None:
+            destination = self._destination
+            parts = urlsplit(destination.endpoint)
+            place = f"{parts.hostname}:{parts.port or 4317}"
+            # The configuration names the address; a proxy from the environment is a connection that nobody configured.
+            options = (("grpc.enable_http_proxy", 0),)
+            if parts.scheme == "http":
+                self._channel = grpc.aio.insecure_channel(place, options=options)
+            else:
+                self._channel = grpc.aio.secure_channel(place, _credentials(destination), options=options)
+        return self._channel
+
+
+def judged(code: str, details: bytes | None, size: int) -> Sent:
+    """What a gRPC code means for the batch of `size` bytes."""
+    after = retry_delay(details) if details else None
+    if code == "RESOURCE_EXHAUSTED" and after is None and size > _SERVER_LIMIT:
+        return Sent("split", "grpc_RESOURCE_EXHAUSTED")
+    if code in _RETRYABLE or code == "RESOURCE_EXHAUSTED":
+        return Sent("retry", f"grpc_{code}", after_s=after)
+    return Sent("bury", f"grpc_{code}")
+
+
+def _details(failed: Any) -> bytes | None:
+    for key, value in failed.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            return value
+    return None
+
+
+def _credentials(destination: Destination) -> Any:
+    import grpc
+
+    def read(path: str | None) -> bytes | None:
+        if path is None:
+            return None
+        with open(path, "rb") as file:
+            return file.read()
+
+    return grpc.ssl_channel_credentials(read(destination.ca_file), read(destination.client_key_file), read(destination.client_cert_file))

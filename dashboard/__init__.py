@@ -1,0 +1,1 @@
+"""The auditors' window: a Streamlit application over the read model, behind its own login. Presentation only."""

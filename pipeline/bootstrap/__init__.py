@@ -1,0 +1,1 @@
+"""The only place that constructs things: config in, running parts out."""

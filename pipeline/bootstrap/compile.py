@@ -1,0 +1,145 @@
+"""From the document to the values that the parts run on. Pure: no file, no socket, no clock.
+
+What a person writes (`pipeline.config`) and what runs (`pipeline.routing.model`, `pipeline.vaults.model`, …) are two types; a mistake
+that only shows when they meet stops `check` and `serve` here, not the first request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.document import Document
+from pipeline.config.references import ReferenceSection, SecretKeyRef
+from pipeline.config.targets import TargetSection
+from pipeline.gateway.http import HttpLimits
+from pipeline.routing.model import ModelRoute, Target
+from pipeline.vaults.model import SecretRef
+from pipeline.vaults.reference import parse_reference, with_revision
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Every reference of a document: by slug as declared, by target id as used, and all of them once."""
+
+    declared: Mapping[str, SecretRef]
+    by_target: Mapping[str, SecretRef]
+    headers: Mapping[tuple[str, str], SecretRef]
+
+    def all(self) -> tuple[SecretRef, ...]:
+        """Each reference once, required if anything requires it."""
+        found: dict[str, SecretRef] = {}
+        for ref in (*self.by_target.values(), *self.headers.values(), *(replace(ref, required=False) for ref in self.declared.values())):
+            known = found.get(ref.slug)
+            if known is None or (ref.required and not known.required):
+                found[ref.slug] = ref
+        return tuple(found.values())
+
+    def targets_of(self, slug: str) -> tuple[str, ...]:
+        """The targets that use a reference."""
+        return tuple(target for target, ref in self.by_target.items() if ref.slug == slug)
+
+
+def compile_references(document: Document) -> References:
+    """The references of a document. `required` comes from the target that uses one."""
+    declared = {slug: with_revision(_declared(slug, section, document)) for slug, section in document.references.items()}
+    by_target = {
+        target.id: replace(_used(target.secret_key_ref, declared, f"targets.{target.id}"), required=target.required)
+        for target in document.targets
+        if target.secret_key_ref is not None
+    }
+    headers = {
+        (destination.id, name): _used(value.secret_key_ref, declared, f"telemetry.destinations.{destination.id}.headers.{name}")
+        for destination in document.telemetry.destinations
+        for name, value in destination.headers.items()
+        if value.secret_key_ref is not None
+    }
+    return References(declared, by_target, headers)
+
+
+def _declared(slug: str, section: ReferenceSection, document: Document) -> SecretRef:
+    if section.vault is not None:
+        vault = document.vaults[section.vault]
+        manager_type, auth_config = vault.manager_type, vault.auth_config
+    else:
+        assert section.manager_type is not None
+        manager_type, auth_config = section.manager_type, section.auth_config
+    return SecretRef(
+        slug=slug,
+        manager_type=manager_type,
+        secret_path=section.secret_path,
+        auth_config=auth_config,
+        secret_key=section.secret_key,
+        version=section.version,
+        allow_all_workspaces=section.open_to_all,
+        allowed_workspaces=section.allowed_workspaces,
+        cache_ttl_s=section.cache_ttl_s,
+        negative_ttl_s=section.negative_ttl_s,
+        max_stale_s=section.max_stale_s,
+        refresh_ahead_ratio=section.refresh_ahead_ratio,
+        vault=section.vault,
+    )
+
+
+def _used(section: SecretKeyRef, declared: Mapping[str, SecretRef], where: str) -> SecretRef:
+    return parse_reference(section.form(), declared, where=where)
+
+
+def compile_routes(document: Document, references: References) -> Mapping[str, ModelRoute]:
+    """What callers ask for by name, with the targets behind it."""
+    targets = {section.id: _target(section, references) for section in document.targets}
+    return {
+        name: ModelRoute(
+            name=name,
+            strategy=section.strategy,
+            targets=tuple(targets[target] for target in section.targets),
+            fallback_enabled=section.fallback.enabled,
+            max_retries=section.fallback.max_retries,
+            retry_on=tuple(section.fallback.retry_on),
+            fallbacks=section.fallbacks,
+        )
+        for name, section in document.models.items()
+    }
+
+
+def _target(section: TargetSection, references: References) -> Target:
+    ref = references.by_target.get(section.id)
+    return Target(
+        id=section.id,
+        provider=section.provider,
+        model=section.model,
+        base_url=section.base_url,
+        reference=ref.slug if ref else None,
+        required=section.required,
+        lane=section.lane,
+        weight=section.weight,
+        extra=section.extra,
+        connect_timeout_s=section.connect_timeout_s,
+        first_byte_timeout_s=section.first_byte_timeout_s,
+        idle_timeout_s=section.idle_timeout_s,
+    )
+
+
+def compile_limits(document: Document) -> HttpLimits:
+    """What a request may weigh."""
+    limits = document.limits
+    return HttpLimits(
+        header_bytes=limits.max_header_bytes,
+        header_count=limits.max_header_count,
+        body_bytes=limits.max_body_bytes,
+        decoded_bytes=limits.max_decoded_bytes,
+        json_depth=limits.max_json_depth,
+        body_timeout_s=limits.body_timeout_s,
+    )
+
+
+def compile_prices(document: Document) -> Mapping[str, Mapping[str, Any]]:
+    """The document's own prices, by `provider/model`."""
+    return {name: section.model_dump(mode="json", exclude_none=True) for name, section in document.prices.items()}
+
+
+def folder_of(config: Path) -> Path:
+    """Where relative paths of a document start."""
+    return config.resolve().parent

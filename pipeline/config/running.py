@@ -1,0 +1,85 @@
+"""Who is at work in a data folder: the address of the running gateway, and the lock of the one writer."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from pipeline.config.home import FILE_MODE, Home, write_private
+from pipeline.errors import PipelineError
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running gateway: its base URL, process id, and the dashboard's address ("" when it has none)."""
+
+    url: str
+    pid: int
+    dashboard_url: str = ""
+
+
+class StoreInUse(PipelineError):  # noqa: N818 - named like the rest of the error tree
+    """Another process writes the database of this data folder."""
+
+    code, status, type = "store_in_use", 503, "server_error"
+
+
+def write_run(home: Home, running: Running) -> None:
+    """Say where the gateway runs."""
+    write_private(home.run_file, json.dumps(asdict(running)) + "\n")
+
+
+def forget_run(home: Home, pid: int) -> None:
+    """Take the address back, if it is still ours."""
+    running = read_run(home)
+    if running is not None and running.pid == pid:
+        home.run_file.unlink(missing_ok=True)
+
+
+def read_run(home: Home) -> Running | None:
+    """What `run.json` says, whether or not that process lives; None when there is nothing to read."""
+    try:
+        tree = json.loads(home.run_file.read_text("utf-8"))
+        return Running(str(tree["url"]), int(tree["pid"]), str(tree.get("dashboard_url", "")))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def live_run(home: Home) -> Running | None:
+    """The gateway that runs in this data folder, or None."""
+    running = read_run(home)
+    return running if running is not None and is_alive(running.pid) else None
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists (also when it belongs to somebody else)."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def hold_writer(home: Home) -> Iterator[None]:
+    """Be the one process that writes the embedded database; StoreInUse at once when there is another. Freed by the system if we die."""
+    descriptor = os.open(home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreInUse(
+                "Another Lockgate process writes this database.",
+                hint=f"Wait for it, stop it, or use another data folder (LOCKGATE_HOME). The folder is {home.path}.",
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,56 @@
+"""How the gateway serves: addresses and TLS, limits, audit devices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.section import Seconds, Section
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ServerSection(Section):
+    """The listener. Any address but loopback needs TLS here or in front."""
+
+    tls_cert: str | None = None
+    """Path of the certificate chain (PEM)."""
+    tls_key: str | None = None
+    """Path of its private key (PEM), readable by the owner only."""
+    behind_proxy: bool = False
+    """A proxy in front ends TLS and is the only one that can reach this address."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> ServerSection:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        return self
+
+
+class LimitsSection(Section):
+    """What a request may weigh, and how many run at once."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 10 * 1024 * 1024
+    """Bytes of a body as it is sent."""
+    max_decoded_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 20 * 1024 * 1024
+    """Bytes of a body after it is decompressed."""
+    max_json_depth: Annotated[int, Field(ge=8, le=512)] = 128
+    """How deep objects and lists may be nested."""
+    max_header_bytes: Annotated[int, Field(ge=1024, le=1 << 20)] = 16_384
+    """Bytes of all headers together."""
+    max_header_count: Annotated[int, Field(ge=8, le=1000)] = 100
+    """Number of headers."""
+    body_timeout_s: Seconds = 30.0
+    """Seconds in which a body must arrive."""
+    max_in_flight: Count = 512
+    """Calls that run at the same time; the next one is answered 503 with Retry-After."""
+    drain_s: Seconds = 30.0
+    """Seconds that running calls have to end when the gateway stops."""
+
+
+class AuditSection(Section):
+    """Where every act is written before it happens."""
+
+    require: Literal["all", "any"] = "all"
+    """`all`: database and journal both; `any`: one of the two is enough. When it cannot be written, it does not happen."""

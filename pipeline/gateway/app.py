@@ -1,0 +1,130 @@
+"""The ASGI application: finds the route, gives the request its id, and turns every error into the caller's dialect.
+
+Pure ASGI, because Starlette's BaseHTTPMiddleware hides the client's disconnect from handlers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.errors import BadRequest, PipelineError
+from pipeline.gateway.chat import converse
+from pipeline.gateway.error_table import Dialect, render
+from pipeline.gateway.http import ClientDisconnected, Headers, Message, Receive, Scope, Send, header_list, read_headers, send_json
+from pipeline.gateway.model import Call, House
+from pipeline.gateway.request import AdminRequest, answer_admin
+from pipeline.gateway.routes import Found, RouteTable
+from pipeline.gateway.wire import dialect_of
+
+log = logging.getLogger("lockgate.gateway")
+
+App = Callable[[Scope, Receive, Send], Any]
+_REQUEST_ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+
+class Gateway:
+    """The application that uvicorn serves."""
+
+    def __init__(self, house: House, routes: RouteTable) -> None:
+        self._house = house
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request. Lifespan belongs to bootstrap, web sockets are not spoken."""
+        if scope["type"] != "http":
+            return
+        request_id = self._house.new_id()
+        path: str = scope["path"]
+        started = Started(send, request_id, "anthropic" if path.endswith(("/messages", "/count_tokens")) else "openai")
+        try:
+            headers = read_headers(scope["headers"], self._house.limits)
+            found = self._routes.find(scope["method"], path)
+            if isinstance(found, tuple):
+                raise _no_route(found)
+            await self._serve(found, scope, headers, receive, started)
+        except ClientDisconnected:
+            return
+        except PipelineError as error:
+            await started.fail(error)
+        except Exception as error:  # noqa: BLE001 - the outermost boundary: the caller gets an answer, the log gets the redacted trace
+            log.exception("unexpected error", extra={"request_id": request_id, "error_type": type(error).__name__})
+            await started.fail(PipelineError("The gateway failed.", hint="Try again; the operator finds the cause by this request id."))
+
+    async def _serve(self, found: Found, scope: Scope, headers: Headers, receive: Receive, started: Started) -> None:
+        route, house = found.route, self._house
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        if route.surface is None:
+            request = AdminRequest(started.request_id, scope["method"], scope["path"], found.params, scope["query_string"], headers, peer)
+            await answer_admin(house, route, request, receive, started)
+            return
+        load = house.load
+        if load.draining or load.running >= load.limit:
+            raise PipelineError(
+                "The gateway is shutting down." if load.draining else "The gateway is overloaded.",
+                hint="Try again.",
+                code="overloaded",
+                status=503,
+                headers={"retry-after": "1"},
+            )
+        load.running += 1
+        try:
+            call = Call(
+                request_id=started.request_id,
+                surface=route.surface,
+                dialect=dialect_of(route.surface),
+                headers=headers,
+                at_us=house.clock.now_us(),
+                started=house.clock.monotonic(),
+                peer=peer,
+                span=house.tracing.start(headers.get(b"traceparent") or None),
+            )
+            await converse(house, call, receive, started)
+        finally:
+            load.running -= 1
+            if load.draining and load.running == 0:
+                load.idle.set()
+
+
+class Started:
+    """The send side of one request: adds the request id to the answer and knows whether it has begun."""
+
+    __slots__ = ("_dialect", "_send", "begun", "request_id")
+
+    def __init__(self, send: Send, request_id: str, dialect: Dialect) -> None:
+        self._send = send
+        self._dialect: Dialect = dialect
+        self.request_id = request_id
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        """Pass a message on; the first one gets the request id headers."""
+        if message["type"] == "http.response.start":
+            self.begun = True
+            identity = self.request_id.encode("ascii")
+            own = [(b"x-request-id", identity), (b"x-lockgate-request-id", identity)]
+            if self._dialect == "anthropic":
+                own.append((b"request-id", identity))
+            message["headers"] = [*message["headers"], *own]
+        await self._send(message)
+
+    async def fail(self, error: PipelineError) -> None:
+        """Answer with an error; once an answer has begun nothing can be added to it."""
+        if self.begun:
+            return
+        rendered = render(error, self._dialect, self.request_id)
+        await send_json(self, rendered.status, rendered.body, header_list(rendered.headers))
+
+
+def _no_route(allowed: tuple[str, ...]) -> BadRequest:
+    if allowed:
+        return BadRequest(
+            "This path does not take this method.",
+            hint=f"Use {' or '.join(allowed)}.",
+            code="method_not_allowed",
+            status=405,
+            headers={"allow": ", ".join(allowed)},
+        )
+    return BadRequest("There is no such path.", hint="The paths are listed in GET /openapi.json.", code="not_found", status=404)

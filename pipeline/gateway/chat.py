@@ -1,0 +1,140 @@
+"""One request through the house, in ten steps, top to bottom.
+
+ 1 read   2 who   3 where   4 what may pass   5 what may it cost   6 write down   7 open   8 ask   9 close the span   10 settle
+
+Each step takes what the step before returned. Errors leave as PipelineError and are rendered by the error table. The key is
+checked before the body is read (who, then read), so that a stranger cannot make us parse megabytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pipeline.errors import BadRequest, KeyRejected, PipelineError, PolicyBlocked
+from pipeline.gateway.auth import bearer
+from pipeline.gateway.error_table import upstream_error
+from pipeline.gateway.http import Receive, Send, read_json
+from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
+from pipeline.gateway.reply import deliver, deliver_stream, explain
+from pipeline.gateway.settle import Trail, refused, settle_failure
+from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand
+from pipeline.keys.model import Caller
+from pipeline.keys.scope import allow_model
+from pipeline.ledger.model import Intent, Scope
+from pipeline.routing.attempts import Answer, TargetsFailed, ask
+from pipeline.routing.model import Attempt, Outbound, Plan, Target
+from pipeline.vaults.model import Asker
+from redactors.screen import Screened
+
+# Texts longer than this are screened on a worker thread: the event loop never waits for a scan.
+INLINE_BYTES = 64 * 1024
+
+
+async def converse(house: House, call: Call, receive: Receive, send: Send) -> None:
+    """Answer one call of any surface, or raise the PipelineError that refuses it (already written down)."""
+    caller: Caller | None = None
+    asked: Asked | None = None
+    try:
+        caller = identify(house, call)  # 2 (before 1: see above)
+        asked = await read(house, call, receive)  # 1
+        plan = place(house, caller, asked)  # 3
+        policy = house.policies.of(caller)
+        screened = await screen(house, policy, asked)  # 4
+        bound = price(house, call, asked, screened, plan, caller)  # 5
+    except PipelineError as error:
+        await refused(house, call, error, caller, asked)
+        raise
+    trail = Trail(call, caller, asked, policy, screened.remarks, bound)
+    await write_down(house, trail)  # 6
+    answer = await question(house, trail, screened, plan)  # 7, 8
+    if asked.stream:
+        await deliver_stream(house, trail, answer, receive, send)  # 8, 9, 10
+    else:
+        await deliver(house, trail, answer, send)  # 8, 9, 10
+
+
+async def read(house: House, call: Call, receive: Receive) -> Asked:
+    """Step 1: the body as the surface understands it, or 400, 408, 413, 415."""
+    body, size = await read_json(receive, call.headers, house.limits)
+    return understand(call.surface, body, size)
+
+
+def identify(house: House, call: Call) -> Caller:
+    """Step 2: the proven identity, or 401."""
+    token = bearer(call.headers)
+    if token is None:
+        raise KeyRejected("No API key was sent.", hint="Send a virtual key as `Authorization: Bearer lgk_…` or `x-api-key: lgk_…`.")
+    return house.authenticator.authenticate(token, call.peer)
+
+
+def place(house: House, caller: Caller, asked: Asked) -> Plan:
+    """Step 3: the targets in order, or 403 and 404."""
+    allow_model(caller, asked.model)
+    return house.router.plan(asked.model)
+
+
+async def screen(house: House, policy: PolicySet, asked: Asked) -> Screened:
+    """Step 4: what the provider may see. Raises PolicyBlocked with rule ids and the place, never the text."""
+    if asked.size > INLINE_BYTES:
+        screened = await asyncio.get_running_loop().run_in_executor(house.pool, policy.prompt.inspect, asked.body)
+    else:
+        screened = policy.prompt.inspect(asked.body)
+    if is_blocked(screened.verdict):
+        raise PolicyBlocked(blocking_rules(screened.remarks), param=first_blocked_path(screened.remarks))
+    return screened
+
+
+def price(house: House, call: Call, asked: Asked, screened: Screened, plan: Plan, caller: Caller) -> Bound:
+    """Step 5: the dearest of the planned targets at worst; rate limits, or 429."""
+    house.rates.take(caller.key)
+    body = _object(screened)
+    worst = max(((house.pricer.worst_case(target, call.surface, body), index) for index, target in enumerate(plan.targets)), default=(0, 0))
+    return Bound(worst[0], plan.targets[worst[1]])
+
+
+async def write_down(house: House, trail: Trail) -> None:
+    """Step 6: the intent and the reservations, durably, before anything leaves. Raises BudgetExceeded or LedgerError."""
+    key = trail.caller.key
+    scopes = (Scope("org", key.org_id), Scope("workspace", key.workspace_id), Scope("key", key.id))
+    try:
+        await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes))
+    except PipelineError as error:
+        await refused(house, trail.call, error, trail.caller, trail.asked)
+        raise
+
+
+async def question(house: House, trail: Trail, screened: Screened, plan: Plan) -> Answer:
+    """Steps 7 and 8: resolve the target's secret and ask; before the first piece a failure moves on to the next target.
+
+    Whatever ends the asking without an answer is settled here: nothing charged, the reservation released.
+    """
+    call, key = trail.call, trail.caller.key
+    body = _object(screened)
+    headers = passed_headers(call.headers)
+    tried: list[Attempt] = []
+
+    def outbound(target: Target) -> Outbound:
+        return Outbound(call.surface, body, trail.asked.stream, target, call.request_id, headers)
+
+    open_key = house.open_key(Asker(key.workspace, key.id, call.request_id))
+    try:
+        return await ask(plan, outbound, open_key, house.providers, house.router, house.clock, tried=tried)
+    except TargetsFailed as failed:
+        error = upstream_error(failed.last, explain(trail, failed.last))
+        await settle_failure(house, trail, tuple(tried), error)
+        raise error from None
+    except asyncio.CancelledError:
+        await asyncio.shield(settle_failure(house, trail, tuple(tried), None))
+        raise
+    except Exception as error:
+        await settle_failure(house, trail, tuple(tried), error)
+        raise
+
+
+def _object(screened: Screened) -> dict[str, Any]:
+    body = screened.outbound
+    if not isinstance(body, dict):
+        raise BadRequest("The body is not a JSON object.")
+    return body
+

@@ -1,0 +1,44 @@
+"""Is it alive, may it take traffic, and what do the meters say. None of it needs a database to answer.
+
+`/health/live` has no dependencies. `/health/ready` names every reason why not; 503 while draining or while the ledger cannot
+write, because a gateway that cannot write down must not act. `/metrics` asks for a reader's key unless bound to loopback.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.errors import KeyRejected
+from pipeline.gateway.model import House
+from pipeline.gateway.request import AdminRequest, Reply, Who, prove
+from pipeline.gateway.routes import READERS
+
+LIVE_PATHS = ("/health/live", "/health/liveliness", "/health/liveness", "/healthz")
+READY_PATHS = ("/health/ready", "/health/readiness", "/readyz")
+
+
+async def live(_house: House, _request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:
+    """The event loop turns."""
+    return Reply(json={"status": "alive"})
+
+
+async def ready(house: House, _request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:
+    """Whether calls can be taken, and if not, why."""
+    reasons: dict[str, str] = {}
+    if house.load.draining:
+        reasons["server"] = "draining"
+    able, why = house.ledger.ready()
+    if not able:
+        reasons["ledger"] = why
+    reasons.update(house.readiness())
+    return Reply(status=503 if reasons else 200, json={"status": "not_ready" if reasons else "ready", "reasons": reasons})
+
+
+async def metrics(house: House, request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:
+    """Prometheus text. Off loopback it needs an admin's or auditor's credential."""
+    if house.metrics_need_key:
+        who = prove(house, request)
+        if who.role not in READERS:
+            raise KeyRejected("Metrics need an admin or auditor key.")
+    await house.refresh_metrics()
+    return Reply(content=house.metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")

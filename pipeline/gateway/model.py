@@ -1,0 +1,123 @@
+"""What a request carries through the house, step by step, and the parts the house is made of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from collectors.metrics import Metrics
+from collectors.tracing import CallSpan, Tracing
+from pipeline.clock import Clock
+from pipeline.errors import PipelineError
+from pipeline.gateway.error_table import Dialect
+from pipeline.gateway.http import Headers, HttpLimits
+from pipeline.keys.authenticator import Authenticator
+from pipeline.keys.limits import RateLimits
+from pipeline.keys.model import Caller
+from pipeline.ledger.model import Ledger
+from pipeline.routing.attempts import OpenKey
+from pipeline.routing.model import Surface, Target
+from pipeline.routing.pricing import Pricer
+from pipeline.routing.providers import Providers
+from pipeline.routing.router import Router
+from pipeline.vaults.model import Asker
+from redactors.engine import Redactor
+from redactors.screen import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """One policy, compiled for its three directions. `digest` identifies the document it was compiled from."""
+
+    name: str
+    digest: str
+    prompt: Screen
+    answer: Redactor
+    telemetry: Redactor
+
+
+class Policies(Protocol):
+    """Which policy applies to a caller: its key's, else its workspace's, else `default`."""
+
+    def of(self, caller: Caller) -> PolicySet:
+        """The compiled policy of a caller."""
+        ...
+
+
+@dataclass(slots=True)
+class Load:
+    """How much is under way, and whether the house still takes calls. Lives on the event loop only."""
+
+    limit: int
+    running: int = 0
+    draining: bool = False
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The running parts, put together by bootstrap and used by every request."""
+
+    clock: Clock
+    limits: HttpLimits
+    authenticator: Authenticator
+    rates: RateLimits
+    policies: Policies
+    recorder: Redactor
+    router: Router
+    providers: Providers
+    pricer: Pricer
+    ledger: Ledger
+    open_key: Callable[[Asker], OpenKey]
+    tracing: Tracing
+    metrics: Metrics
+    is_dirty: Callable[[bytes], bool]
+    new_id: Callable[[], str]
+    pool: Executor
+    load: Load
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as it arrived: its id, its surface, its headers, and when."""
+
+    request_id: str
+    surface: Surface
+    dialect: Dialect
+    headers: Headers
+    at_us: int
+    started: float
+    peer: str
+    span: CallSpan
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the caller wants: the parsed body, the model's name, and how the answer should come."""
+
+    body: dict[str, Any]
+    model: str
+    stream: bool
+    wants_usage: bool
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call that ended before anything was sent upstream, for the audit."""
+
+    error: PipelineError
+    caller: Caller | None
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The worst case of a call in micro-dollars, and the target it comes from."""
+
+    micros: int
+    target: Target
+

@@ -1,0 +1,262 @@
+"""The answer on its way back: screened, counted, settled, and only then completed.
+
+Not streamed: the body is sent once it is settled. Streamed: clean events go out as they become safe; the terminator
+(`[DONE]`, `message_stop`) waits for the settlement. A caller that leaves in the middle is charged what was streamed so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from pipeline.errors import AllTargetsFailed, LedgerError, PipelineError, PolicyBlocked
+from pipeline.gateway.error_table import render, upstream_error
+from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
+from pipeline.gateway.model import House
+from pipeline.gateway.settle import Ending, Trail, settle
+from pipeline.gateway.streaming import AnswerBlocked, AnswerScreen, LeakFound, encode, error_event
+from pipeline.gateway.wire import blocking_rules, is_blocked, is_terminal, is_usage_only, screen_answer, stream_screen
+from pipeline.ledger.model import ChargeState
+from pipeline.routing.attempts import Answer
+from pipeline.routing.model import Cost, Delta, UpstreamError, Usage
+from pipeline.routing.tokens import estimate
+from pipeline.routing.usage import UsageMeter
+from redactors.model import Remark
+
+_SSE_HEADERS: RawHeaders = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+async def deliver(house: House, trail: Trail, answer: Answer, send: Send) -> None:
+    """Send a whole answer: redact, price, settle, send."""
+    meter = UsageMeter(trail.call.surface)
+    delta = await _only(house, trail, answer, meter)
+    clean = await _screened(house, trail, delta)
+    if is_blocked(clean.verdict):
+        rules = blocking_rules(clean.remarks)
+        await settle(house, trail, _ending(house, trail, answer, meter, "refused", 400, "observed", clean.remarks, error="content_blocked"))
+        raise PolicyBlocked(rules, param="answer")
+    ending = _ending(house, trail, answer, meter, "ok", 200, "observed", clean.remarks)
+    body = orjson.dumps(clean.value)
+    if house.is_dirty(body):
+        await settle(house, trail, _ending(house, trail, answer, meter, "refused", 502, "observed", clean.remarks, error="live_secret"))
+        raise _leak()
+    await settle(house, trail, ending)
+    headers = [JSON_TYPE, *header_list(reply_headers(trail, answer, ending.cost, len(trail.prompt_remarks) + len(clean.remarks)))]
+    await send_bytes(send, 200, body, headers)
+
+
+async def _only(house: House, trail: Trail, answer: Answer, meter: UsageMeter) -> Delta:
+    """The one Delta of an answer that does not stream."""
+    try:
+        async for delta in answer.deltas:
+            meter.see(delta)
+            return delta
+        raise UpstreamError("broken_stream")
+    except UpstreamError as error:
+        shown = upstream_error(error, explain(trail, error))
+        await settle(house, trail, Ending("failed", shown.status, None, answer.target, answer.attempts, error=shown.code))
+        raise shown from None
+    finally:
+        await answer.aclose()
+
+
+async def _screened(house: House, trail: Trail, delta: Delta) -> Any:
+    text = trail.policy.answer
+    size = delta.size if hasattr(delta, "size") else 0
+    if size > 64 * 1024:
+        return await asyncio.get_running_loop().run_in_executor(house.pool, screen_answer, trail.call.surface, delta.data, text)
+    return screen_answer(trail.call.surface, delta.data, text)
+
+
+async def deliver_stream(house: House, trail: Trail, answer: Answer, receive: Receive, send: Send) -> None:
+    """Send a streamed answer. Every way it can end is settled before its last byte, and none of them is silent."""
+    screen = stream_screen(trail.call.surface, trail.policy.answer)
+    meter = UsageMeter(trail.call.surface)
+    await send({"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *header_list(reply_headers(trail, answer, None, None))]})
+    task = asyncio.current_task()
+    assert task is not None
+    watch = Watch(receive, task.cancel)
+    first_us = 0
+    try:
+        tail: list[tuple[str, dict[str, Any]]] = []
+        async for delta in answer.deltas:
+            first_us = first_us or house.clock.now_us()
+            meter.see(delta)
+            shown = _shown(trail, delta)
+            if shown is None:
+                continue
+            events = screen.feed(shown)
+            if is_terminal(trail.call.surface, shown):
+                tail = events
+                break
+            if events:
+                await send({"type": "http.response.body", "body": encode(events, house.is_dirty), "more_body": True})
+        wire = encode([*tail, *screen.close()] if not tail else tail, house.is_dirty)
+        watch.stop()
+        await settle(house, trail, _ending(house, trail, answer, meter, "ok", 200, "observed", screen.remarks(), first_us=first_us))
+        done = b"data: [DONE]\n\n" if trail.call.dialect == "openai" else b""
+        await send({"type": "http.response.body", "body": wire + done, "more_body": False})
+    except asyncio.CancelledError:
+        gone = watch.gone
+        ending = _ending(house, trail, answer, meter, "aborted", 499, "aborted_estimated", screen.remarks(), first_us=first_us, error="client_disconnected")
+        await asyncio.shield(_close_and_settle(house, trail, answer, ending))
+        if not gone:
+            raise
+        task.uncancel()
+    except (UpstreamError, AnswerBlocked, LeakFound, LedgerError) as error:
+        watch.stop()
+        await answer.aclose()
+        await _end_in_error(house, trail, answer, meter, screen, send, error, first_us)
+    finally:
+        watch.stop()
+        await answer.aclose()
+
+
+async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: Ending) -> None:
+    await answer.aclose()
+    await settle(house, trail, ending)
+
+
+class Watch:
+    """Waits for the caller to leave, and stops the work for it when that happens."""
+
+    def __init__(self, receive: Receive, cancel: Callable[[], bool]) -> None:
+        self.gone = False
+        self._cancel = cancel
+        self._task = asyncio.create_task(self._wait(receive))
+
+    async def _wait(self, receive: Receive) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.gone = True
+                self._cancel()
+                return
+
+    def stop(self) -> None:
+        """Stop waiting. Idempotent."""
+        self._task.cancel()
+
+
+def _shown(trail: Trail, delta: Delta) -> Delta | None:
+    """Strip the usage that we asked for on our own account when the client did not."""
+    if trail.call.dialect != "openai" or trail.asked.wants_usage:
+        return delta
+    if is_usage_only(delta):
+        return None
+    if "usage" in delta.data:
+        return Delta({name: value for name, value in delta.data.items() if name != "usage"}, delta.event, delta.upstream_id)
+    return delta
+
+
+async def _end_in_error(
+    house: House, trail: Trail, answer: Answer, meter: UsageMeter, screen: AnswerScreen, send: Send, error: Exception, first_us: int
+) -> None:
+    """End a started stream with an explicit error event. What held back is not sent: it was never judged whole."""
+    shown: PipelineError
+    if isinstance(error, UpstreamError):
+        shown = upstream_error(error, explain(trail, error))
+    elif isinstance(error, AnswerBlocked):
+        shown = PolicyBlocked(error.rules, param="answer")
+    elif isinstance(error, LeakFound):
+        shown = _leak()
+    else:
+        assert isinstance(error, LedgerError)
+        shown = error
+    if not isinstance(error, LedgerError):
+        state: ChargeState = "aborted_estimated"
+        ending = _ending(house, trail, answer, meter, "failed", shown.status, state, screen.remarks(), first_us=first_us, error=shown.code)
+        try:
+            await settle(house, trail, ending)
+        except LedgerError as unwritten:
+            shown = unwritten
+    body = render(shown, trail.call.dialect, trail.call.request_id).body
+    await send({"type": "http.response.body", "body": error_event(trail.call.dialect, body), "more_body": False})
+
+
+def explain(trail: Trail, error: UpstreamError) -> str:
+    """The provider's own message after redaction (at most 1,000 characters), or empty when it gave none."""
+    body = error.body
+    text = ""
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        text = inner.get("message", "") if isinstance(inner, dict) else inner
+    elif isinstance(body, str):
+        text = body
+    if not isinstance(text, str) or not text:
+        return ""
+    clean = trail.policy.answer.text(text[:4000])
+    return "" if is_blocked(clean.verdict) else clean.value[:1000]
+
+
+def _ending(
+    house: House,
+    trail: Trail,
+    answer: Answer,
+    meter: UsageMeter,
+    outcome: str,
+    status: int,
+    state: ChargeState,
+    remarks: tuple[Remark, ...],
+    *,
+    error: str = "",
+    first_us: int = 0,
+) -> Ending:
+    """The ending of a call that a provider answered. Usage that it did not report is our own count, and flagged."""
+    usage: Usage | None = meter.usage()
+    if usage is None or (state == "aborted_estimated" and not usage.total_output):
+        usage = estimate(meter, trail.call.surface, trail.asked.body)
+        state = "estimated" if state == "observed" else state
+    cost: Cost = house.pricer.cost(answer.target, usage)
+    return Ending(
+        outcome,
+        status,
+        state,
+        answer.target,
+        answer.attempts,
+        usage,
+        cost,
+        error,
+        remarks,
+        first_us - trail.call.at_us if first_us else 0,
+        tuple(meter.finish_reasons),
+        meter.model,
+        meter.response_id,
+    )
+
+
+def reply_headers(trail: Trail, answer: Answer, cost: Cost | None, redactions: int | None) -> dict[str, str]:
+    """What every answer says of itself. A stream's cost and redactions are not known yet when its headers leave."""
+    headers = {
+        "x-lockgate-model": _token(trail.asked.model),
+        "x-lockgate-deployment": _token(answer.target.id),
+        "x-lockgate-attempts": str(max(1, len(answer.attempts))),
+    }
+    if cost is not None:
+        headers["x-lockgate-cost"] = f"{cost.micros / 1_000_000:.6f}"
+    if redactions is not None:
+        headers["x-lockgate-redactions"] = str(redactions)
+    return headers
+
+
+def _token(text: str) -> str:
+    """A header value: visible ASCII only."""
+    return "".join(character if "!" <= character <= "~" else "?" for character in text)[:256]
+
+
+def _leak() -> PipelineError:
+    return AllTargetsFailed(
+        "The answer held a live secret in a form that could not be masked, so it was not sent.",
+        hint="The operator finds the event by this request id.",
+        code="live_secret",
+        headers={"x-should-retry": "false"},
+    )
+
+

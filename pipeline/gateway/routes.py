@@ -1,0 +1,72 @@
+"""Every route, and who may call it: default deny, in one readable table.
+
+`roles` None means that the endpoint needs no identity (health) or proves it itself (the data plane, whose first step does).
+A route that is not in the table does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.keys.model import Role
+from pipeline.routing.model import Surface
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+ADMIN: frozenset[Role] = frozenset({"admin"})
+READERS: frozenset[Role] = frozenset({"admin", "auditor"})
+EVERYONE: frozenset[Role] = frozenset({"admin", "manager", "auditor", "key"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method and path. `path` may hold `{name}` segments; `endpoint` is what bootstrap wires in."""
+
+    method: Method
+    path: str
+    roles: frozenset[Role] | None
+    endpoint: Any
+    surface: Surface | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A matched route and its path parameters."""
+
+    route: Route
+    params: Mapping[str, str]
+
+
+class RouteTable:
+    """Looks routes up: exact paths by dictionary, parametrised ones by anchored patterns."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = tuple(routes)
+        self._exact: dict[str, dict[str, Found]] = {}
+        self._patterns: list[tuple[re.Pattern[str], Route]] = []
+        for route in routes:
+            if "{" in route.path:
+                # Segments are short and hold no slash, so the pattern is linear.
+                pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]{1,255})", re.escape(route.path))
+                self._patterns.append((re.compile(rf"\A{pattern}\Z"), route))
+            else:
+                methods = self._exact.setdefault(route.path, {})
+                if route.method in methods:
+                    raise ValueError(f"two routes for {route.method} {route.path}")
+                methods[route.method] = Found(route, {})
+
+    def find(self, method: str, path: str) -> Found | tuple[str, ...]:
+        """The route of a method and path, or the methods that the path does have (none: it does not exist)."""
+        methods = self._exact.get(path)
+        if methods is not None:
+            return methods.get(method) or tuple(sorted(methods))
+        allowed = []
+        for pattern, route in self._patterns:
+            match = pattern.match(path)
+            if match is not None:
+                if route.method == method:
+                    return Found(route, match.groupdict())
+                allowed.append(route.method)
+        return tuple(sorted(allowed))

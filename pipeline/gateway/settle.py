@@ -1,0 +1,287 @@
+"""What is written down about a call: its start, its refusal, its end. Everything textual goes through the recorder first.
+
+A call that reached step 6 is settled exactly once: with what the provider counted, with our estimate where it did not say or
+the stream was cut, or with nothing where no provider answered. Events, charges, redaction counts and the encoded spans go into
+one transaction, before the client sees the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from collectors.genai import CLIENT, CallFacts, parameters_of
+from collectors.model import OutboxRow
+from pipeline.errors import KeyRejected, LedgerError, PipelineError, PolicyBlocked
+from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
+from pipeline.keys.model import Caller
+from pipeline.ledger.model import Charge, ChargeState, Event, RedactionCount, Settlement
+from pipeline.routing.model import Attempt, Cost, Target, Usage
+from redactors.model import Remark
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What is known of a call once it may go out: enough to settle it, whatever happens."""
+
+    call: Call
+    caller: Caller
+    asked: Asked
+    policy: PolicySet
+    prompt_remarks: tuple[Remark, ...]
+    bound: Bound
+
+    def start_event(self, house: House) -> Event:
+        """`gateway:call:start`: the intent, with what was redacted from the prompt and the worst case in micro-dollars."""
+        detail = {
+            "surface": self.call.surface,
+            "stream": self.asked.stream,
+            "bytes": self.asked.size,
+            "policy": self.policy.name,
+            "policy_digest": self.policy.digest,
+            "reserved_micros": self.bound.micros,
+            "prompt_redactions": counted(self.prompt_remarks),
+            "peer": self.call.peer,
+        }
+        return event(house, self.call, "gateway:call:start", "ok", detail, self.caller, model=self.asked.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended. `state` is None when nothing is charged because no provider answered."""
+
+    outcome: str
+    status: int
+    state: ChargeState | None
+    target: Target | None = None
+    attempts: tuple[Attempt, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    cost: Cost | None = None
+    error: str = ""
+    answer_remarks: tuple[Remark, ...] = ()
+    first_token_us: int = 0
+    finish_reasons: tuple[str, ...] = ()
+    response_model: str = ""
+    response_id: str = ""
+
+
+async def settle(house: House, trail: Trail, ending: Ending) -> None:
+    """Steps 9 and 10: end the span, settle everything in one transaction. Raises LedgerError; then the client must not see success."""
+    now_us = house.clock.now_us()
+    call = trail.call
+    outbox = _spans(house, trail, ending, now_us)
+    detail = {
+        "surface": call.surface,
+        "stream": trail.asked.stream,
+        "attempts": [_attempt(attempt) for attempt in ending.attempts],
+        "prompt_redactions": counted(trail.prompt_remarks),
+        "answer_redactions": counted(ending.answer_remarks),
+        "cost_micros": ending.cost.micros if ending.cost else 0,
+        "tokens_in": ending.usage.total_input,
+        "tokens_out": ending.usage.total_output,
+        "finish_reasons": list(ending.finish_reasons),
+        "charge_state": ending.state or "none",
+        "policy": trail.policy.name,
+        "policy_digest": trail.policy.digest,
+        "duration_us": now_us - call.at_us,
+    }
+    target_id = ending.target.id if ending.target else (ending.attempts[-1].target_id if ending.attempts else "")
+    finish = event(
+        house, call, "gateway:call:finish", ending.outcome, detail, trail.caller, model=trail.asked.model, target_id=target_id,
+        status=ending.status, error=ending.error,
+    )  # fmt: skip
+    charges = (_charge(house, trail, ending, now_us),) if ending.state and ending.target and ending.cost else ()
+    redactions = (*redaction_counts("prompt", trail.prompt_remarks), *redaction_counts("answer", ending.answer_remarks))
+    house.metrics.call(call.surface, ending.outcome, ending.status, house.clock.monotonic() - call.started)
+    await house.ledger.close(Settlement(call.request_id, (finish,), charges, outbox, redactions))
+
+
+async def settle_failure(house: House, trail: Trail, attempts: tuple[Attempt, ...], error: BaseException | None) -> None:
+    """Settle a call that no provider answered: nothing is charged, the reservation is released, the attempts stay visible."""
+    if isinstance(error, PipelineError):
+        outcome, status, code = "failed", error.status, error.code
+    elif error is None:
+        outcome, status, code = "aborted", 499, "client_disconnected"
+    else:
+        outcome, status, code = "failed", 500, "internal_error"
+    await settle(house, trail, Ending(outcome, status, None, attempts=attempts, error=code))
+
+
+async def refused(house: House, call: Call, error: PipelineError, caller: Caller | None, asked: Asked | None) -> None:
+    """Write down a call that ended before anything was sent. A refusal stands even when it cannot be written: nothing left."""
+    blocked = isinstance(error, PolicyBlocked)
+    kind = "policy:prompt:block" if blocked else "auth:key:reject" if isinstance(error, KeyRejected) and caller is None else "gateway:call:refuse"
+    detail: dict[str, Any] = {"surface": call.surface, "code": error.code, "param": error.param or "", "peer": call.peer}
+    if isinstance(error, PolicyBlocked):
+        detail["rules"] = list(error.rules)
+    model = asked.model if asked is not None else ""
+    entry = event(house, call, kind, "refused", detail, caller, model=model, status=error.status, error=error.code)
+    house.metrics.call(call.surface, "refused", error.status, house.clock.monotonic() - call.started)
+    try:
+        await house.ledger.append(entry)
+    except LedgerError:
+        house.metrics.count_unwritten_refusal()
+
+
+def event(
+    house: House,
+    call: Call,
+    kind: str,
+    outcome: str,
+    detail: dict[str, Any],
+    caller: Caller | None,
+    *,
+    model: str = "",
+    target_id: str = "",
+    status: int = 0,
+    error: str = "",
+) -> Event:
+    """Make an event of this call. Detail and the caller's model name go through the recorder together."""
+    clean = house.recorder.tree({"detail": detail, "model": model})
+    key = caller.key if caller else None
+    name = clean.value["model"] if isinstance(clean.value, dict) else ""
+    return Event(
+        id=house.new_id(),
+        at_us=house.clock.now_us(),
+        kind=kind,
+        actor=key.id if key else "anonymous",
+        outcome=outcome,
+        detail=clean.map(_detail),
+        request_id=call.request_id,
+        org_id=key.org_id if key else "default",
+        workspace_id=key.workspace_id if key else "",
+        key_id=key.id if key else "",
+        model=name if isinstance(name, str) else "",
+        target_id=target_id,
+        status=status,
+        error=error,
+        trace_id=call.span.trace_id,
+    )
+
+
+def _detail(tree: Any) -> Any:
+    return tree["detail"]
+
+
+def counted(remarks: Iterable[Remark]) -> dict[str, int]:
+    """How often each rule acted, as `rule: count`; never what it matched."""
+    return dict(Counter(f"{remark.rule}:{remark.action.label}" for remark in remarks))
+
+
+def redaction_counts(direction: str, remarks: Iterable[Remark]) -> tuple[RedactionCount, ...]:
+    """One row per rule and action of a direction."""
+    totals = Counter((remark.detector, remark.rule, remark.kind, remark.action.label) for remark in remarks)
+    return tuple(RedactionCount(direction, detector, rule, kind, action, count) for (detector, rule, kind, action), count in totals.items())
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "target": attempt.target_id,
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "lane": attempt.lane,
+        "outcome": attempt.outcome,
+        "status": attempt.status,
+        "duration_us": attempt.ended_us - attempt.started_us,
+        "upstream_id": attempt.upstream_id,
+        "reference": attempt.secret_reference,
+        "version": attempt.secret_version,
+        "fingerprint": attempt.secret_fingerprint,
+    }
+
+
+def _charge(house: House, trail: Trail, ending: Ending, now_us: int) -> Charge:
+    target, usage, cost, key = ending.target, ending.usage, ending.cost, trail.caller.key
+    assert target is not None
+    assert cost is not None
+    assert ending.state is not None
+    last = ending.attempts[-1] if ending.attempts else None
+    return Charge(
+        id=house.new_id(),
+        request_id=trail.call.request_id,
+        at_us=now_us,
+        org_id=key.org_id,
+        workspace_id=key.workspace_id,
+        key_id=key.id,
+        model=trail.asked.model,
+        target_id=target.id,
+        provider=target.provider,
+        provider_model=target.model,
+        state=ending.state,
+        cost_micros=cost.micros,
+        price_digest=cost.price_digest,
+        tokens_input=usage.input,
+        tokens_cache_read=usage.cache_read,
+        tokens_cache_write_5m=usage.cache_write_5m,
+        tokens_cache_write_1h=usage.cache_write_1h,
+        tokens_input_audio=usage.input_audio,
+        tokens_output=usage.output,
+        tokens_reasoning=usage.reasoning,
+        tokens_output_audio=usage.output_audio,
+        service_tier=usage.service_tier,
+        attempt=max(1, len(ending.attempts)),
+        streamed=trail.asked.stream,
+        upstream_id=house.recorder.text(last.upstream_id).value[:255] if last and last.upstream_id else "",
+        secret_reference=last.secret_reference if last else "",
+        secret_version=last.secret_version if last else "",
+        secret_fingerprint=last.secret_fingerprint if last else "",
+        duration_us=now_us - trail.call.at_us,
+        first_token_us=ending.first_token_us,
+    )
+
+
+_OPERATIONS = {
+    "openai.chat": "chat",
+    "openai.completions": "text_completion",
+    "openai.embeddings": "embeddings",
+    "anthropic.messages": "chat",
+    "anthropic.count_tokens": "count_tokens",
+}
+
+
+def _spans(house: House, trail: Trail, ending: Ending, now_us: int) -> tuple[OutboxRow, ...]:
+    """The call's span with one child an attempt, rebuilt clean and encoded for every destination."""
+    span = trail.call.span
+    for number, attempt in enumerate(ending.attempts, 1):
+        attributes = {
+            "lockgate.attempt": number,
+            "lockgate.target_id": attempt.target_id,
+            "lockgate.lane": attempt.lane,
+            "gen_ai.provider.name": attempt.provider,
+            "http.response.status_code": attempt.status,
+        }
+        error = "" if attempt.outcome == "ok" else attempt.outcome
+        span.child("lockgate.attempt", attempt.started_us * 1000, attempt.ended_us * 1000, attributes, kind=CLIENT, error_type=error)
+    return house.tracing.encode(house.tracing.finish(span, _facts(trail, ending), ended_ns=now_us * 1000))
+
+
+def _facts(trail: Trail, ending: Ending) -> CallFacts:
+    usage, key, asked = ending.usage, trail.caller.key, trail.asked
+    counted = ending.state is not None
+    return CallFacts(
+        operation=_OPERATIONS[trail.call.surface],
+        provider=ending.target.provider if ending.target else (ending.attempts[-1].provider if ending.attempts else ""),
+        request_model=asked.model,
+        response_model=ending.response_model,
+        response_id=ending.response_id,
+        finish_reasons=ending.finish_reasons,
+        stream=asked.stream,
+        first_token_s=ending.first_token_us / 1_000_000 if ending.first_token_us else None,
+        error_type=ending.error,
+        input_tokens=usage.total_input if counted else None,
+        output_tokens=usage.total_output if counted else None,
+        cache_read_tokens=usage.cache_read,
+        cache_write_tokens=usage.cache_write_5m + usage.cache_write_1h,
+        reasoning_tokens=usage.reasoning,
+        parameters=parameters_of(asked.body),
+        request_id=trail.call.request_id,
+        workspace=key.workspace,
+        key_id=key.id,
+        target_id=ending.target.id if ending.target else "",
+        attempts=len(ending.attempts),
+        cost_micros=ending.cost.micros if ending.cost else None,
+        charge_state=ending.state or "",
+        redactions=len(trail.prompt_remarks) + len(ending.answer_remarks),
+    )

@@ -1,0 +1,139 @@
+"""The second device: an append-only, fsynced, hash-chained file beside the database.
+
+One file per life of a writer (`<epoch>.0001.jsonl`, further parts when it grows or a write failed), JSON lines in blocks. A
+block is what one transaction wrote; its last line seals it: `{"seal": lines, "link": SHA-256(previous link ‖ the block's
+bytes)}`. What has no seal was never acknowledged. Other lines than events: the header of a part, `void` (the transaction of
+these events failed after they were written here), `gap` (events that only the database has, `require: any`) and `end`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pipeline.ledger.chain import GENESIS, Row
+
+PART_BYTES = 64 * 1024 * 1024
+
+
+class JournalError(Exception):
+    """The journal could not be written; `errno` is the system's code."""
+
+    def __init__(self, errno: int | None) -> None:
+        super().__init__(f"the journal cannot be written (errno {errno})")
+        self.errno = errno
+
+
+def event_line(row: Row, body: bytes) -> bytes:
+    """An event as a line: its canonical form, and its place in its chain."""
+    return body[:-1] + b',"hash":"' + row[18].encode() + b'","prev_hash":"' + row[17].encode() + b'"}\n'
+
+
+class Journal:
+    """The files of one epoch. Used by the writer's thread only; the open part stays locked, which tells others that it lives."""
+
+    def __init__(self, folder: Path, epoch_id: str, require: str) -> None:
+        self._folder = folder
+        self._epoch_id = epoch_id
+        self._require = require
+        self._fd: int | None = None
+        self._part = 0
+        self._size = 0
+        self._link = GENESIS
+        self._owed: dict[tuple[str, str], tuple[int, int]] = {}  # void and gap lines that are still to be written
+        self.trouble = ""
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Write a block durably; raises JournalError and then holds nothing of it that counts."""
+        notes = [_line({kind: {"chain": chain, "from": span[0], "to": span[1]}}) for (kind, chain), span in self._owed.items()]
+        try:
+            if self._fd is None or self._size > PART_BYTES:
+                self._begin_part()
+            self._append([*notes, *lines])
+        except OSError as error:
+            self._fail(error)
+            raise JournalError(error.errno) from None
+        self._owed.clear()
+        self.trouble = ""
+
+    def void(self, rows: Sequence[Row]) -> None:
+        """Note, with the next block at the latest, that these events did not come to be."""
+        self._owe("void", rows)
+
+    def gap(self, rows: Sequence[Row]) -> None:
+        """Note, with the next block, that only the database has these events."""
+        self._owe("gap", rows)
+
+    def _owe(self, kind: str, rows: Sequence[Row]) -> None:
+        # Nothing else is written before these lines are, so that one span per kind and chain is exact.
+        for row in rows:
+            chain, seq = row[2], row[12]
+            first, last = self._owed.get((kind, chain), (seq, seq))
+            self._owed[kind, chain] = (min(first, seq), max(last, seq))
+
+    def end(self, reason: str, at_us: int) -> None:
+        """Write the last line and close. A journal that cannot be written is closed without it."""
+        if self._fd is not None:
+            try:
+                self.write([_line({"end": reason, "at_us": at_us})])
+            except JournalError:
+                return
+            finally:
+                self._close()
+
+    def _begin_part(self) -> None:
+        self._close()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / f"{self._epoch_id}.{self._part + 1:04d}.jsonl"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._fd, self._size = fd, 0
+        self._part += 1
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._append([_line({"journal": 1, "epoch": self._epoch_id, "part": self._part, "require": self._require, "prev": self._link})])
+        _sync_folder(self._folder)
+
+    def _append(self, lines: Sequence[bytes]) -> None:
+        assert self._fd is not None
+        block = b"".join(lines)
+        link = sha256(self._link.encode() + block).hexdigest()
+        block += b'{"seal":%d,"link":"%b"}\n' % (len(lines), link.encode())
+        left = memoryview(block)
+        while left:
+            left = left[os.write(self._fd, left) :]
+        os.fdatasync(self._fd)
+        self._size += len(block)
+        self._link = link
+
+    def _fail(self, error: OSError) -> None:
+        """Go on in a new part: what fsync refused once cannot be trusted. What was half written is cut off, if that works."""
+        self.trouble = f"journal: errno {error.errno}"
+        if self._fd is not None:
+            try:
+                os.ftruncate(self._fd, self._size)
+            except OSError:
+                self.trouble += ", torn"
+            self._close()
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return orjson.dumps(value) + b"\n"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name durable too."""
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,163 @@
+"""What the writer is asked to do, as plain rows: built by the caller, so that the writer's thread has little to do per call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection, String
+
+from collectors.model import OutboxRow
+from pipeline.errors import LedgerError
+from pipeline.ledger.chain import Row, detail_text
+from pipeline.ledger.model import Charge, Event, Intent, Settlement
+from pipeline.store import tables
+from redactors.model import is_clean
+
+_CHARGE_COLUMNS = tuple(column.name for column in tables.charges.columns)
+_charge_values = attrgetter(*_CHARGE_COLUMNS)
+_REPLACEMENT = "\ufffd"
+
+
+def _lengths(table: Any, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    columns = [table.c[name] for name in names]
+    return tuple((index, column.type.length) for index, column in enumerate(columns) if isinstance(column.type, String) and column.type.length)
+
+
+_CHARGE_TEXTS = _lengths(tables.charges, _CHARGE_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Open:
+    """Reserve and write the intent. `owner` is (org_id, workspace_id, key_id, model), what recovery needs of the call."""
+
+    request_id: str
+    draft: Row
+    amount: int
+    scopes: tuple[tuple[str, str], ...]
+    owner: tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Close:
+    """Settle: events, charge rows (and their sum), redaction counts and outbox rows, and the end of the reservation."""
+
+    request_id: str
+    drafts: tuple[Row, ...]
+    charges: tuple[Row, ...] = ()
+    cost: int = 0
+    redactions: tuple[Row, ...] = ()
+    outbox: tuple[OutboxRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Append:
+    """Write an event, and perhaps a charge outside a call, whose scopes spend it."""
+
+    draft: Row
+    charge: Row | None = None
+    cost: int = 0
+    scopes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """Run a function of the connection, and write its event (if it has one) in the same transaction."""
+
+    apply: Callable[[Connection], Any]
+    draft: Row | None = None
+
+
+Operation = Open | Close | Append | Change
+
+
+def draft_of(event: Event) -> Row:
+    """An event as the row that the chain takes. Raises LedgerError when its detail is not proven clean, or is not JSON."""
+    if not is_clean(event.detail):
+        raise LedgerError("An event's detail was not redacted; it is not written down.", code="audit_unclean", hint="This is a defect of the gateway.")
+    try:
+        detail = detail_text(event.detail.value)
+    except (ValueError, TypeError, RecursionError):
+        raise LedgerError("An event's detail cannot be written as JSON.", code="audit_unclean") from None
+    return draft(
+        id=event.id, at_us=event.at_us, kind=event.kind, actor=event.actor, outcome=event.outcome, detail=detail, request_id=event.request_id,
+        org_id=event.org_id, workspace_id=event.workspace_id, key_id=event.key_id, model=event.model, target_id=event.target_id,
+        status=event.status, error=event.error, trace_id=event.trace_id,
+    )  # fmt: skip
+
+
+def draft(
+    *, id: str, at_us: int, kind: str, actor: str, outcome: str, detail: str, request_id: str = "", org_id: str = "default",
+    workspace_id: str = "", key_id: str = "", model: str = "", target_id: str = "", status: int = 0, error: str = "", trace_id: str = "",
+) -> Row:  # fmt: skip
+    """A row for the chain from plain values; texts are fitted to their columns. `detail` is JSON text made of clean values."""
+    return (
+        fit(actor, 255), at_us, detail, fit(error, 64), fit(id, 26), fit(key_id, 26), fit(kind, 64), fit(model, 255), fit(org_id, 64),
+        fit(outcome, 32), fit(request_id, 26), status, fit(target_id, 255), fit(trace_id, 32), fit(workspace_id, 26),
+    )  # fmt: skip
+
+
+def fit(text: str, length: int) -> str:
+    """Cut a text to its column and replace what a database cannot store (NUL, lone surrogates)."""
+    if len(text) <= length and text.isascii() and "\0" not in text:
+        return text
+    return text[:length].replace("\0", _REPLACEMENT).encode("utf-8", "replace").decode()
+
+
+def charge_row(charge: Charge) -> Row:
+    """A charge as its row."""
+    row: Row = _charge_values(charge)
+    for index, length in _CHARGE_TEXTS:
+        text = row[index]
+        if len(text) > length or not text.isascii() or "\0" in text:
+            return _fitted(row)
+    return row
+
+
+def _fitted(row: Row) -> Row:
+    values = list(row)
+    for index, length in _CHARGE_TEXTS:
+        values[index] = fit(values[index], length)
+    return tuple(values)
+
+
+def open_of(intent: Intent) -> Open:
+    """The operation of an intent. Raises LedgerError for one without a request id or with a negative amount."""
+    event = intent.event
+    if not event.request_id or len(event.request_id) > 26 or intent.amount_micros < 0:
+        raise LedgerError("A call cannot be written down without its request id and the most it may cost.", code="audit_unclean")
+    scopes = tuple(dict.fromkeys((scope.kind, scope.id) for scope in intent.scopes))
+    owner = (fit(event.org_id, 64), fit(event.workspace_id, 26), fit(event.key_id, 26), fit(event.model, 255))
+    return Open(event.request_id, draft_of(event), intent.amount_micros, scopes, owner)
+
+
+def close_of(settlement: Settlement, now_us: int) -> Close:
+    """The operation of a settlement. Raises LedgerError when it has no event."""
+    if not settlement.events:
+        raise LedgerError("A settlement needs the event that says how the call ended.", code="audit_unclean")
+    first = settlement.events[0]
+    workspace_id, key_id = fit(first.workspace_id, 26), fit(first.key_id, 26)
+    return Close(
+        settlement.request_id,
+        tuple([draft_of(event) for event in settlement.events]),
+        tuple([charge_row(charge) for charge in settlement.charges]),
+        sum([charge.cost_micros for charge in settlement.charges]),
+        tuple(
+            [
+                (settlement.request_id, now_us, workspace_id, key_id, fit(count.direction, 16), fit(count.detector, 16), fit(count.rule, 128),
+                 fit(count.kind, 128), fit(count.action, 16), count.count)
+                for count in settlement.redactions
+            ]
+        ),
+        settlement.outbox,
+    )  # fmt: skip
+
+
+def append_of(event: Event, charge: Charge | None) -> Append:
+    """The operation of an event outside a call."""
+    if charge is None:
+        return Append(draft_of(event))
+    scopes = tuple((kind, id) for kind, id in (("org", charge.org_id), ("workspace", charge.workspace_id), ("key", charge.key_id)) if id)
+    return Append(draft_of(event), charge_row(charge), charge.cost_micros, scopes)

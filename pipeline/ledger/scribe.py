@@ -1,0 +1,273 @@
+"""The writer's hand: one thread, one connection, one chain. Writes batches on both devices, and finds its way back when one fails.
+
+Order within a transaction: rows, then the journal's fsync, then the commit. So nothing is acknowledged that is not on every
+required device, and what only the journal has (the commit failed) is voided there, or given back to the database at the next
+start when the process died between the two.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import insert, select, text, update
+
+from pipeline.clock import Clock
+from pipeline.errors import LedgerError
+from pipeline.ids import ulid
+from pipeline.ledger.book import Written, checkpoint, write
+from pipeline.ledger.chain import Head, Row, link
+from pipeline.ledger.journal import Journal, JournalError, event_line
+from pipeline.ledger.model import Receipt
+from pipeline.ledger.operations import Append, Change, Operation
+from pipeline.store.engine import open_writer, sqlite_path
+from pipeline.store.lock import SoleWriter
+from pipeline.store.session import Session, hot_sql, reason, trouble
+from pipeline.store.tables import epochs, events
+
+Require = Literal["all", "any"]
+Outcomes = list[Any]
+
+_TRIES = 3
+_RECONNECT_S = 0.25
+_OWED_EVENTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One life of one process: the id names its chain. `host` must tell machines (and PID namespaces) apart."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+
+
+class Away(LedgerError):
+    """The database (or a required journal) cannot be written now; nothing of the operation stands."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__("The audit store cannot be written; the request was not carried out.", hint=cause, headers={"Retry-After": "1"})
+
+
+class Doubt(Exception):  # noqa: N818 - a state that is resolved later, not a failure
+    """The connection broke while committing: whether it was is known when the database is back."""
+
+
+class Poisoned(Exception):  # noqa: N818 - an answer, not a failure
+    """One row of a batch is refused by the database; the others are fine."""
+
+
+class Scribe:
+    """Everything here runs on the writer's thread, except `abort` and the reading of `away`."""
+
+    def __init__(self, url: str, epoch: Epoch, clock: Clock, journal_dir: Path | None, require: Require) -> None:
+        path = sqlite_path(url)
+        self._engine = open_writer(url)
+        self._path = path
+        self._lock = SoleWriter(path) if path is not None else None
+        self._sql = hot_sql(postgres=path is None)
+        self._epoch = epoch
+        self._clock = clock
+        self._journal = Journal(journal_dir, epoch.id, require) if journal_dir is not None else None
+        self._require = require
+        self._session: Session | None = None
+        self._head = Head(epoch.id)
+        self._doubt: tuple[int, Written] | None = None  # the batch whose commit is unknown: how many operations, and what it wrote
+        self._repeatable = True  # whether a batch that does not stand may be written again: it had events to tell it by
+        self._owed: list[Row] = []  # events that only the journal has (`require: any`)
+        self._spell: Head | None = None  # their chain, one for each time that the database is away
+        self._tried = -_RECONNECT_S
+        self.away = "the ledger has not connected yet"
+
+    @property
+    def journal_trouble(self) -> str:
+        """Why the journal cannot be written now; empty when it can."""
+        return self._journal.trouble if self._journal is not None else ""
+
+    def abort(self) -> None:
+        """End a wait for the database that hangs (any thread)."""
+        session = self._session
+        if session is not None:
+            session.abort()
+
+    def attach(self) -> Outcomes | None:
+        """Connect, unless that was tried a moment ago. Gives the outcomes of a batch that was in doubt and stands after all."""
+        if self._session is not None or time.monotonic() - self._tried < _RECONNECT_S:
+            return None
+        self._tried = time.monotonic()
+        session = None
+        try:
+            if self._lock is not None:
+                self._lock.take()
+            session = Session(self._engine, self._path)
+            tail = self._enter(session)
+        except Exception as error:  # noqa: BLE001 - any failure to connect means: away, and tried again
+            self._detach(session, error)
+            return None
+        self._session, self.away, self._spell = session, "", None
+        doubt, self._doubt, before, self._head = self._doubt, None, self._head, tail
+        if doubt is None:
+            return None
+        self._repeatable = bool(doubt[1].events)
+        if self._repeatable and tail == doubt[1].head != before:
+            return doubt[1].outcomes
+        if self._journal is not None:
+            self._journal.void(doubt[1].events)
+        return [Away("the connection broke while committing")] * doubt[0]
+
+    def commit(self, operations: Sequence[Operation]) -> Outcomes:
+        """Make a batch durable and give its outcomes, errors among them.
+
+        Raises Poisoned when one of several is refused by the database (nothing stands: halve it and call again), and Doubt
+        when it is not known whether the batch stands: then `attach` gives its outcomes, and until it did there is no other.
+        """
+        for left in reversed(range(_TRIES)):
+            if self._session is None:
+                self.attach()
+            session = self._session
+            if session is None:
+                break
+            try:
+                return self._write(session, operations)
+            except Doubt:
+                self._tried = -_RECONNECT_S
+                found = self.attach()
+                if found is None:
+                    raise
+                if not isinstance(found[0], Away) or not self._repeatable:
+                    return found
+            except Exception as error:  # noqa: BLE001 - sorted by code into row, busy and lost
+                kind = self._undo(session, error)
+                if kind == "row":
+                    return self._reject(operations)
+                if kind == "lost" or left == 0:
+                    self._detach(session, error)
+                    if left > 1:
+                        self._tried = -_RECONNECT_S  # a connection that has gone stale: once more, at once
+        return self.refuse(operations)
+
+    def refuse(self, operations: Sequence[Operation]) -> Outcomes:
+        """The outcomes of a batch while the database is away.
+
+        With `require: any` an event that moves no money is written to the journal alone, and to the database when it is back.
+        """
+        return [self._without_database(operation) for operation in operations]
+
+    def finish(self) -> None:
+        """Write the last checkpoint and the epoch's end, close both devices. Failing at it loses nothing: recovery does it later."""
+        ended = False
+        session = self._session
+        if session is not None:
+            try:
+                session.begin(wrapped=True)
+                if self._head.seq:
+                    self._sql.checkpoints(session.cursor, [checkpoint(self._head, self._clock.now_us())])
+                session.connection.execute(update(epochs).where(epochs.c.id == self._epoch.id).values(ended_us=self._clock.now_us()))
+                session.commit()
+                ended = True
+            except Exception:  # noqa: BLE001 - the epoch is left for recovery to end
+                self._undo(session, None)
+            session.close()
+            self._session = None
+        self.away = "the ledger has stopped"
+        if self._journal is not None and ended and not self._owed:
+            self._journal.end("stopped", self._clock.now_us())
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _write(self, session: Session, operations: Sequence[Operation]) -> Outcomes:
+        session.begin(wrapped=any(isinstance(operation, Change) for operation in operations))
+        written = write(session, self._sql, operations, self._head, self._epoch.id, self._clock.now_us())
+        if not self._journaled(written):
+            session.rollback()
+            return [Away(self.journal_trouble)] * len(operations)
+        try:
+            session.commit()
+        except Exception as error:  # noqa: BLE001 - whatever it was, only the database knows now whether it stands
+            self._doubt = (len(operations), written)
+            self._detach(session, error)
+            raise Doubt from None
+        self._head = written.head
+        return written.outcomes
+
+    def _journaled(self, written: Written) -> bool:
+        """Write a batch's events to the journal; says whether the transaction may go on."""
+        if self._journal is None or not written.events:
+            return True
+        try:
+            self._journal.write([event_line(row, body) for row, body in zip(written.events, written.bodies, strict=True)])
+        except JournalError:
+            if self._require == "all":
+                self._journal.void(written.events)
+                return False
+            self._journal.gap(written.events)
+        return True
+
+    def _reject(self, operations: Sequence[Operation]) -> Outcomes:
+        if len(operations) > 1:
+            raise Poisoned
+        return [LedgerError("The audit store refused this row; the request was not carried out.", code="audit_rejected")]
+
+    def _without_database(self, operation: Operation) -> Any:
+        if self._journal is None or self._require == "all" or not isinstance(operation, Append) or operation.charge is not None:
+            return Away(self.away)
+        if len(self._owed) >= _OWED_EVENTS:
+            return Away(self.away)
+        row, body = link(self._spell or Head(ulid(self._clock.now_us())), operation.draft)
+        try:
+            self._journal.write([event_line(row, body)])
+        except JournalError:
+            return Away(self.away + "; " + self.journal_trouble)
+        self._spell = Head(row[2], row[12], row[18])
+        self._owed.append(row)
+        return Receipt(*self._spell)
+
+    def _enter(self, session: Session) -> Head:
+        """Make this epoch known to the database, give it what only the journal has, and read where the chain stands."""
+        session.begin(wrapped=True)
+        connection = session.connection
+        connection.execute(text("SELECT version_num FROM alembic_version")).one()
+        if connection.execute(select(epochs.c.id).where(epochs.c.id == self._epoch.id)).one_or_none() is None:
+            now_us = self._clock.now_us()
+            values = {"id": self._epoch.id, "pid": self._epoch.pid, "host": self._epoch.host, "version": self._epoch.version[:32]}
+            connection.execute(insert(epochs).values(started_us=now_us, heartbeat_us=now_us, **values))
+        self._pay(session)
+        last = select(events.c.chain, events.c.seq, events.c.hash).where(events.c.chain == self._epoch.id).order_by(events.c.seq.desc()).limit(1)
+        row = connection.execute(last).one_or_none()
+        session.commit()
+        self._owed = []
+        return Head(*row) if row is not None else Head(self._epoch.id)
+
+    def _pay(self, session: Session) -> None:
+        """Insert the events that only the journal has; a commit that broke may have brought them already."""
+        present: set[str] = set()
+        for chain in {row[2] for row in self._owed}:
+            present.update(session.connection.execute(select(events.c.id).where(events.c.chain == chain)).scalars())
+        missing = [row for row in self._owed if row[5] not in present]
+        if missing:
+            self._sql.events(session.cursor, missing)
+
+    def _undo(self, session: Session, error: BaseException | None) -> str:
+        """Roll back; a connection that cannot is lost."""
+        kind = trouble(error) if error is not None else "row"
+        try:
+            session.rollback()
+        except Exception:  # noqa: BLE001 - then it is of no more use
+            return "lost"
+        return kind
+
+    def _detach(self, session: Session | None, error: BaseException) -> None:
+        if session is not None:
+            session.close()
+        self._session = None
+        self.away = "the schema is missing; run: lockgate db migrate" if _schema_missing(error) else reason(error)
+
+
+def _schema_missing(error: BaseException) -> bool:
+    original = getattr(error, "orig", None) or error
+    return getattr(original, "sqlstate", "") == "42P01" or "no such table" in str(original)

@@ -1,0 +1,182 @@
+"""The direct lane: the provider speaks the caller's wire format, so the request is forwarded, not translated.
+
+OpenAI-compatible (platform.openai.com/docs/api-reference) and Anthropic (docs.anthropic.com/en/api/messages) over aiohttp.
+Only the model, the key and, on OpenAI streams, `stream_options.include_usage` differ from what the caller sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pipeline.routing.client import Http, Reader
+from pipeline.routing.model import Delta, Outbound, Surface, UpstreamError
+from pipeline.routing.sse import EventTooLongError, SseDecoder
+from pipeline.routing.upstream import failure_in_stream
+from pipeline.vaults.model import Secret
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
+PATHS: dict[Surface, str] = {
+    "openai.chat": "/chat/completions",
+    "openai.completions": "/completions",
+    "openai.embeddings": "/embeddings",
+    "anthropic.messages": "/v1/messages",
+    "anthropic.count_tokens": "/v1/messages/count_tokens",
+}
+ANTHROPIC_VERSION = "2023-06-01"
+_FORWARDED = ("anthropic-beta", "anthropic-version")
+_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
+
+
+def address(base_url: str, surface: Surface) -> str:
+    """The URL of a call. OpenAI bases end in `/v1` (as its SDK has it), Anthropic's do not, but may."""
+    base = base_url.rstrip("/")
+    path = PATHS[surface]
+    if surface.startswith("anthropic."):
+        return base.removesuffix("/v1/messages").removesuffix("/v1") + path
+    return base.removesuffix(path) + path
+
+
+def reveal(key: Secret) -> str:
+    """The key for a header. An empty or unprintable one is refused here: it must never be sent, or quoted by an HTTP library."""
+    value = key.reveal()
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise UpstreamError("auth")
+    return value
+
+
+def headers_for(request: Outbound, key: Secret | None) -> dict[str, str]:
+    """The request headers: the key in the provider's own place, and the allow-listed caller headers."""
+    headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "lockgate"}
+    headers["accept"] = "text/event-stream" if request.stream else "application/json"
+    if request.surface.startswith("anthropic."):
+        headers["anthropic-version"] = ANTHROPIC_VERSION
+        for name in _FORWARDED:
+            if name in request.headers:
+                headers[name] = request.headers[name]
+        if key is not None:
+            headers["x-api-key"] = reveal(key)
+    elif key is not None:
+        headers["authorization"] = "Bearer " + reveal(key)
+    return headers
+
+
+def body_for(request: Outbound) -> bytes:
+    """The body with the target's model; OpenAI streams always ask for usage (the gateway takes it out again)."""
+    body: dict[str, Any] = {**request.body, "model": request.target.model}
+    if request.stream:
+        body["stream"] = True
+    if request.stream and request.surface.startswith("openai.") and request.target.extra.get("include_usage") != "false":
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+    return orjson.dumps(body)
+
+
+def upstream_id(response: ClientResponse) -> str:
+    """The provider's own id of the call, from whichever header it uses; "" without one."""
+    for name in _ID_HEADERS:
+        value = response.headers.get(name)
+        if value is not None:
+            return value[:200]
+    return ""
+
+
+class DirectProvider:
+    """Forwards to OpenAI-compatible and Anthropic endpoints; `bases` are the default addresses by provider (`Catalog.bases`)."""
+
+    name = "direct"
+
+    def __init__(self, http: Http, bases: Mapping[str, str]) -> None:
+        self._http = http
+        self._bases = bases
+
+    async def complete(self, request: Outbound, key: Secret | None) -> AsyncIterator[Delta]:
+        """Send the request with the key; yield the answer. Closing the iterator cancels the upstream call."""
+        target = request.target
+        base = target.base_url or self._bases.get(target.provider)
+        if base is None:
+            raise UpstreamError("connect", target_id=target.id)
+        if key is None and target.reference is not None:
+            raise UpstreamError("auth", target_id=target.id)
+        url = address(base, request.surface)
+        response = await self._http.post(url, body_for(request), headers_for(request, key), target)
+        reader = Reader(response, target)
+        ident = upstream_id(response)
+        try:
+            if response.status != 200:
+                raise await reader.refusal(ident)
+            if not request.stream:
+                yield Delta(whole(await reader.tree(ident), ident), "", ident)
+                return
+            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                whole(await reader.tree(ident), ident)
+                raise UpstreamError("broken_stream", status=200, upstream_id=ident)
+            decoder = SseDecoder()
+            take = anthropic_deltas if request.surface.startswith("anthropic.") else openai_deltas
+            done = False
+            while not done:
+                piece = await reader.piece()
+                if not piece:
+                    raise UpstreamError("broken_stream", status=200, upstream_id=ident)
+                deltas, done, failure = take(decoder.feed(piece), ident)
+                for delta in deltas:
+                    yield delta
+                if failure is not None:
+                    raise failure
+            await reader.drain()
+        except EventTooLongError:
+            raise UpstreamError("broken_stream", status=200, upstream_id=ident) from None
+        finally:
+            reader.close()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+
+def whole(tree: dict[str, Any], ident: str) -> dict[str, Any]:
+    """A whole answer, unless it is an error that came with status 200 (some aggregators do that)."""
+    if tree.get("error"):
+        raise UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
+    return tree
+
+
+Taken = tuple[list[Delta], bool, UpstreamError | None]
+"""Pieces of an answer, whether the terminator was among them, and how the stream failed after them."""
+
+
+def openai_deltas(events: Iterable[tuple[str, bytes]], ident: str) -> Taken:
+    """OpenAI's events up to `[DONE]`, which is no Delta; an event with an `error` or a line that is not JSON fails the stream."""
+    deltas: list[Delta] = []
+    for _, data in events:
+        if data == b"[DONE]":
+            return deltas, True, None
+        try:
+            tree = orjson.loads(data)
+            error = tree.get("error")
+        except (orjson.JSONDecodeError, AttributeError):
+            return deltas, False, UpstreamError("broken_stream", status=200, upstream_id=ident)
+        if error:
+            return deltas, False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
+        deltas.append(Delta(tree, "", ident))
+    return deltas, False, None
+
+
+def anthropic_deltas(events: Iterable[tuple[str, bytes]], ident: str) -> Taken:
+    """Anthropic's events including `message_stop`, which ends the stream; an `error` event or bad JSON fails it."""
+    deltas: list[Delta] = []
+    for event, data in events:
+        try:
+            tree = orjson.loads(data)
+            kind = event or tree.get("type", "")
+        except (orjson.JSONDecodeError, AttributeError):
+            return deltas, False, UpstreamError("broken_stream", status=200, upstream_id=ident)
+        if kind == "error":
+            return deltas, False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
+        deltas.append(Delta(tree, kind, ident))
+        if kind == "message_stop":
+            return deltas, True, None
+    return deltas, False, None

@@ -1,0 +1,115 @@
+"""Virtual keys, workspaces and budgets as people see them. Never a key's text or digest."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, select
+
+from pipeline.store.read_model import Filter, Row
+from pipeline.store.read_scope import Scope
+from pipeline.store.tables import budgets, events, organizations, virtual_keys, workspaces
+
+_K = virtual_keys.c
+
+
+def keys(connection: Connection, scope: Scope, asked: Filter, now_us: int) -> list[Row]:
+    """All keys of the viewer, by workspace and alias: state, scope, budget of the current period, last use, expiry.
+
+    `state` is the stored status, or `expired` once an active key is past its expiry. `budget_limit_micros` is None where
+    there is no budget. `used_us` is the newest event that names the key. 0 stands for never.
+    """
+    last = select(func.max(events.c.at_us)).where(events.c.key_id == _K.id).correlate(virtual_keys).scalar_subquery()
+    columns = (_K.id, _K.alias, _K.hint, _K.workspace_id, _K.role, _K.status, _K.models, _K.expires_us, _K.rpm_limit, _K.policy)
+    times = (_K.created_us, _K.created_by, _K.revoked_us, _K.replaced_by, _K.last_used_us, last.label("last_event_us"))
+    money = (budgets.c.limit_micros, budgets.c.period, budgets.c.period_start_us, budgets.c.spent_micros, budgets.c.reserved_micros)
+    joined = virtual_keys.outerjoin(budgets, and_(budgets.c.scope_kind == "key", budgets.c.scope_id == _K.id))
+    query = select(*columns, *times, *money).select_from(joined).where(_K.org_id == scope.org_id)
+    if scope.ids is not None:
+        query = query.where(_K.workspace_id.in_(scope.ids))
+    if asked.key:
+        query = query.where(_K.id == asked.key)
+    rows = [_key(found._mapping, scope, now_us) for found in connection.execute(query)]
+    return sorted(rows, key=lambda row: (row["workspace"], row["alias"], row["id"]))
+
+
+def key_labels(connection: Connection, scope: Scope) -> dict[str, str]:
+    """Key id → `alias · hint`, for choosing one."""
+    query = select(_K.id, _K.alias, _K.hint).where(_K.org_id == scope.org_id)
+    if scope.ids is not None:
+        query = query.where(_K.workspace_id.in_(scope.ids))
+    found = connection.execute(query.order_by(_K.alias, _K.id)).all()
+    return {row.id: f"{row.alias or 'unnamed'} · {row.hint}" for row in found}
+
+
+def budget_rows(connection: Connection, scope: Scope, now_us: int) -> list[Row]:
+    """The budgets of organization and workspaces in their current period; those of keys stand beside the keys."""
+    query = select(budgets).where(budgets.c.scope_kind.in_(("org", "workspace")))
+    rows = []
+    for found in connection.execute(query):
+        budget = found._mapping
+        if budget["scope_kind"] == "org":
+            visible, name = scope.whole and budget["scope_id"] == scope.org_id, budget["scope_id"]
+        else:
+            visible = budget["scope_id"] in (scope.slugs if scope.ids is None else scope.ids)
+            name = scope.slug(budget["scope_id"])
+        if visible:
+            rows.append({"scope": budget["scope_kind"], "name": name, **_budget(budget, now_us)})
+    return sorted(rows, key=lambda row: (row["scope"], row["name"]))
+
+
+def organization_name(connection: Connection, scope: Scope) -> str:
+    """The organization's name, or its id when it has none."""
+    name = connection.execute(select(organizations.c.name).where(organizations.c.id == scope.org_id)).scalar()
+    return name or scope.org_id
+
+
+def workspace_slugs(connection: Connection, scope: Scope) -> tuple[str, ...]:
+    """The workspaces that the viewer may choose from."""
+    query = select(workspaces.c.slug).where(workspaces.c.org_id == scope.org_id)
+    if scope.ids is not None:
+        query = query.where(workspaces.c.id.in_(scope.ids))
+    return tuple(connection.execute(query.order_by(workspaces.c.slug)).scalars())
+
+
+def period_start(now_us: int, period: str) -> int:
+    """When the current budget period began (epoch microseconds, calendar in UTC); 0 for a budget without periods."""
+    day = datetime.fromtimestamp(now_us // 1_000_000, UTC).replace(hour=0, minute=0, second=0)
+    starts = {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}
+    return int(starts[period].timestamp()) * 1_000_000 if period in starts else 0
+
+
+def _budget(budget: Any, now_us: int) -> Row:
+    """The current state of a budget row; what was spent in a period that is over no longer counts."""
+    over = budget["period_start_us"] < period_start(now_us, budget["period"])
+    return {
+        "budget_limit_micros": budget["limit_micros"],
+        "budget_period": budget["period"],
+        "budget_spent_micros": 0 if over else budget["spent_micros"],
+        "budget_reserved_micros": budget["reserved_micros"],
+    }
+
+
+def _key(key: Any, scope: Scope, now_us: int) -> Row:
+    expired = key["status"] == "active" and 0 < key["expires_us"] <= now_us
+    nothing = {"budget_limit_micros": None, "budget_period": "", "budget_spent_micros": 0, "budget_reserved_micros": 0}
+    return {
+        "id": key["id"],
+        "alias": key["alias"],
+        "hint": key["hint"],
+        "workspace": scope.slug(key["workspace_id"]),
+        "role": key["role"],
+        "state": "expired" if expired else key["status"],
+        "models": json.loads(key["models"] or "[]"),
+        "policy": key["policy"],
+        "rpm_limit": key["rpm_limit"],
+        **(nothing if key["limit_micros"] is None else _budget(key, now_us)),
+        "created_us": key["created_us"],
+        "created_by": key["created_by"],
+        "expires_us": key["expires_us"],
+        "revoked_us": key["revoked_us"],
+        "replaced_by": key["replaced_by"],
+        "used_us": max(key["last_used_us"] or 0, key["last_event_us"] or 0),
+    }

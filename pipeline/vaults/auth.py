@@ -1,0 +1,151 @@
+"""The fields of `auth_config`: which exist for each vault and mode, which are sensitive, and how an adapter reads them.
+
+Names and modes are Portkey's (`secrets.md` 1.3) with ours beside them (`secrets.md` 9.1). Sensitive fields hold an inner
+reference (`{"secret_key_ref": {...}}` or `env:NAME`); what adapters get has those resolved to `Secret` values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipeline.errors import ConfigError
+from pipeline.vaults.model import Secret, SecretRef
+from pipeline.vaults.reference import is_reference, parse_reference
+
+SENSITIVE: Final = frozenset(
+    {
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "aws_role_arn",
+        "aws_external_id",
+        "vault_token",
+        "vault_secret_id",
+    }
+)
+"""Fields that are masked when shown."""
+
+CREDENTIALS: Final = frozenset({"aws_secret_access_key", "aws_session_token", "vault_token", "vault_secret_id"})
+"""Fields that are never written down in clear: an inner reference, or a `Secret` (from the encrypted store), and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """The fields of one way to authenticate."""
+
+    required: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The `auth_config` of one manager type: the field that names the mode ("": there is but one), and the modes."""
+
+    selector: str
+    modes: Mapping[str, Mode]
+    default: str = ""
+
+
+_AWS_KEYS: Final = frozenset({"aws_access_key_id", "aws_secret_access_key"})
+_AWS_ENDPOINT: Final = frozenset({"aws_endpoint_url"})
+_AWS_ROLE: Final = frozenset(
+    {"aws_external_id", "aws_role_session_name", "aws_session_duration", "aws_sts_endpoint_url", "aws_session_token"}
+)
+_KV: Final = frozenset({"vault_namespace", "vault_mount", "vault_kv_version", "vault_ca_cert"})
+_AWS_CHAIN: Final = Mode(optional=_AWS_ENDPOINT | {"aws_region", "aws_profile_name"})
+
+SHAPES: Final[Mapping[str, Shape]] = {
+    "env": Shape("", {"": Mode()}),
+    "file": Shape("", {"": Mode(optional=frozenset({"unsafe_allow_world_readable"}))}),
+    "local": Shape("", {"": Mode()}),
+    "keychain": Shape("", {"": Mode(optional=frozenset({"keychain_service"}))}),
+    "aws_sm": Shape(
+        "aws_auth_type",
+        {
+            "accessKey": Mode(_AWS_KEYS | {"aws_region"}, _AWS_ENDPOINT | {"aws_session_token"}),
+            "assumedRole": Mode(frozenset({"aws_role_arn", "aws_region"}), _AWS_ENDPOINT | _AWS_ROLE | _AWS_KEYS | {"aws_profile_name"}),
+            "serviceRole": _AWS_CHAIN,
+            "default": _AWS_CHAIN,
+        },
+        "default",
+    ),
+    "hashicorp_vault": Shape(
+        "vault_auth_type",
+        {
+            "token": Mode(frozenset({"vault_addr", "vault_token"}), _KV),
+            "approle": Mode(frozenset({"vault_addr", "vault_role_id", "vault_secret_id"}), _KV | {"vault_auth_mount"}),
+        },
+        "token",
+    ),
+}
+"""Every built-in manager type. A plug-in checks its own `auth_config` when it is opened."""
+
+ALIASES: Final[Mapping[str, str]] = {"openbao": "hashicorp_vault", "store": "local"}
+"""Other names under which a built-in manager type may be asked for."""
+
+
+def check_auth(manager_type: str, auth_config: Mapping[str, Any]) -> None:
+    """Refuse an `auth_config` with unknown, missing or contradicting fields; ConfigError names fields, never values.
+
+    Pure: inner references may be resolved or not. Manager types that are not built in pass.
+    """
+    shape = SHAPES.get(ALIASES.get(manager_type, manager_type))
+    if shape is None:
+        return
+    chosen = auth_config.get(shape.selector, shape.default) if shape.selector else ""
+    mode = shape.modes.get(chosen) if isinstance(chosen, str) else None
+    if mode is None:
+        raise ConfigError(f"auth_config.{shape.selector} of {manager_type} must be one of: {', '.join(sorted(shape.modes))}.")
+    for name in sorted(CREDENTIALS & auth_config.keys()):
+        value = auth_config[name]
+        if not (value is None or isinstance(value, Secret) or is_reference(value)):
+            raise ConfigError(
+                f"auth_config.{name} of {manager_type} is a literal value.",
+                hint="Write a reference: {secret_key_ref: {env: NAME}} or file, store, keychain.",
+            )
+    present = {name for name, value in auth_config.items() if value is not None and value != ""} - {shape.selector}
+    missing = mode.required - present
+    if missing:
+        raise ConfigError(f"auth_config of {manager_type} lacks: {', '.join(sorted(missing))}.")
+    unknown = present - mode.required - mode.optional
+    if unknown:
+        where = f"{shape.selector}={chosen}" if shape.selector else manager_type
+        allowed = ", ".join(sorted(mode.required | mode.optional)) or "none"
+        raise ConfigError(
+            f"auth_config of {manager_type} has {len(unknown)} field(s) that {where} does not know.", hint=f"Known fields: {allowed}."
+        )
+
+
+def mode_of(manager_type: str, auth_config: Mapping[str, Any]) -> str:
+    """The chosen way to authenticate, after `check_auth`."""
+    shape = SHAPES[manager_type]
+    return str(auth_config.get(shape.selector, shape.default))
+
+
+def text_of(auth_config: Mapping[str, Any], name: str) -> str | None:
+    """Read one field, revealing it when it is a secret; None when absent or empty. Called where the adapter spends it."""
+    value = auth_config.get(name)
+    if isinstance(value, Secret):
+        return value.reveal()
+    return str(value) if value is not None and value != "" else None
+
+
+BOOTSTRAP: Final = frozenset({"env", "file", "local", "keychain"})
+"""Manager types that need no credential themselves, and so may hold those of other vaults: the order of start-up has no cycles."""
+
+
+def inner_references(auth_config: Mapping[str, Any], references: Mapping[str, SecretRef] | None = None) -> dict[str, SecretRef]:
+    """Find the fields of an `auth_config` that are references, parsed. ConfigError when one is in a vault that is itself locked."""
+    found: dict[str, SecretRef] = {}
+    for name, value in auth_config.items():
+        if isinstance(value, Mapping) or (name in SENSITIVE and is_reference(value)):
+            inner = parse_reference(value, references, where=f"auth_config.{name}")
+            if ALIASES.get(inner.manager_type, inner.manager_type) not in BOOTSTRAP:
+                raise ConfigError(
+                    f"auth_config.{name} refers to a vault of type {inner.manager_type}, which needs a credential itself.",
+                    hint="A vault's own credential comes from env, file, store or keychain.",
+                )
+            found[name] = inner
+    return found

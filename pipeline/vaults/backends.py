@@ -1,0 +1,230 @@
+"""Backends: each with its own bounded threads, deadline and circuit, so that a slow or dead vault cannot hold up the others.
+
+A backend is a *place* (a Vault address, an AWS endpoint and region); the adapters opened on it differ by credential. An
+adapter is opened when first needed, with the inner references of its `auth_config` resolved, and opened again when one of
+those has a new value. Runs on one event loop; adapters run in threads and their values come back as `Secret` or `Failure`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from pipeline.clock import Clock
+from pipeline.errors import ConfigError, SecretError
+from pipeline.vaults import failures
+from pipeline.vaults.auth import ALIASES, inner_references
+from pipeline.vaults.circuit import Circuit
+from pipeline.vaults.failures import Failure
+from pipeline.vaults.fetching import Reader, fingerprint_of
+from pipeline.vaults.model import ManagerType, Secret, SecretRef, Vault
+
+T = TypeVar("T")
+
+Open = Callable[[ManagerType, Mapping[str, Any]], Vault]
+"""Opens an adapter from resolved `auth_config`: `registry.open_vault` with its context filled in. Runs in a vault thread."""
+
+Inner = Callable[[SecretRef, Secret | None], Awaitable[Secret | Failure]]
+"""Resolves an inner reference for ourselves. Given the value that the vault refused, reads it anew: a Failure when it is the same."""
+
+_PLACES: Final[Mapping[str, tuple[str, ...]]] = {
+    "hashicorp_vault": ("vault_addr",),
+    "aws_sm": ("aws_region", "aws_endpoint_url"),
+}
+MAX_OPEN: Final = 256
+"""How many adapters stay open; the oldest is let go beyond that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of every backend. Seconds, except counts."""
+
+    deadline_s: float = 3.0
+    open_deadline_s: float = 20.0
+    workers: int = 4
+    circuit_failures: int = 5
+    circuit_cooldown_s: float = 5.0
+
+
+@dataclass(slots=True)
+class _Backend:
+    pool: ThreadPoolExecutor
+    circuit: Circuit
+
+
+@dataclass(slots=True)
+class _Opened:
+    seal: tuple[str, ...] | None = None
+    vault: Vault | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Backends:
+    """Reads references through their backends. Never raises; what went wrong comes back as a Failure."""
+
+    def __init__(
+        self,
+        open_vault: Open,
+        reader: Reader,
+        *,
+        inner: Inner,
+        references: Callable[[], Mapping[str, SecretRef]],
+        clock: Clock,
+        jitter: Callable[[], float],
+        limits: Limits,
+    ) -> None:
+        self._open_vault = open_vault
+        self._reader = reader
+        self._inner = inner
+        self._references = references
+        self._clock = clock
+        self._jitter = jitter
+        self._limits = limits
+        self._backends: dict[tuple[str, ...], _Backend] = {}
+        self._opened: dict[tuple[str, str], _Opened] = {}
+
+    async def read(self, ref: SecretRef) -> Secret | Failure:
+        """Read a reference from its vault, within the deadline."""
+        started = asyncio.get_running_loop().time()
+        result = await self._read(ref, {}, self._limits.deadline_s)
+        if isinstance(result, Failure) and result.reason == "unauthenticated" and ref.auth_config:
+            fresh = await self._other_credentials(ref)
+            left = self._limits.deadline_s - (asyncio.get_running_loop().time() - started)
+            if fresh and left > 0:
+                return await self._read(ref, fresh, left)
+        return result
+
+    def close(self) -> None:
+        """Let go of the threads; running reads end by their own time-outs."""
+        for backend in self._backends.values():
+            backend.pool.shutdown(wait=False, cancel_futures=True)
+
+    def is_open(self, ref: SecretRef) -> bool:
+        """Whether the circuit of a reference's backend is open: its vault is being left alone."""
+        backend = self._backends.get(_place(ref))
+        return backend is not None and backend.circuit.is_open
+
+    async def _read(self, ref: SecretRef, given: Mapping[str, Secret], deadline_s: float) -> Secret | Failure:
+        backend = self._backend(ref)
+        vault = await self._vault(ref, backend, given)
+        if isinstance(vault, Failure):
+            return vault
+        if not backend.circuit.admits(self._clock.monotonic()):
+            return failures.unavailable(ref.slug, "The vault failed several times in a row and is left alone for a few seconds.")
+        result = await self._run(backend, ref, deadline_s, self._reader.read, vault, ref)
+        if isinstance(result, Failure) and result.transient:
+            backend.circuit.failed(self._clock.monotonic(), self._jitter())
+        else:
+            backend.circuit.succeeded()
+        return result
+
+    async def _run(self, backend: _Backend, ref: SecretRef, deadline_s: float, call: Callable[..., T], *args: Any) -> T | Failure:
+        future = asyncio.get_running_loop().run_in_executor(backend.pool, call, *args)
+        done, _ = await asyncio.wait({future}, timeout=deadline_s)
+        if done and future.exception() is None:
+            return future.result()
+        future.cancel()  # one that still waits for a thread never starts; a running one ends by its adapter's time-outs
+        return failures.unavailable(ref.slug, f"The vault did not answer within {self._limits.deadline_s:g} s.")
+
+    async def _vault(self, ref: SecretRef, backend: _Backend, given: Mapping[str, Secret]) -> Vault | Failure:
+        config = await self._resolved(ref, given)
+        if isinstance(config, Failure):
+            return config
+        opened = self._slot(ref)
+        seal = tuple(f"{name}={value.fingerprint}" for name, value in sorted(config.items()) if isinstance(value, Secret))
+        if opened.vault is not None and opened.seal == seal:
+            return opened.vault
+        async with opened.lock:
+            if opened.vault is not None and opened.seal == seal:
+                return opened.vault
+            vault = await self._run(backend, ref, self._limits.open_deadline_s, self._open, ref, config)
+            if not isinstance(vault, Failure):
+                opened.vault, opened.seal = vault, seal
+            return vault
+
+    def _open(self, ref: SecretRef, config: Mapping[str, Any]) -> Vault | Failure:
+        try:
+            return self._open_vault(ref.manager_type, config)
+        except ConfigError as error:
+            return failures.misconfigured(ref.slug, error.message.rstrip("."), error.hint)
+        except SecretError as error:
+            return failures.as_failure(error)
+        except Exception:  # noqa: BLE001 - boundary: an SDK's error while opening may quote credentials, so nothing of it is kept
+            return failures.misconfigured(ref.slug, "its vault could not be opened", "Check auth_config.")
+
+    async def _resolved(self, ref: SecretRef, given: Mapping[str, Secret]) -> dict[str, Any] | Failure:
+        config = dict(ref.auth_config)
+        try:
+            inner = inner_references(config, self._references()) if config else {}
+        except ConfigError as error:
+            return failures.misconfigured(ref.slug, error.message.rstrip("."), error.hint)
+        for name, inner_ref in inner.items():
+            value = given.get(name) or await self._inner(inner_ref, None)
+            if isinstance(value, Failure):
+                return _credential_failure(ref, inner_ref, value)
+            config[name] = value
+        return config
+
+    async def _other_credentials(self, ref: SecretRef) -> dict[str, Secret]:
+        """After the vault refused our credential: read its inner references anew; empty when none has another value."""
+        try:
+            inner = inner_references(ref.auth_config, self._references())
+        except ConfigError:
+            return {}
+        fresh: dict[str, Secret] = {}
+        for name, inner_ref in inner.items():
+            used = await self._inner(inner_ref, None)
+            value = await self._inner(inner_ref, used) if isinstance(used, Secret) else used
+            if isinstance(value, Secret):
+                fresh[name] = value
+        return fresh
+
+    def _backend(self, ref: SecretRef) -> _Backend:
+        place = _place(ref)
+        backend = self._backends.get(place)
+        if backend is None:
+            pool = ThreadPoolExecutor(self._limits.workers, thread_name_prefix=f"vault-{place[0]}")
+            backend = _Backend(pool, Circuit(self._limits.circuit_failures, self._limits.circuit_cooldown_s))
+            self._backends[place] = backend
+        return backend
+
+    def _slot(self, ref: SecretRef) -> _Opened:
+        key = (_name(ref), self._digest(ref.auth_config))
+        opened = self._opened.get(key)
+        if opened is None:
+            if len(self._opened) >= MAX_OPEN:
+                del self._opened[next(iter(self._opened))]
+            opened = self._opened[key] = _Opened()
+        return opened
+
+    def _digest(self, auth_config: Mapping[str, Any]) -> str:
+        if not auth_config:
+            return ""
+        text = json.dumps(auth_config, sort_keys=True, default=self._plain)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, Secret):
+            return ["secret", value.fingerprint or fingerprint_of(value.reveal(), self._reader.fingerprint_key)]
+        return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def _name(ref: SecretRef) -> str:
+    return ALIASES.get(ref.manager_type, ref.manager_type)
+
+
+def _place(ref: SecretRef) -> tuple[str, ...]:
+    name = _name(ref)
+    return (name, *(str(ref.auth_config.get(field, "")) for field in _PLACES.get(name, ())))
+
+
+def _credential_failure(ref: SecretRef, inner: SecretRef, failure: Failure) -> Failure:
+    hint = f"Reference {inner.slug!r} in its auth_config: {failure.message} {failure.hint}"
+    if failure.transient:
+        return failures.unavailable(ref.slug, hint)
+    return failures.unauthenticated(ref.slug, hint)

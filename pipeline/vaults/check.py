@@ -1,0 +1,92 @@
+"""Preflight: does every reference resolve? For `lockgate check`, `lockgate secrets status` and the start of `serve`.
+
+Each reference is read from its vault, whatever is cached. What comes back says version, age, latency and fingerprint, and
+the class of the error with what to do about it; never a value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.clock import Clock
+from pipeline.vaults.failures import Reason
+from pipeline.vaults.model import Asker, SecretRef
+from pipeline.vaults.resolver import Resolver
+
+PREFLIGHT: Final = Asker(workspace="", key_id="preflight")
+"""Who asks, in the audit."""
+
+OK: Final = 0
+MISSING: Final = 1
+BAD_CONFIG: Final = 2
+UNREACHABLE: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RefStatus:
+    """How one reference stands. `reason` is "" when it resolves; `age_s` is since the vault made this version (None: unknown)."""
+
+    slug: str
+    manager_type: str
+    required: bool
+    reason: Reason | str
+    message: str
+    hint: str
+    version: str
+    age_s: float | None
+    latency_us: int
+    fingerprint: str
+    degraded: bool
+    suspect: bool
+
+    @property
+    def resolvable(self) -> bool:
+        """Whether the vault gave a usable value just now."""
+        return not self.reason
+
+
+async def check(refs: Iterable[SecretRef], resolver: Resolver, clock: Clock, *, asker: Asker = PREFLIGHT) -> tuple[RefStatus, ...]:
+    """Read every reference once, all at the same time, and report in the given order."""
+    return tuple(await asyncio.gather(*(_status(ref, resolver, clock, asker) for ref in refs)))
+
+
+async def _status(ref: SecretRef, resolver: Resolver, clock: Clock, asker: Asker) -> RefStatus:
+    probe = await resolver.probe(ref, asker)
+    secret, failure = probe.secret, probe.failure
+    known_age = secret is not None and secret.created_us > 0
+    return RefStatus(
+        slug=ref.slug,
+        manager_type=ref.manager_type,
+        required=ref.required,
+        reason=failure.reason if failure is not None else "",
+        message=failure.message if failure is not None else "",
+        hint=failure.hint if failure is not None else "",
+        version=secret.version if secret is not None else "",
+        age_s=max(0.0, (clock.now_us() - secret.created_us) / 1_000_000) if secret is not None and known_age else None,
+        latency_us=probe.latency_us,
+        fingerprint=secret.fingerprint if secret is not None else "",
+        degraded=resolver.is_degraded(ref),
+        suspect=resolver.is_suspect(ref),
+    )
+
+
+def exit_code(statuses: Sequence[RefStatus], *, strict: bool = False) -> int:
+    """The command's exit code: 2 a bad configuration, 1 a required reference is missing or denied, 3 a vault cannot be reached, else 0.
+
+    References that are not required only count under `strict`.
+    """
+    reasons = {status.reason for status in statuses if not status.resolvable and (status.required or strict)}
+    if "misconfigured" in reasons or any(status.reason == "misconfigured" for status in statuses):
+        return BAD_CONFIG
+    transient = {"unavailable", "throttled"}
+    if reasons - transient:
+        return MISSING
+    return UNREACHABLE if reasons else OK
+
+
+def missing(statuses: Sequence[RefStatus]) -> tuple[str, ...]:
+    """The slugs of the required references that do not resolve: what start-up is refused with (names only)."""
+    return tuple(status.slug for status in statuses if status.required and not status.resolvable)

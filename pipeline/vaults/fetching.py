@@ -1,0 +1,86 @@
+"""One read of a vault, in a vault thread: fetch, pick the field, check, fingerprint, announce; a `Secret` or a `Failure`.
+
+Nothing is raised from here, so no stack ever holds a raw value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import Final
+
+from pipeline.clock import Clock
+from pipeline.errors import ConfigError, SecretError
+from pipeline.vaults import failures
+from pipeline.vaults.announcements import Announcements
+from pipeline.vaults.failures import Failure
+from pipeline.vaults.model import Fetched, Secret, SecretRef, Vault, as_field
+
+MAX_VALUE_BYTES: Final = 65_536
+"""AWS Secrets Manager's limit, the largest of the backends'."""
+
+_LINE_BREAKS: Final = frozenset("\r\n\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What every read needs besides the vault: the clock, the key of the fingerprints, and who must know of each value."""
+
+    clock: Clock
+    announcements: Announcements
+    fingerprint_key: bytes = field(repr=False)
+
+    def read(self, vault: Vault, ref: SecretRef) -> Secret | Failure:
+        """Read one reference. Blocking; never raises."""
+        try:
+            fetched = vault.fetch(ref)
+        except SecretError as error:
+            return failures.as_failure(error)
+        except ConfigError as error:
+            return failures.misconfigured(ref.slug, error.message.rstrip("."), error.hint)
+        except Exception:  # noqa: BLE001 - boundary: an SDK's or plug-in's own error may quote the value, so nothing of it is kept
+            return failures.unavailable(ref.slug, "The vault's adapter failed in a way it should not; try `lockgate check`.")
+        if type(fetched) is not Fetched or type(fetched.value) is not str:
+            return failures.bad_value(ref.slug, "its adapter did not return text", "Mend or remove the vault plug-in.")
+        return self._checked(ref, fetched)
+
+    def _checked(self, ref: SecretRef, fetched: Fetched) -> Secret | Failure:
+        try:
+            value = as_field(fetched.value, ref.secret_key)
+        except ValueError as error:
+            return failures.bad_value(ref.slug, str(error), "Check secret_key against the fields of the secret.")
+        what = fault(value)
+        if what is not None:
+            return failures.bad_value(ref.slug, what)
+        fingerprint = fingerprint_of(value, self.fingerprint_key)
+        try:
+            self.announcements.hold((ref.slug, ref.version, ref.secret_key), f"{ref.slug}@{fingerprint}", value, self.clock.monotonic())
+        except Exception:  # noqa: BLE001 - boundary: a value that no detector knows of must not be used (fail closed)
+            return failures.bad_value(ref.slug, "it could not be announced to the redaction of known secrets", "See the gateway's log.")
+        return Secret(
+            value,
+            reference=ref.slug,
+            version=fetched.version,
+            fingerprint=fingerprint,
+            fetched_us=self.clock.now_us(),
+            created_us=fetched.created_us,
+        )
+
+
+def fault(value: str) -> str | None:
+    """Say why a value cannot be a credential (None: it can). A line break in one would let it forge headers."""
+    if not value.strip():
+        return "it is empty"
+    if not _LINE_BREAKS.isdisjoint(value):
+        return "it contains a line break or a NUL character"
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return "it is not valid Unicode text"
+    return "it is longer than 64 KiB" if size > MAX_VALUE_BYTES else None
+
+
+def fingerprint_of(value: str, key: bytes) -> str:
+    """Name a value without telling it: the first 16 hex characters of HMAC-SHA256 (RFC 2104) under the installation's key."""
+    return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:16]

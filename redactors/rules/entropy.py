@@ -1,0 +1,57 @@
+"""How random a text looks: Shannon entropy and the cheap shape counts that decide when entropy alone misleads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import log2
+
+
+def shannon(text: str) -> float:
+    """Entropy of the characters of `text` in bits per character; 0.0 for an empty text.
+
+    Source: C. E. Shannon, A Mathematical Theory of Communication (1948), H = -sum p log2 p.
+    """
+    total = len(text)
+    if not total:
+        return 0.0
+    return -sum(count / total * log2(count / total) for count in Counter(text).values())
+
+
+def classes(text: str) -> int:
+    """How many of the four classes occur: lower case, upper case, digits, everything else (0 to 4)."""
+    lower = upper = digit = other = 0
+    for character in text:
+        if character.islower():
+            lower = 1
+        elif character.isupper():
+            upper = 1
+        elif character.isdigit():
+            digit = 1
+        else:
+            other = 1
+    return lower + upper + digit + other
+
+
+def switches(text: str) -> int:
+    """How often neighbors change between letters and digits; random tokens switch often, words with a number once."""
+    kinds = [character.isdigit() for character in text if character.isalnum()]
+    return sum(a != b for a, b in zip(kinds, kinds[1:], strict=False))
+
+
+def longest_run(text: str) -> int:
+    """Length of the longest stretch of one repeated character; 0 for an empty text."""
+    best = run = 0
+    previous = ""
+    for character in text:
+        run = run + 1 if character == previous else 1
+        previous = character
+        best = max(best, run)
+    return best
+
+
+def ascending(text: str) -> float:
+    """Share of neighbors that follow each other in the alphabet or in counting (`abcdef`, `123456`), 0.0 to 1.0."""
+    if len(text) < 2:
+        return 0.0
+    steps = sum(ord(b) - ord(a) == 1 or a + b in {"90", "9a", "9A", "zA", "Z0", "z0"} for a, b in zip(text, text[1:], strict=False))
+    return steps / (len(text) - 1)

@@ -1,0 +1,167 @@
+"""Validators of values that only their context names: is this a password, a key, or a word, a type, an expression?"""
+
+from __future__ import annotations
+
+import re
+
+from redactors.rules.entropy import classes, shannon, switches
+from redactors.rules.placeholders import has_mark, is_filler, is_placeholder
+
+_IDENTIFIER = re.compile(r"[A-Za-z_$@][A-Za-z0-9_$]*\Z")
+_NUMBER = re.compile(r"[+-]?[0-9][0-9_,.]*(?:[a-zA-Z%]{1,3})?\Z")
+_VERSION = re.compile(r"v?[0-9]+(?:\.[0-9A-Za-z]+)+(?:[-+][0-9A-Za-z.]+)?\Z")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]*(?:Z|[+-][0-9:]*)?)?\Z")
+_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
+
+_NOT_VALUES = frozenset(
+    """
+    string str text password passwd passphrase passwort secret secrets token tokens none null nil true false undefined nan required optional
+    hidden masked redacted invalid incorrect wrong missing expired empty unset default value values bytes int integer number object field input type
+    name env environment file vault disabled enabled yes no on off ok reset forgot change update auth login bearer basic key keys apikey
+    api_key any unknown char varchar nvarchar boolean bool float double array list dict map uuid secretstr optional[str] credential credentials
+    prompt ask confirm confirmation repeat hash hashed encrypted plaintext plain base64 utf-8 utf8 sha256 sha-256 sha512 sha1 md5 bcrypt
+    argon2 argon2id pbkdf2 scrypt rsa hs256 rs256 es256 hmac aes aes256 aes-256 aes-256-gcm oauth oauth2 oauth2.0 jwt saml openid ldap
+    kerberos x509 pkcs8 pkcs12 http https http2 ipv4 ipv6 tls1.2 tls1.3 stdin interactive readonly writeonly not the is are was must should your
+    you this that from with for and self this.password
+    """.split()
+)
+"""Lower-case words that stand as the value of a password field without being one: types, states, methods."""
+
+_PROSE = frozenset(
+    "the your you is are was be must should please enter a an to for and or not this that with from of in at least der die das ihr sie le la "
+    "les votre el su tu il lo il tuo o a sua".split()
+)
+"""Words by which a sentence is told from a passphrase."""
+
+_SYMBOLS = frozenset("!@#$%^&*+=~?|\\§€£")
+"""Symbols that stand inside passwords but hardly ever inside words and names."""
+
+
+def is_expression(value: str) -> bool:
+    """Whether the value is code: a call, an index, a member, a path of names, a variable, a template."""
+    if value[:1] in {"$", "@", "%", "{", "(", "["} and _IDENTIFIER.match(value.strip("$@%{}()[]")) is not None and not any(
+        c.isdigit() for c in value
+    ):
+        return True
+    if value.startswith(("$", "%")) and value.strip("${}%()").isupper() and len(value) > 3 and value.replace("_", "").strip("${}%()").isalpha():
+        return True
+    for mark in (".", "->", "::", "?."):
+        if mark in value:
+            names = value.split("(", 1)[0].split("[", 1)[0].rstrip(".;,").split(mark)
+            if len(names) > 1 and all(_IDENTIFIER.match(name) for name in names) and all(_looks_named(name) for name in names):
+                return True
+    if value.endswith(")") and "(" in value:
+        return _IDENTIFIER.match(value.split("(", 1)[0].replace(".", "_") or "0") is not None
+    return value.endswith(("()", "(", "[", "{", "=>"))
+
+
+def _looks_named(name: str) -> bool:
+    """Whether an identifier reads as a name: few changes between letters and digits, not long and random."""
+    return switches(name) <= 2 and len(name) <= 32
+
+
+def is_path(value: str) -> bool:
+    """Whether the value is a file path or address rather than base64 with slashes."""
+    if "://" in value or value.startswith(("./", "../", "~/", "C:\\", "file:", "env:", "store:", "keychain:", "vault:", "arn:", "op://")):
+        return True
+    if value.count("/") + value.count("\\") < 2 and not value.startswith("/"):
+        return False
+    parts = [part for part in re.split(r"[/\\]", value) if part]
+    return bool(parts) and all(switches(part) <= 1 and len(part) <= 32 and shannon(part) < 4.2 for part in parts)
+
+
+def is_words(value: str) -> bool:
+    """Whether the value is one or more plain words: letters of any script, joined by dashes, underscores, dots, apostrophes or blanks."""
+    return all(c.isalpha() or c in " -_.'’/:" for c in value)
+
+
+def is_plain(value: str) -> bool:
+    """Whether the value is a number, a version, a date, a type name or a state."""
+    if value.lower().strip(".,;:!?()[]") in _NOT_VALUES:
+        return True
+    return any(form.match(value) is not None for form in (_NUMBER, _VERSION, _DATE))
+
+
+def password(value: str) -> bool:
+    """A value that a password field is given in code, JSON or an env file: anything but types, templates, expressions and sentences."""
+    text = value.strip()
+    if len(text) < 3 or has_mark(text) or (is_filler(text) and not text.isdigit()):
+        return False
+    if text.lower() in _NOT_VALUES or is_expression(text) or is_path(text):
+        return False
+    if is_placeholder(text) and not text.isdigit() and classes(text) < 3:
+        return False
+    words = text.split()
+    if len(words) > 1:
+        return not any(word.lower().strip(".,:;!?") in _PROSE for word in words) and len(words) < 12
+    return True
+
+
+def marked_password(value: str) -> bool:
+    """A password without quotes after `password:` or `password=`: it has a digit, a symbol or inner capitals, so it is no word."""
+    if not password(value) or is_plain(value):
+        return value.isdigit() and 4 <= len(value) <= 12
+    if is_words(value):
+        return _inner_capitals(value)
+    return any(c.isalpha() for c in value) or any(c in _SYMBOLS for c in value)
+
+
+def _inner_capitals(value: str) -> bool:
+    """`SwordFish` and `sWordfish`, not `Swordfish`, `SWORDFISH` or `camelCaseName` with known endings."""
+    if not value.isalpha() or len(value) < 8 or value.isupper() or value[1:].islower():
+        return False
+    lower = value.lower()
+    return not lower.endswith(("password", "token", "secret", "key", "value", "field", "input", "string", "hash", "text", "name", "provider"))
+
+
+def spoken(value: str) -> bool:
+    """A password said in a sentence: at least six characters, with a digit beside letters or with a symbol; not a term of technology."""
+    if len(value) < 6 or not password(value) or is_plain(value) or is_words(value) or is_expression(value):
+        return False
+    letters = any(c.isalpha() for c in value)
+    digits = sum(c.isdigit() for c in value)
+    if any(c in _SYMBOLS for c in value):
+        return letters or digits > 0
+    if not letters or not digits:
+        return False
+    parts = value.replace("_", "-").split("-")
+    return not (len(parts) > 1 and all(part.isalpha() or part.isdigit() for part in parts) and value.islower() and len(parts[0]) > 2 and digits < 3)
+
+
+def secret_like(value: str) -> bool:
+    """A key or token named by its context: eight or more characters that look drawn (entropy, letters and digits interleaved, hex, base64)."""
+    text = value.strip().rstrip(".,;:!?")
+    size = len(text)
+    if size < 8 or is_placeholder(text) or is_expression(text) or is_plain(text) or is_words(text):
+        return False
+    if _UUID.match(text):
+        return True
+    if is_path(text) or " " in text:
+        return False
+    if _HEX.match(text):
+        return size >= 12 and shannon(text) >= 2.5
+    letters = any(c.isalpha() for c in text)
+    digits = any(c.isdigit() for c in text)
+    if not letters:
+        return False
+    if any(c in _SYMBOLS for c in text.rstrip("=")):
+        return shannon(text) >= 2.5
+    if not digits:
+        return size >= 20 and classes(text) >= 2 and shannon(text) >= 3.8
+    named = re.split(r"[-_./:]", text)
+    if len(named) > 1 and all(_HEX.match(part) is None and (part.isalpha() or part.isdigit() or switches(part) <= 1) and len(part) < 12 for part in named if part):
+        return False
+    return switches(text) >= 2 and shannon(text) >= 2.8 or (size >= 10 and classes(text) >= 3 and shannon(text) >= 3.0)
+
+
+def token_like(value: str) -> bool:
+    """Like `secret_like`, for quoted values, where short secrets with any digit count too but pure words and names never do."""
+    return secret_like(value) or (len(value) >= 8 and " " not in value and spoken(value) and classes(value) >= 3)
+
+
+def url_password(value: str) -> bool:
+    """A password between `user:` and `@` of an address: anything but a template or a sample."""
+    if has_mark(value) or is_filler(value) or value.lower() in {"pass", "password", "passwd", "pwd", "secret", "token", "pw", "your_password"}:
+        return False
+    return not (value.startswith(("$", "%", "<", "{", ":")) and value.strip("$%<>{}:").isupper())

@@ -1,0 +1,60 @@
+"""Only `redactors` makes `Clean` values, and every `map` over one is listed here with what it picks."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from redactors.model import Clean, Verdict, is_clean, seal
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("redactors", "collectors", "pipeline", "dashboard")
+
+
+def sources() -> list[tuple[str, ast.Module]]:
+    return [
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8")))
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    ]
+
+
+def calls_of(tree: ast.Module, name: str) -> list[int]:
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ((isinstance(node.func, ast.Name) and node.func.id == name) or (isinstance(node.func, ast.Attribute) and node.func.attr == name))
+    ]
+
+
+def imports_of(tree: ast.Module, module: str, name: str) -> list[int]:
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == module and any(alias.name == name for alias in node.names)
+    ]
+
+
+def test_only_the_redactors_seal_a_value() -> None:
+    offenders = [(name, line) for name, tree in sources() if not name.startswith("redactors/") for line in imports_of(tree, "redactors.model", "seal")]
+    offenders += [(name, line) for name, tree in sources() if not name.startswith("redactors/") for line in calls_of(tree, "model.seal")]
+    assert offenders == []
+    assert any(imports_of(tree, "redactors.model", "seal") for name, tree in sources() if name.startswith("redactors/"))
+
+
+def test_only_the_model_constructs_clean_directly() -> None:
+    offenders = [(name, line) for name, tree in sources() if name != "redactors/model.py" for line in calls_of(tree, "Clean")]
+    assert offenders == []
+
+
+def test_a_clean_value_cannot_be_forged_or_changed() -> None:
+    with pytest.raises(TypeError, match="made by a Redactor"):
+        Clean("raw", (), Verdict.ALLOW, proof=object())
+    clean = seal("safe")
+    with pytest.raises(AttributeError, match="frozen"):
+        clean.value = "raw"  # type: ignore[misc]
+    assert is_clean(clean)
+    assert not is_clean("safe")

@@ -1,0 +1,36 @@
+"""What is skipped is said, and in CI nothing is skipped that a package provides.
+
+`LOCKGATE_TEST_REQUIRE=postgres,browser,…` names markers whose tests must run: a skip of one of them is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+REQUIRED = frozenset(filter(None, os.environ.get("LOCKGATE_TEST_REQUIRE", "").split(",")))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    report = yield
+    needed = REQUIRED.intersection(mark.name for mark in item.iter_markers())
+    if report.skipped and needed and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{', '.join(sorted(needed))} must not be skipped here: {reason}"
+    return report
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_provider_keys_from_outside() -> Iterator[None]:
+    """Tests see no provider key, vault or telemetry setting of the person who runs them (the vault suite reads its own earlier)."""
+    patch = pytest.MonkeyPatch()
+    for name in list(os.environ):
+        if name.endswith("_API_KEY") or name.startswith(("OTEL_", "OPENAI_", "ANTHROPIC_", "AWS_", "LOCKGATE_HOME", "LOCKGATE_CONFIG")):
+            patch.delenv(name)
+    yield
+    patch.undo()
