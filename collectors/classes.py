@@ -19,6 +19,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from collectors.vocabulary import ERROR_TYPES, FINISH_REASONS, OPERATIONS, PROVIDERS
+
 
 class AttributeClass(Enum):
     """How a value is treated on its way out; see the module's table."""
@@ -43,111 +45,6 @@ IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+\-]{0,127}")
 OPAQUE_ID: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 OWN_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{16}")
 """A ULID, a span id or a fingerprint. Nothing longer: 32 hex digits may be somebody's API key."""
-
-OPERATIONS: Final = frozenset(
-    {
-        "chat",
-        "generate_content",
-        "text_completion",
-        "embeddings",
-        "retrieval",
-        "create_agent",
-        "invoke_agent",
-        "execute_tool",
-        "invoke_workflow",
-        "plan",
-        "fetch_response",
-        "search_memory",
-        "create_memory",
-        "update_memory",
-        "upsert_memory",
-        "delete_memory",
-        "create_memory_store",
-        "delete_memory_store",
-        "apply_guardrail",
-    }
-)
-
-PROVIDERS: Final = frozenset(
-    {
-        "openai",
-        "anthropic",
-        "aws.bedrock",
-        "azure.ai.inference",
-        "azure.ai.openai",
-        "gcp.gemini",
-        "gcp.gen_ai",
-        "gcp.vertex_ai",
-        "cohere",
-        "deepseek",
-        "groq",
-        "ibm.watsonx.ai",
-        "mistral_ai",
-        "perplexity",
-        "x_ai",
-        "xai",
-        "moonshot_ai",
-        "demo",
-    }
-)
-
-FINISH_REASONS: Final = frozenset(
-    {
-        "stop",
-        "length",
-        "content_filter",
-        "tool_call",
-        "tool_calls",
-        "function_call",
-        "error",
-        "end_turn",
-        "max_tokens",
-        "stop_sequence",
-        "tool_use",
-        "pause_turn",
-        "refusal",
-        "safety",
-        "STOP",
-        "MAX_TOKENS",
-        "SAFETY",
-    }
-)
-
-ERROR_TYPES: Final = frozenset(
-    {
-        "_OTHER",
-        "aborted",
-        "all_targets_failed",
-        "audit_unavailable",
-        "auth",
-        "bad_request",
-        "broken_stream",
-        "budget_exceeded",
-        "client_disconnected",
-        "config_invalid",
-        "connect",
-        "content_blocked",
-        "content_policy",
-        "context_window",
-        "internal_error",
-        "invalid_api_key",
-        "invalid_request",
-        "key_blocked",
-        "key_expired",
-        "key_revoked",
-        "model_not_allowed",
-        "model_not_found",
-        "not_found",
-        "rate_limit",
-        "rate_limit_exceeded",
-        "secret_unavailable",
-        "timeout",
-        "too_large",
-        "upstream_error",
-        *(str(status) for status in range(400, 600)),
-        "5xx",
-    }
-)
 
 _NUMBER = AttributeRule(AttributeClass.NUMBER)
 _LABEL = AttributeRule(AttributeClass.LABEL)
@@ -291,21 +188,6 @@ CLASSES: Final[Mapping[str, AttributeRule]] = MappingProxyType(
     {**_request_and_usage(), **_genai_texts(), **_guardrail(), **_core_and_own()}
 )
 """The rule of every attribute that is not content. A key that is missing here is `CONTENT`, key and value."""
-
-SPAN_NAMES: Final = frozenset(
-    {
-        "redaction_failed",
-        "lockgate.call",
-        "lockgate.attempt",
-        "lockgate.secret.read",
-        "lockgate.budget.reserve",
-        "lockgate.route",
-        "lockgate.ledger.close",
-        "apply_guardrail lockgate",
-        "gen_ai.guardrail.result",
-    }
-)
-"""Names that Lockgate's own spans and events may carry as they stand; `{operation} {model}` is checked word by word."""
 
 
 def is_member(rule: AttributeRule, value: str) -> bool:

@@ -6,44 +6,20 @@ container of the raw record is shared with the result.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from collectors.classes import CLASSES, IDENTIFIER, OPAQUE_ID, SPAN_NAMES, AttributeClass, AttributeRule, is_member
+from collectors.classes import CLASSES, IDENTIFIER, OPAQUE_ID, AttributeClass, AttributeRule, is_member
 from collectors.model import CollectorError, Record
+from collectors.verdicts import Verdicts
+from collectors.vocabulary import SPAN_NAMES
 from redactors.model import Clean, Json, is_clean
 
 _MAX_DEPTH: Final = 32
-_MAX_SEEN: Final = 4096
 _SAFE_INT: Final = 10**12  # larger integers under unknown keys may be card or account numbers
 _INT64: Final = 2**63
 _NUMBERS: Final = frozenset({bool, int, float})
-
-
-class Verdicts:
-    """Short labels on which the detectors were silent before (`silent`), and the key that hashes foreign ids."""
-
-    def __init__(self, hash_key: bytes) -> None:
-        self._key = hash_key
-        self.silent: set[str] = set()
-
-    def learn(self, label: str) -> None:
-        """Remember a label that came back unchanged; a full memory starts again."""
-        if len(self.silent) >= _MAX_SEEN:
-            self.silent.clear()
-        self.silent.add(label)
-
-    def forget(self) -> None:
-        """Forget everything, because the detectors changed."""
-        self.silent.clear()
-
-    def hashed(self, foreign: str) -> str:
-        """A keyed hash in place of an id that does not look like one: `hmac:` and 16 hex digits."""
-        return "hmac:" + hmac.new(self._key, foreign.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
-
 
 Put = Callable[[Any], None]
 
@@ -90,7 +66,7 @@ class Draft:
             elif field == "list":
                 out[key] = [self._fields(item) for item in value]
             elif field == "body":
-                self._content(out, key, key, value, 0)
+                self._content(out, key, (key,), value)
             else:
                 raise CollectorError("a record has an unknown field")
         return out
@@ -131,7 +107,7 @@ class Draft:
                     self._known(items, index, rule, item)
                 out[key] = items
             else:
-                self._content(out, key, key, value, 0)
+                self._content(out, key, (key,), value)
         return out
 
     def _known(self, out: Any, slot: Any, rule: AttributeRule, value: str) -> None:
@@ -151,23 +127,20 @@ class Draft:
         """A key that stands in no table: the key itself is text, its value content."""
         if not isinstance(key, str):
             raise CollectorError("an attribute key is not text")
-        key = str.__str__(key)
+        key = _valid(str.__str__(key))
         if key in self._verdicts.silent:
-            self._content(out, key, key, value, 0)
+            self._content(out, key, (key,), value)
             return
         holder: dict[str, Any] = {}
-        self._content(holder, "value", key, value, 0)
+        self._content(holder, "value", (key,), value)
 
         def name(clean: Any) -> None:
-            if clean == key:
-                if IDENTIFIER.fullmatch(key):
-                    self._verdicts.learn(key)
-                out[key] = holder["value"]
-            else:
-                out[_free(out, str(clean))] = holder["value"]
+            if clean == key and IDENTIFIER.fullmatch(key):
+                self._verdicts.learn(key)
+            out[_free(out, str(clean))] = holder["value"]
 
         # Holes are filled in order, so the value stands in `holder` before its key is known.
-        self._hole(_valid(key), name)
+        self._hole(key, name)
 
     def _label(self, out: Any, slot: Any, value: Any) -> None:
         """A text of low cardinality: the detectors see each distinct one once."""
@@ -195,15 +168,15 @@ class Draft:
         out[slot] = None
         self._hole(_valid(str.__str__(value)), lambda clean: out.__setitem__(slot, clean))
 
-    def _content(self, out: Any, slot: Any, key: str, value: Any, depth: int) -> None:
-        """Any value: strings go to the redactor together with the key they stand under."""
-        if depth > _MAX_DEPTH:
+    def _content(self, out: Any, slot: Any, keys: tuple[str, ...], value: Any) -> None:
+        """Any value: strings go to the redactor below the keys they stand under, because those say what they are."""
+        if len(keys) > _MAX_DEPTH:
             raise CollectorError("a value is nested too deeply")
         if value is None or isinstance(value, bool):
             out[slot] = value
         elif isinstance(value, str):
             out[slot] = None
-            self._hole({key: _valid(str.__str__(value))}, lambda clean: out.__setitem__(slot, _only(clean)))
+            self._hole(_below(keys, _valid(str.__str__(value))), lambda clean: out.__setitem__(slot, _bottom(keys, clean)))
         elif isinstance(value, int):
             self._integer(out, slot, int(value))
         elif isinstance(value, float):
@@ -211,24 +184,24 @@ class Draft:
         elif is_clean(value):
             out[slot] = value.value
         elif isinstance(value, bytes | bytearray | memoryview):
-            self._bytes(out, slot, bytes(value))
+            self._bytes(out, slot, keys, bytes(value))
         elif isinstance(value, Mapping):
-            out[slot] = self._mapping(value, depth + 1)
+            out[slot] = self._mapping(value, keys)
         elif isinstance(value, list | tuple):
             items: list[Any] = [None] * len(value)
             out[slot] = items
             for index, item in enumerate(value):
-                self._content(items, index, key, item, depth + 1)
+                self._content(items, index, keys if isinstance(item, str) else (*keys, "item"), item)
         else:
             out[slot] = "[unsupported]"  # str() of an unknown object may say anything
 
-    def _mapping(self, raw: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    def _mapping(self, raw: Mapping[Any, Any], keys: tuple[str, ...]) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for key, value in raw.items():
             holder: dict[str, Any] = {}
-            text = str.__str__(key) if isinstance(key, str) else str(key) if type(key) in _NUMBERS else "[unsupported]"
-            self._content(holder, "value", text, value, depth)
-            self._hole(_valid(text), _keyed(out, holder))
+            text = _valid(str.__str__(key) if isinstance(key, str) else str(key) if type(key) in _NUMBERS else "[unsupported]")
+            self._content(holder, "value", (*keys, text), value)
+            self._hole(text, _keyed(out, holder))
         return out
 
     def _integer(self, out: Any, slot: Any, value: int) -> None:
@@ -240,14 +213,19 @@ class Draft:
         out[slot] = None
         self._hole(digits, lambda clean: out.__setitem__(slot, value if clean == digits and -_INT64 <= value < _INT64 else clean))
 
-    def _bytes(self, out: Any, slot: Any, value: bytes) -> None:
+    def _bytes(self, out: Any, slot: Any, keys: tuple[str, ...], value: bytes) -> None:
         """Bytes are looked at as UTF-8, or byte by byte when they are not, and come back as bytes."""
         try:
             text, encoding = value.decode(), "utf-8"
         except UnicodeDecodeError:
             text, encoding = value.decode("latin-1"), "latin-1"
+
+        def put(clean: Any) -> None:
+            redacted = _bottom(keys, clean)
+            out[slot] = value if redacted == text else str(redacted).encode(encoding, "replace")
+
         out[slot] = None
-        self._hole(text, lambda clean: out.__setitem__(slot, value if clean == text else str(clean).encode(encoding, "replace")))
+        self._hole(_below(keys, text), put)
 
     def _hole(self, text: Json, put: Put) -> None:
         self.texts.append(text)
@@ -301,9 +279,21 @@ def _valid(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _only(clean: Any) -> Any:
-    """The value of a tree of one key, whatever the redactor made of the key."""
-    return next(iter(clean.values()))
+def _below(keys: tuple[str, ...], text: str) -> Json:
+    """The text as a tree of one branch."""
+    tree: Json = text
+    for key in reversed(keys):
+        tree = {key: tree}
+    return tree
+
+
+def _bottom(keys: tuple[str, ...], clean: Any) -> Any:
+    """What stands at the end of the branch, whatever the redactor made of its keys; it may have cut it off."""
+    for _ in keys:
+        if not isinstance(clean, dict) or not clean:
+            return clean if isinstance(clean, str) else "[removed]"
+        clean = next(iter(clean.values()))
+    return clean
 
 
 def _keyed(out: dict[str, Any], holder: dict[str, Any]) -> Put:

@@ -11,10 +11,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from collectors.draft import Draft, Verdicts
+from collectors.draft import Draft
 from collectors.model import CollectorError, Record
 from collectors.tombstone import tombstone
-from redactors.model import Clean, Json, is_clean
+from collectors.verdicts import Verdicts
+from redactors.model import Clean, Json, Verdict, is_clean
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +98,8 @@ class ExportGate:
         clean = self._redactor.tree(list(draft.texts))
         if not is_clean(clean):
             raise CollectorError("the telemetry redactor does not return Clean values")
+        if clean.verdict is Verdict.BLOCK:
+            raise CollectorError("the telemetry policy blocks this record")
         draft.fill(clean)
         if self._remarked is not None and clean.remarks:
             self._remarked.telemetry_redacted(clean.counts)

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from collectors.classes import PROVIDERS
 from redactors.model import Clean
 
 Profile = Literal["v1.36", "v1.41", "genai-main"]
@@ -132,11 +131,6 @@ def provider_name(litellm_name: str, profile: Profile = DEFAULT_PROFILE) -> str:
     if profile != "genai-main" and name == "moonshot_ai":
         return "moonshot"
     return name
-
-
-def known_providers() -> frozenset[str]:
-    """Every provider name that the conventions list, and `demo`."""
-    return PROVIDERS
 
 
 def parameters_of(body: Mapping[str, Any]) -> dict[str, int | float | bool]:

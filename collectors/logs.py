@@ -86,7 +86,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         out |= {"event": "request", "client": str(client), "method": str(method), "path": str(path).split("?", 1)[0], "http": str(version)}
         out["status"] = _plain(status, 0)
     else:
-        out["event"] = _text(record.getMessage())
+        out["event"] = _text(_message(record))
     if record.exc_info and record.exc_info[1] is not None:
         out["exception"] = _text("".join(traceback.format_exception(record.exc_info[1])))
     elif record.exc_text:
@@ -94,9 +94,18 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
     if record.stack_info:
         out["stack"] = _text(record.stack_info)
     for key, value in record.__dict__.items():
-        if key not in _STANDARD and not key.startswith("_") and key != "color_message":
-            out[key if key not in out else f"extra_{key}"] = _plain(value, 0)
+        name = _text(str(key))
+        if name not in _STANDARD and not name.startswith("_") and name != "color_message":
+            out[name if name not in out else f"extra_{name}"] = _plain(value, 0)
     return out
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The formatted message, or its pattern alone when the arguments do not fit it."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return str(record.msg)
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -160,7 +169,10 @@ class Installed:
 
 
 def install(redactor: TreeRedactor, level: int | str = logging.INFO, stream: TextIO | None = None) -> Installed:
-    """Make every log line of this process redacted JSON on `stream` (stderr when not given)."""
+    """Make every log line of this process redacted JSON on `stream` (stderr when not given).
+
+    Run uvicorn with `log_config=None`, or its own handlers come back; `reseal` after libraries that were loaded later.
+    """
     root = logging.getLogger()
     handler = RedactingHandler(redactor, sys.stderr if stream is None else stream)
     before = (list(root.handlers), root.level, sys.excepthook, threading.excepthook, sys.unraisablehook)

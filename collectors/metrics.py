@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from collectors.classes import ERROR_TYPES, OPERATIONS, PROVIDERS
 from collectors.genai import DEFAULT_PROFILE, CallFacts, Profile, provider_name
 from collectors.model import Account
+from collectors.vocabulary import ERROR_TYPES, OPERATIONS, PROVIDERS
 
 DURATION_BUCKETS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKEN_BUCKETS: Final = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)

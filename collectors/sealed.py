@@ -73,6 +73,20 @@ class SealedTracerProvider(TracerProvider):
         raise CollectorError("the tracer provider is sealed; add a destination instead of a span processor")
 
 
+def make_global(provider: SealedTracerProvider) -> None:
+    """Make the sealed provider the process's only one, and propagate W3C trace context without baggage.
+
+    Raises CollectorError when another provider stands already: its processors would see raw spans.
+    """
+    from opentelemetry import propagate, trace
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    trace.set_tracer_provider(provider)
+    if trace.get_tracer_provider() is not provider:
+        raise CollectorError("another tracer provider was installed before; its processors would receive raw spans")
+    propagate.set_global_textmap(TraceContextTextMapPropagator())
+
+
 def _tree_or_ids(span: ReadableSpan) -> dict[str, Any]:
     """The span as a raw tree. When it cannot be read, its ids and times, with a field that the gate refuses (a tombstone)."""
     try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from collectors.classes import CLASSES, ERROR_TYPES, AttributeClass, AttributeRule
+from collectors.classes import CLASSES, AttributeClass, AttributeRule
 from collectors.model import Record
+from collectors.vocabulary import ERROR_TYPES
 
 NAME: Final = "redaction_failed"
 _IDS: Final = {"trace_id": 32, "span_id": 16, "parent_span_id": 16}

@@ -36,7 +36,7 @@ def spend_over_time(quarters: list[tuple[int, int, int]], from_us: int, to_us: i
     ]
     label = "slice(datum.value, 11, 16)" if hourly else "slice(datum.value, 5)"
     return (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart({"values": values})
         .mark_bar(color=CATEGORICAL[0], cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
         .encode(
             x=alt.X(
@@ -60,21 +60,21 @@ def spend_bars(rows: list[Row], name: str, limit: int = 12) -> Chart:
         shown.append(("others", rest))
     values = [{"name": label, "dollars": micros / 1_000_000, "spend": money(micros)} for label, micros in shown]
     return (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart({"values": values})
         .mark_bar(color=CATEGORICAL[0], cornerRadiusEnd=2)
         .encode(
-            y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, ticks=False)),
+            y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, ticks=False, labelOverlap=False)),
             x=alt.X("dollars:Q", title="Spend (USD)", axis=alt.Axis(tickCount=5, format="$,.2~f")),
             tooltip=[alt.Tooltip("name:N", title=name.capitalize()), alt.Tooltip("spend:N", title="Spend")],
         )
-        .properties(height=max(120, 30 * len(shown) + 40), usermeta=_QUIET)
+        .properties(height=max(140, 32 * len(shown) + 60), usermeta=_QUIET)
     )
 
 
 def redactions_over_time(rows: list[Row]) -> Chart:
     """Stacked bars of redactions per day by direction."""
     return (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart({"values": rows})
         .mark_bar()
         .encode(
             x=alt.X(
@@ -105,10 +105,10 @@ def redaction_bars(rows: list[Row], limit: int = 12) -> Chart:
     colors = ["#8a94a3", "#5467c4", "#8a5fbf", "#0f7f7c", "#2f86b5", "#a0692d", "#b3446c"]
     seen = [action for action in actions if any(value["action"] == action for value in values)]
     return (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart({"values": values})
         .mark_bar(cornerRadiusEnd=2)
         .encode(
-            y=alt.Y("rule:N", title=None, sort=order, axis=alt.Axis(labelLimit=220, ticks=False)),
+            y=alt.Y("rule:N", title=None, sort=order, axis=alt.Axis(labelLimit=220, ticks=False, labelOverlap=False)),
             x=alt.X("count:Q", title="Redactions", axis=alt.Axis(tickCount=5, format=",d")),
             color=alt.Color(
                 "action:N",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -17,7 +18,7 @@ from dashboard.query import COMMON, DEFAULT_RANGE, RANGES
 from pipeline.store.reads import Row
 
 _ANY: Final = "Any"
-Kind = Literal["text", "money", "count", "time", "ago", "duration", "bar", "list", "flag", "link"]
+Kind = Literal["text", "code", "money", "count", "time", "ago", "duration", "bar", "list", "flag", "link"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Column:
     label: str
     kind: Kind = "text"
     help: str | None = None
+    width: Literal["small", "medium", "large"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +78,34 @@ def table(
     """A table with sorting and search. With `select` one row can be chosen; its position is returned."""
     data = {column.name: [_cell(row.get(column.name), column.kind, page) for row in rows] for column in columns}
     config = {column.name: _config(column) for column in columns}
-    height = min(38 * (len(rows) + 1) + 2, 620)
+    height: Any = "content" if len(rows) <= 16 else 640
     if not select:
-        st.dataframe(data, hide_index=True, column_config=config, height=height, alt=alt, key=key, row_height=38)
+        st.dataframe(data, hide_index=True, column_config=config, height=height, alt=alt, key=key, row_height=38, placeholder="–")
         return None
     state: Any = st.dataframe(
         data, hide_index=True, column_config=config, height=height, alt=alt, key=key, row_height=38,
+        placeholder="–",
         on_select="rerun", selection_mode="single-row",
     )  # fmt: skip
     chosen = state.selection.rows
     return int(chosen[0]) if chosen else None
 
 
-def filter_bar(page: Page, workspaces: Iterable[str]) -> None:
-    """Period, workspace and time zone: the part of the question that every page shares and every link carries."""
+@contextmanager
+def filter_bar(page: Page, workspaces: Iterable[str], *, period: bool = True) -> Iterator[None]:
+    """Period, workspace and time zone, which every page shares and every link carries; a page adds its own filters inside."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="filter-bar"):
-        picker("range", "Period", list(RANGES), page.query.range, RANGES, default=DEFAULT_RANGE, width=170)
-        if page.query.range == "custom":
-            _days(page)
-        chosen = page.filter.workspace
-        names = sorted({*workspaces, *([chosen] if chosen else [])})
+        if period:
+            picker("range", "Period", list(RANGES), page.query.range, RANGES, default=DEFAULT_RANGE, width=150)
+            if page.query.range == "custom":
+                _days(page)
         if page.viewer.workspace:
-            st.text_input("Workspace", page.viewer.workspace, disabled=True, width=190)
+            st.text_input("Workspace", page.viewer.workspace, disabled=True, width=170)
         else:
-            picker("workspace", "Workspace", ["", *names], chosen, {"": "All workspaces"}, width=190)
-        picker("tz", "Time zone", _zones(page.query.zone.key), page.query.zone.key, {}, width=210)
+            picker("workspace", "Workspace", ["", *workspaces], page.filter.workspace, {"": "All workspaces"}, width=170)
+        if period:
+            picker("tz", "Time zone", _zones(page.query.zone.key), page.query.zone.key, {}, width=170)
+        yield
 
 
 def picker(
@@ -124,6 +129,15 @@ def text_filter(name: str, label: str, current: str, *, placeholder: str = "", w
 def csv_button(label: str, address: str) -> None:
     """A link to an export that streams through the dashboard's own route."""
     st.link_button(label, address, icon=":material/download:")
+
+
+def carry(page_name: str) -> None:
+    """Take period, zone and workspace along from page to page, which Streamlit drops; a link with its own is left alone."""
+    state, address = st.session_state, st.query_params
+    if state.get("page") not in {None, page_name} and not any(name in address for name in COMMON):
+        address.update(state.get("common", {}))
+    state["page"] = page_name
+    state["common"] = {name: address[name] for name in COMMON if name in address}
 
 
 def keep_only(names: Iterable[str]) -> None:
@@ -194,6 +208,8 @@ def _zones(current: str) -> list[str]:
 def _cell(value: Any, kind: Kind, page: Page) -> Any:
     if kind == "money":
         return None if value is None else value / 1_000_000
+    if kind == "code":
+        return str(value) if value else ""
     if kind == "time":
         return moment(value or 0, page.query.zone)
     if kind == "ago":
@@ -202,6 +218,8 @@ def _cell(value: Any, kind: Kind, page: Page) -> Any:
         return duration(value or 0)
     if kind == "list":
         return ", ".join(str(item) for item in value or ())
+    if kind == "bar":
+        return None if value is None else 100 * value
     return value
 
 
@@ -212,12 +230,12 @@ def _config(column: Column) -> Any:
     if column.kind == "count":
         return make.NumberColumn(column.label, format="localized", help=column.help)
     if column.kind == "bar":
-        return make.ProgressColumn(column.label, format="percent", min_value=0.0, max_value=1.0, help=column.help)
+        return make.ProgressColumn(column.label, format="%.0f%%", min_value=0, max_value=100, help=column.help)
     if column.kind == "flag":
         return make.CheckboxColumn(column.label, help=column.help)
     if column.kind == "link":
         return make.LinkColumn(column.label, display_text="Open", help=column.help)
-    return make.TextColumn(column.label, help=column.help)
+    return make.TextColumn(column.label, help=column.help, width=column.width)
 
 
 def total(rows: Iterable[Row], name: str) -> int:

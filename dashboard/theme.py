@@ -36,6 +36,8 @@ def streamlit_options(host: str, port: int) -> dict[str, Any]:
         "theme.codeFont": CODE_FONT,
         "theme.baseFontSize": 15,
         "theme.baseRadius": "0.6rem",
+        "theme.paddingTop": "2.75rem",
+        "theme.paddingBottom": "3rem",
         "theme.showSidebarBorder": True,
         "theme.showWidgetBorder": True,
         "theme.linkUnderline": False,

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from urllib.parse import quote, quote_plus
 
+import ahocorasick
+
 _DIGITS = "0123456789"
 _LOWER = "abcdefghijklmnopqrstuvwxyz"
 _UPPER = _LOWER.upper()
@@ -24,14 +26,18 @@ _URLSAFE = _BASE62 + "-_"
 WINDOW = 12
 """Characters of a planted value that must stand together to count as a leak."""
 
+_NAIVE = 40_000_000
+"""Bytes times pieces up to which plain searching is faster than building an automaton."""
+
 
 def _draw(rng: Random, alphabet: str, length: int) -> str:
     """Random characters; letters and digits both wherever the alphabet has them and the length allows it."""
+    mixed = length >= 8 and any(c.isdigit() for c in alphabet) and any(c.isalpha() for c in alphabet)
     while True:
         text = "".join(rng.choice(alphabet) for _ in range(length))
-        if length < 8 or alphabet == _DIGITS or (sum(c.isdigit() for c in text) >= 2 and any(c.isalpha() for c in text)):
-            if text[0].isalnum() and text[-1].isalnum():
-                return text
+        shown = text[0].isalnum() and text[-1].isalnum()
+        if shown and (not mixed or (sum(c.isdigit() for c in text) >= 2 and any(c.isalpha() for c in text))):
+            return text
 
 
 def _base64(rng: Random, size: int) -> str:
@@ -201,20 +207,30 @@ def leaks(data: bytes, values: Mapping[str, str], window: int = WINDOW) -> list[
     Values shorter than the window are looked for whole. Encoded forms are looked for in proportionally longer windows, so that a
     window always stands for `window` characters of the value. The text itself is never returned. Linear in `data`.
     """
-    names: list[str] = []
-    for name, value in values.items():
-        if any(_occurs(data, part, window) for part in _common(value) if part):
-            names.append(name)
-    return names
+    pieces = {name: {piece for part in _common(value) if part for piece in _windows(part, window)} for name, value in values.items()}
+    if len(data) * sum(map(len, pieces.values())) > _NAIVE:
+        return _scan(data, pieces)
+    return [name for name, wanted in pieces.items() if any(piece in data for piece in wanted)]
 
 
-def _occurs(data: bytes, value: str, window: int) -> bool:
+def _windows(value: str, window: int) -> Iterable[bytes]:
+    """Every stretch of every form that stands for `window` characters of the value; short forms whole."""
     for form, encoded in forms(value).items():
         width = window * 2 if form.startswith("hex") else window * 4 // 3 if form.startswith("base64") else window
-        if len(encoded) <= width:
-            if len(encoded) >= 6 and encoded in data:
-                return True
-            continue
-        if any(encoded[start : start + width] in data for start in range(len(encoded) - width + 1)):
-            return True
-    return False
+        if len(encoded) > width:
+            yield from (encoded[start : start + width] for start in range(len(encoded) - width + 1))
+        elif len(encoded) >= 6:
+            yield encoded
+
+
+def _scan(data: bytes, pieces: Mapping[str, set[bytes]]) -> list[str]:
+    """The same look over large data: one Aho-Corasick pass for all pieces."""
+    automaton = ahocorasick.Automaton()
+    for name, wanted in pieces.items():
+        for piece in wanted:
+            automaton.add_word(piece.decode("latin-1"), name)
+    if not len(automaton):
+        return []
+    automaton.make_automaton()
+    seen = {name for _, name in automaton.iter(data.decode("latin-1"))}
+    return [name for name in pieces if name in seen]

@@ -17,6 +17,9 @@ HeaderValue = str | Callable[[], str | Awaitable[str]]
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "logs", "metrics")
 
 
+_RESERVED: Final = frozenset({"content-type", "content-encoding", "content-length", "host", "transfer-encoding", "te", "user-agent"})
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """One OTLP back end.
@@ -47,6 +50,9 @@ class Destination:
             raise CollectorError(f"destination {self.id}: credentials belong into a header reference, not into the endpoint")
         if self.protocol not in ("http/protobuf", "grpc"):
             raise CollectorError(f"destination {self.id}: the protocol must be http/protobuf or grpc")
+        for name in self.headers:
+            if name.lower() in _RESERVED or name.lower().startswith("grpc-") or name.lower().endswith("-bin"):
+                raise CollectorError(f"destination {self.id}: the header {name} is set by the sender")
 
     def url(self, signal: Signal) -> str:
         """The HTTP address of one signal."""
@@ -74,12 +80,18 @@ class Sent:
 
 
 async def revealed(headers: Mapping[str, HeaderValue]) -> dict[str, str]:
-    """The headers with every value resolved. Raises whatever a resolver raises."""
+    """The headers with every value resolved.
+
+    Raises whatever a resolver raises, and CollectorError for a value that no header can carry.
+    """
     out: dict[str, str] = {}
     for name, value in headers.items():
         if isinstance(value, str):
-            out[name] = value
-            continue
-        resolved = value()
-        out[name] = resolved if isinstance(resolved, str) else await resolved
+            text = value
+        else:
+            resolved = value()
+            text = resolved if isinstance(resolved, str) else await resolved
+        if not (text.isascii() and text.isprintable()):
+            raise CollectorError("a header value cannot be sent")
+        out[name] = text
     return out

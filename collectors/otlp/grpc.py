@@ -21,6 +21,14 @@ _RETRYABLE: Final = frozenset(
     {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS", "INTERNAL", "UNKNOWN"}
 )
 """The specification's list, and the two codes by which proxies and crashing servers answer: losing data to those is worse."""
+_OPTIONS: Final = (
+    # The configuration names the address; a proxy from the environment is a connection that nobody configured.
+    ("grpc.enable_http_proxy", 0),
+    # The outbox has a back-off of its own; the channel's would go on refusing for two minutes after the other side is back.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
 _SERVER_LIMIT: Final = 4_194_304  # what a grpcio server accepts unless it was told otherwise
 
 
@@ -40,9 +48,8 @@ class GrpcSender:
             headers = await revealed(destination.headers)
         except Exception:  # noqa: BLE001 - a resolver may fail in any way of its own; without its header nothing is sent
             return Sent("retry", "header_reference")
-        call = self._open().unary_unary(_METHODS[signal])
         try:
-            body = await call(
+            body = await self._open().unary_unary(_METHODS[signal])(
                 payload,
                 timeout=destination.timeout_s,
                 metadata=tuple((name.lower(), value) for name, value in headers.items()),
@@ -50,8 +57,10 @@ class GrpcSender:
             )
         except grpc.aio.AioRpcError as failed:
             return judged(failed.code().name, _details(failed), len(payload))
-        except (ValueError, TypeError, grpc.aio.UsageError):
-            return Sent("retry", "header_invalid")
+        except OSError:
+            return Sent("retry", "tls_files")
+        except Exception:  # noqa: BLE001 - grpc raises private classes for calls it cannot start; the data waits
+            return Sent("retry", "grpc_failed")
         return Sent("delivered", rejected=rejected_items(signal, body, is_json=False))
 
     async def close(self) -> None:
@@ -67,12 +76,10 @@ class GrpcSender:
             destination = self._destination
             parts = urlsplit(destination.endpoint)
             place = f"{parts.hostname}:{parts.port or 4317}"
-            # The configuration names the address; a proxy from the environment is a connection that nobody configured.
-            options = (("grpc.enable_http_proxy", 0),)
             if parts.scheme == "http":
-                self._channel = grpc.aio.insecure_channel(place, options=options)
+                self._channel = grpc.aio.insecure_channel(place, options=_OPTIONS)
             else:
-                self._channel = grpc.aio.secure_channel(place, _credentials(destination), options=options)
+                self._channel = grpc.aio.secure_channel(place, _credentials(destination), options=_OPTIONS)
         return self._channel
 
 

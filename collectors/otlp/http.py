@@ -58,8 +58,6 @@ class HttpSender:
             return Sent("retry", "timeout")
         except (aiohttp.ClientError, OSError):
             return Sent("retry", "connect")
-        except ValueError:
-            return Sent("retry", "header_invalid")  # a resolved header with a line break, for one
 
     async def close(self) -> None:
         """Close the connections."""

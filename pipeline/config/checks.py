@@ -168,7 +168,7 @@ def _unused(document: Document) -> Iterator[Fault]:
 
 
 def _plain_http(document: Document) -> Iterator[Fault]:
-    addresses = [
+    addresses: list[tuple[TreePath, str | None, bool]] = [
         (("targets", index, "base_url"), target.base_url, target.secret_key_ref is not None)
         for index, target in enumerate(document.targets)
     ]

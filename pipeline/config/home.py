@@ -1,6 +1,6 @@
 """The data folder, `LOCKGATE_HOME`: what stands in it, made at the first start, readable by its owner only.
 
-- `lockgate.db` the embedded database, `writer.lock` held by the one process that writes it
+- `lockgate.db` the embedded database
 - `journal/` the second audit device, `cache/` compiled detectors
 - `run.json` where the running gateway is
 - `pepper.json` the HMAC peppers of tokens, `store.key` the keys of the local encrypted store, `admin.key` one admin key
@@ -73,11 +73,6 @@ class Home:
         """The admin key of the command line."""
         return self.path / "admin.key"
 
-    @property
-    def lock_file(self) -> Path:
-        """Held while a process may write the database."""
-        return self.path / "writer.lock"
-
     def peppers(self) -> Peppers:
         """Read the peppers. ConfigError when the file is missing or damaged."""
         return parse_peppers(_read(self.pepper_file))
@@ -105,7 +100,7 @@ def prepare_home(path: Path, random_bytes: RandomBytes = os.urandom) -> Home:
         _make(home.pepper_file, lambda: dump_peppers(make_peppers(random_bytes)))
         _make(home.store_key_file, lambda: dump_keys(make_keys(random_bytes)))
         _make(home.admin_key_file, lambda: ids.token("lgk", int.from_bytes(random_bytes(32), "big")) + "\n")
-        for file in (home.pepper_file, home.store_key_file, home.admin_key_file, home.database, home.lock_file, home.run_file):
+        for file in (home.pepper_file, home.store_key_file, home.admin_key_file, home.database, home.run_file):
             if file.exists():
                 _close(file, FILE_MODE, notes)
     except OSError as error:

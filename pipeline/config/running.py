@@ -1,16 +1,12 @@
-"""Who is at work in a data folder: the address of the running gateway, and the lock of the one writer."""
+"""Who is at work in a data folder: the address and process of the running gateway (`run.json`)."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from pipeline.config.home import FILE_MODE, Home, write_private
-from pipeline.errors import PipelineError
+from pipeline.config.home import Home, write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +16,6 @@ class Running:
     url: str
     pid: int
     dashboard_url: str = ""
-
-
-class StoreInUse(PipelineError):  # noqa: N818 - named like the rest of the error tree
-    """Another process writes the database of this data folder."""
-
-    code, status, type = "store_in_use", 503, "server_error"
 
 
 def write_run(home: Home, running: Running) -> None:
@@ -66,20 +56,3 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-@contextmanager
-def hold_writer(home: Home) -> Iterator[None]:
-    """Be the one process that writes the embedded database; StoreInUse at once when there is another. Freed by the system if we die."""
-    descriptor = os.open(home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreInUse(
-                "Another Lockgate process writes this database.",
-                hint=f"Wait for it, stop it, or use another data folder (LOCKGATE_HOME). The folder is {home.path}.",
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)

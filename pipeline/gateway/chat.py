@@ -39,7 +39,7 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
         caller = identify(house, call)  # 2 (before 1: see above)
         asked = await read(house, call, receive)  # 1
         plan = place(house, caller, asked)  # 3
-        policy = house.policies.of(caller)
+        policy = house.swapped.policies.of(caller)
         screened = await screen(house, policy, asked)  # 4
         bound = price(house, call, asked, screened, plan, caller)  # 5
     except PipelineError as error:
@@ -71,7 +71,7 @@ def identify(house: House, call: Call) -> Caller:
 def place(house: House, caller: Caller, asked: Asked) -> Plan:
     """Step 3: the targets in order, or 403 and 404."""
     allow_model(caller, asked.model)
-    return house.router.plan(asked.model)
+    return house.swapped.router.plan(asked.model)
 
 
 async def screen(house: House, policy: PolicySet, asked: Asked) -> Screened:
@@ -89,7 +89,7 @@ def price(house: House, call: Call, asked: Asked, screened: Screened, plan: Plan
     """Step 5: the dearest of the planned targets at worst; rate limits, or 429."""
     house.rates.take(caller.key)
     body = _object(screened)
-    worst = max(((house.pricer.worst_case(target, call.surface, body), index) for index, target in enumerate(plan.targets)), default=(0, 0))
+    worst = max(((house.swapped.pricer.worst_case(target, call.surface, body), index) for index, target in enumerate(plan.targets)), default=(0, 0))
     return Bound(worst[0], plan.targets[worst[1]])
 
 
@@ -119,7 +119,7 @@ async def question(house: House, trail: Trail, screened: Screened, plan: Plan) -
 
     open_key = house.open_key(Asker(key.workspace, key.id, call.request_id))
     try:
-        return await ask(plan, outbound, open_key, house.providers, house.router, house.clock, tried=tried)
+        return await ask(plan, outbound, open_key, house.providers, house.swapped.router, house.clock, tried=tried)
     except TargetsFailed as failed:
         error = upstream_error(failed.last, explain(trail, failed.last))
         await settle_failure(house, trail, tuple(tried), error)

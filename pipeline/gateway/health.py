@@ -30,7 +30,7 @@ async def ready(house: House, _request: AdminRequest, _who: Who | None, _body: d
     able, why = house.ledger.ready()
     if not able:
         reasons["ledger"] = why
-    reasons.update(house.readiness())
+    reasons.update(house.reasons())
     return Reply(status=503 if reasons else 200, json={"status": "not_ready" if reasons else "ready", "reasons": reasons})
 
 
@@ -40,5 +40,5 @@ async def metrics(house: House, request: AdminRequest, _who: Who | None, _body: 
         who = prove(house, request)
         if who.role not in READERS:
             raise KeyRejected("Metrics need an admin or auditor key.")
-    await house.refresh_metrics()
+    house.metrics.outbox_accounts(await house.desk.outbox_accounts())
     return Reply(content=house.metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sqlalchemy import Engine
+
 from collectors.metrics import Metrics
+from collectors.model import Account
 from collectors.tracing import CallSpan, Tracing
 from pipeline.clock import Clock
 from pipeline.errors import PipelineError
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers, HttpLimits
+from pipeline.gateway.routes import RouteTable
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.limits import RateLimits
 from pipeline.keys.model import Caller
-from pipeline.ledger.model import Ledger
+from pipeline.keys.people import FrontDesk
+from pipeline.keys.service import Office
+from pipeline.keys.sessions import Sessions
+from pipeline.ledger.ledger import DurableLedger
 from pipeline.routing.attempts import OpenKey
 from pipeline.routing.model import Surface, Target
 from pipeline.routing.pricing import Pricer
 from pipeline.routing.providers import Providers
 from pipeline.routing.router import Router
-from pipeline.vaults.model import Asker
+from pipeline.store.reads import Reads
+from pipeline.vaults.local_keys import LocalKeys
+from pipeline.vaults.model import Asker, SecretRef
+from pipeline.vaults.resolver import Resolver
 from redactors.engine import Redactor
 from redactors.screen import Screen
 
@@ -47,6 +57,25 @@ class Policies(Protocol):
         ...
 
 
+class InForce(Protocol):
+    """What a reload of the document replaces as a whole; a call reads it once per step."""
+
+    @property
+    def router(self) -> Router:
+        """The routes."""
+        ...
+
+    @property
+    def pricer(self) -> Pricer:
+        """The prices."""
+        ...
+
+    @property
+    def policies(self) -> Policies:
+        """The redaction policies."""
+        ...
+
+
 @dataclass(slots=True)
 class Load:
     """How much is under way, and whether the house still takes calls. Lives on the event loop only."""
@@ -57,6 +86,35 @@ class Load:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class UsedReferences(Protocol):
+    """The references of the document in force."""
+
+    def all(self) -> tuple[SecretRef, ...]:
+        """Each once."""
+        ...
+
+    def targets_of(self, slug: str) -> tuple[str, ...]:
+        """The targets that use one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the admin API works with beside the data plane's parts."""
+
+    office: Office
+    front: FrontDesk
+    sessions: Sessions
+    reads: Reads
+    reader: Engine
+    resolver: Resolver
+    references: Callable[[], UsedReferences]
+    announce: Callable[[str, str], None]
+    local_keys: LocalKeys = field(repr=False)
+    reload: Callable[[], Awaitable[str]]
+    outbox_accounts: Callable[[], Awaitable[tuple[Account, ...]]]
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """The running parts, put together by bootstrap and used by every request."""
@@ -65,12 +123,10 @@ class House:
     limits: HttpLimits
     authenticator: Authenticator
     rates: RateLimits
-    policies: Policies
     recorder: Redactor
-    router: Router
+    swapped: InForce
     providers: Providers
-    pricer: Pricer
-    ledger: Ledger
+    ledger: DurableLedger
     open_key: Callable[[Asker], OpenKey]
     tracing: Tracing
     metrics: Metrics
@@ -78,6 +134,12 @@ class House:
     new_id: Callable[[], str]
     pool: Executor
     load: Load
+    desk: Desk
+    routes: RouteTable
+    version: str
+    metrics_need_key: bool
+    reasons: Callable[[], dict[str, str]]
+    wake_outbox: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,7 @@ def _ending(
     if usage is None or (state == "aborted_estimated" and not usage.total_output):
         usage = estimate(meter, trail.call.surface, trail.asked.body)
         state = "estimated" if state == "observed" else state
-    cost: Cost = house.pricer.cost(answer.target, usage)
+    cost: Cost = house.swapped.pricer.cost(answer.target, usage)
     return Ending(
         outcome,
         status,

@@ -49,6 +49,7 @@ class Who:
     org_id: str
     workspace_id: str = ""
     kind: str = "key"
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,10 @@ def prove(house: House, request: AdminRequest) -> Who:
     if token is None:
         raise KeyRejected("No credential was sent.", hint="Send `Authorization: Bearer …` with an admin or auditor key.")
     if token.startswith("lgs_"):
-        session = house.sessions.current(token)
+        session = house.desk.sessions.current(token, request.peer)
         return Who(f"user:{session.user}", session.role, "default", kind="user")
     key = house.authenticator.authenticate(token, request.peer).key
-    return Who(key.id, key.role, key.org_id, key.workspace_id if key.role == "manager" else "")
+    return Who(key.id, key.role, key.org_id, key.workspace_id if key.role == "manager" else "", models=key.models)
 
 
 def admin_event(house: House, request: AdminRequest, who: Who | None, kind: str, outcome: str, detail: dict[str, Any], *, status: int = 200, error: str = "") -> Event:

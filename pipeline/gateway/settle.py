@@ -96,6 +96,8 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
     redactions = (*redaction_counts("prompt", trail.prompt_remarks), *redaction_counts("answer", ending.answer_remarks))
     house.metrics.call(call.surface, ending.outcome, ending.status, house.clock.monotonic() - call.started)
     await house.ledger.close(Settlement(call.request_id, (finish,), charges, outbox, redactions))
+    if outbox:
+        house.wake_outbox()
 
 
 async def settle_failure(house: House, trail: Trail, attempts: tuple[Attempt, ...], error: BaseException | None) -> None:

@@ -126,10 +126,18 @@ def _segment(
 
 
 def _open(
-    operation: Open, held: dict[str, _Held], standings: dict[tuple[str, str], Standing], page: _Page, written: Written, epoch_id: str, now_us: int
+    operation: Open,
+    held: dict[str, _Held],
+    standings: dict[tuple[str, str], Standing],
+    page: _Page,
+    written: Written,
+    epoch_id: str,
+    now_us: int,
 ) -> Receipt | PipelineError:
     if operation.request_id in held:
-        return LedgerError("A request with this id was already written down.", code="request_id_used", status=409, type="invalid_request_error")
+        return LedgerError(
+            "A request with this id was already written down.", code="request_id_used", status=409, type="invalid_request_error"
+        )
     limited = [standings[scope] for scope in operation.scopes if scope in standings]
     full = reserve(limited, operation.amount)
     if full is not None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter, le
 from typing import Any
 
 from sqlalchemy import Connection, String
 
 from collectors.model import OutboxRow
 from pipeline.errors import LedgerError
+from pipeline.ids import ulid
 from pipeline.ledger.chain import Row, detail_text
 from pipeline.ledger.model import Charge, Event, Intent, Settlement
 from pipeline.store import tables
@@ -23,10 +24,14 @@ _REPLACEMENT = "\ufffd"
 
 def _lengths(table: Any, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     columns = [table.c[name] for name in names]
-    return tuple((index, column.type.length) for index, column in enumerate(columns) if isinstance(column.type, String) and column.type.length)
+    return tuple(
+        (index, column.type.length) for index, column in enumerate(columns) if isinstance(column.type, String) and column.type.length
+    )
 
 
 _CHARGE_TEXTS = _lengths(tables.charges, _CHARGE_COLUMNS)
+_CHARGE_LENGTHS = tuple(length for _, length in _CHARGE_TEXTS)
+_charge_texts = itemgetter(*(index for index, _ in _CHARGE_TEXTS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +81,9 @@ Operation = Open | Close | Append | Change
 def draft_of(event: Event) -> Row:
     """An event as the row that the chain takes. Raises LedgerError when its detail is not proven clean, or is not JSON."""
     if not is_clean(event.detail):
-        raise LedgerError("An event's detail was not redacted; it is not written down.", code="audit_unclean", hint="This is a defect of the gateway.")
+        raise LedgerError(
+            "An event's detail was not redacted; it is not written down.", code="audit_unclean", hint="This is a defect of the gateway."
+        )
     try:
         detail = detail_text(event.detail.value)
     except (ValueError, TypeError, RecursionError):
@@ -109,14 +116,10 @@ def fit(text: str, length: int) -> str:
 def charge_row(charge: Charge) -> Row:
     """A charge as its row."""
     row: Row = _charge_values(charge)
-    for index, length in _CHARGE_TEXTS:
-        text = row[index]
-        if len(text) > length or not text.isascii() or "\0" in text:
-            return _fitted(row)
-    return row
-
-
-def _fitted(row: Row) -> Row:
+    texts = _charge_texts(row)
+    together = "".join(texts)
+    if together.isascii() and "\0" not in together and all(map(le, map(len, texts), _CHARGE_LENGTHS)):
+        return row
     values = list(row)
     for index, length in _CHARGE_TEXTS:
         values[index] = fit(values[index], length)
@@ -161,3 +164,14 @@ def append_of(event: Event, charge: Charge | None) -> Append:
         return Append(draft_of(event))
     scopes = tuple((kind, id) for kind, id in (("org", charge.org_id), ("workspace", charge.workspace_id), ("key", charge.key_id)) if id)
     return Append(draft_of(event), charge_row(charge), charge.cost_micros, scopes)
+
+
+def abandoned(operation: Open, now_us: int) -> Close:
+    """The end of a call that was written down after its caller had been refused or had gone: nothing was sent, nothing is charged."""
+    org_id, workspace_id, key_id, model = operation.owner
+    event = draft(
+        id=ulid(now_us), at_us=now_us, kind="gateway:call:abandon", actor="system", outcome="refused", detail="{}",
+        request_id=operation.request_id, org_id=org_id, workspace_id=workspace_id, key_id=key_id, model=model, status=503,
+        error="audit_unavailable",
+    )  # fmt: skip
+    return Close(operation.request_id, (event,))

@@ -75,6 +75,7 @@ class Scribe:
         self._journal = Journal(journal_dir, epoch.id, require) if journal_dir is not None else None
         self._require = require
         self._session: Session | None = None
+        self._entering: Session | None = None  # a connection that is not ready yet
         self._head = Head(epoch.id)
         self._doubt: tuple[int, Written] | None = None  # the batch whose commit is unknown: how many operations, and what it wrote
         self._repeatable = True  # whether a batch that does not stand may be written again: it had events to tell it by
@@ -90,7 +91,7 @@ class Scribe:
 
     def abort(self) -> None:
         """End a wait for the database that hangs (any thread)."""
-        session = self._session
+        session = self._session or self._entering
         if session is not None:
             session.abort()
 
@@ -103,11 +104,13 @@ class Scribe:
         try:
             if self._lock is not None:
                 self._lock.take()
-            session = Session(self._engine, self._path)
+            session = self._entering = Session(self._engine, self._path)
             tail = self._enter(session)
         except Exception as error:  # noqa: BLE001 - any failure to connect means: away, and tried again
             self._detach(session, error)
             return None
+        finally:
+            self._entering = None
         self._session, self.away, self._spell = session, "", None
         doubt, self._doubt, before, self._head = self._doubt, None, self._head, tail
         if doubt is None:
@@ -117,7 +120,7 @@ class Scribe:
             return doubt[1].outcomes
         if self._journal is not None:
             self._journal.void(doubt[1].events)
-        return [Away("the connection broke while committing")] * doubt[0]
+        return [Away("the connection broke while committing") for _ in range(doubt[0])]
 
     def commit(self, operations: Sequence[Operation]) -> Outcomes:
         """Make a batch durable and give its outcomes, errors among them.
@@ -185,7 +188,7 @@ class Scribe:
         written = write(session, self._sql, operations, self._head, self._epoch.id, self._clock.now_us())
         if not self._journaled(written):
             session.rollback()
-            return [Away(self.journal_trouble)] * len(operations)
+            return [Away(self.journal_trouble) for _ in operations]
         try:
             session.commit()
         except Exception as error:  # noqa: BLE001 - whatever it was, only the database knows now whether it stands
@@ -237,7 +240,12 @@ class Scribe:
             values = {"id": self._epoch.id, "pid": self._epoch.pid, "host": self._epoch.host, "version": self._epoch.version[:32]}
             connection.execute(insert(epochs).values(started_us=now_us, heartbeat_us=now_us, **values))
         self._pay(session)
-        last = select(events.c.chain, events.c.seq, events.c.hash).where(events.c.chain == self._epoch.id).order_by(events.c.seq.desc()).limit(1)
+        last = (
+            select(events.c.chain, events.c.seq, events.c.hash)
+            .where(events.c.chain == self._epoch.id)
+            .order_by(events.c.seq.desc())
+            .limit(1)
+        )
         row = connection.execute(last).one_or_none()
         session.commit()
         self._owed = []

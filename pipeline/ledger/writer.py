@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from pipeline.clock import Clock
 from pipeline.errors import LedgerError
-from pipeline.ledger.operations import Append, Close, Open, Operation
+from pipeline.ledger.operations import Append, Close, Open, Operation, abandoned
 from pipeline.ledger.scribe import Away, Doubt, Poisoned, Scribe
 
 MAX_BATCH = 200
@@ -39,8 +40,11 @@ class Item:
 class Writer:
     """Carries operations from the loop that started it to the scribe's thread, and their outcomes back."""
 
-    def __init__(self, scribe: Scribe, *, require: str, deadline_s: float = DEADLINE_S, max_pending: int = MAX_PENDING) -> None:
+    def __init__(
+        self, scribe: Scribe, clock: Clock, *, require: str, deadline_s: float = DEADLINE_S, max_pending: int = MAX_PENDING
+    ) -> None:
         self._scribe = scribe
+        self._clock = clock
         self._require = require
         self._deadline_s = deadline_s
         self._max_pending = max_pending
@@ -64,7 +68,7 @@ class Writer:
         attached = loop.create_future()
 
         def run() -> None:
-            self._scribe.attach()
+            self._reattach()
             loop.call_soon_threadsafe(_set, attached)
             self._run()
 
@@ -122,7 +126,7 @@ class Writer:
 
     def _give_back(self, operation: Open) -> None:
         """A call was written down after its caller had gone or was refused: nothing was sent, so its reservation ends."""
-        self._queue.put(Item(Close(operation.request_id, (operation.abandoned(),)), None, 0.0))
+        self._queue.put(Item(abandoned(operation, self._clock.now_us()), None, 0.0))
 
     def _sweep(self) -> None:
         loop = self._loop
@@ -153,12 +157,24 @@ class Writer:
             if batch:
                 self._work(batch)
             elif self._scribe.away and not stop:
-                self._scribe.attach()
-            if self._late and not self._scribe.away:
-                self._work([Item(self._late.popleft(), None, 0.0) for _ in range(min(MAX_BATCH, len(self._late)))])
+                self._reattach()
+            self._work_late()
             if stop:
                 break
+        for _ in range(MAX_LATE // MAX_BATCH):
+            self._work_late()
         self._scribe.finish()
+
+    def _work_late(self) -> None:
+        if self._late and not self._scribe.away:
+            self._work([Item(self._late.popleft(), None, 0.0) for _ in range(min(MAX_BATCH, len(self._late)))])
+
+    def _reattach(self) -> Any:
+        self._working_since = time.monotonic()
+        try:
+            return self._scribe.attach()
+        finally:
+            self._working_since = 0.0
 
     def _take(self) -> tuple[list[Item], bool]:
         """Wait for something to do, then take all that waits (at most a batch of it)."""
@@ -191,13 +207,13 @@ class Writer:
             self._held = batch
             return
         except Exception:  # noqa: BLE001 - a defect must not end the thread: these fail, the next go on
-            outcomes = [LedgerError("The ledger failed; the request was not carried out.", code="audit_failed")] * len(batch)
+            outcomes = [LedgerError("The ledger failed; the request was not carried out.", code="audit_failed") for _ in batch]
         finally:
             self._working_since = 0.0
         self._hand_over(batch, outcomes)
 
     def _resolve(self) -> None:
-        outcomes = self._scribe.attach()
+        outcomes = self._reattach()
         if outcomes is not None:
             batch, self._held = self._held, []
             self._hand_over(batch, outcomes)

@@ -105,6 +105,7 @@ class _Call:
 
     def __init__(
         self,
+        *,
         make_outbound: Callable[[Target], Outbound],
         open_key: OpenKey,
         providers: Providers,
@@ -120,9 +121,9 @@ class _Call:
         outbound = self.make_outbound(target)
         provider = self.providers.of(target, outbound.surface)
         started = self.clock.now_us()
-        stream = provider.complete(outbound, secret)
         outcome, status, ident = "cancelled", 0, ""
         retry_after: float | None = None
+        stream = provider.complete(outbound, secret)
         try:
             try:
                 piece = await stream.__anext__()
@@ -134,7 +135,7 @@ class _Call:
             outcome, status, ident, retry_after = error.failure, error.status, error.upstream_id, error.retry_after_s
             raise
         finally:
-            self._note(target, outbound, secret, started, outcome, status, ident)
+            self._note(target, outbound, secret, started, outcome=outcome, status=status, ident=ident)
             if outcome != "cancelled":
                 self.router.report(target, outcome, retry_after)
 
@@ -145,7 +146,15 @@ class _Call:
         return Answer(target, tuple(self.tried), Pieces(piece, stream, failed), secret)
 
     def _note(
-        self, target: Target, outbound: Outbound | None, secret: Secret | None, started: int, outcome: str, status: int, ident: str
+        self,
+        target: Target,
+        outbound: Outbound | None,
+        secret: Secret | None,
+        started: int,
+        *,
+        outcome: str,
+        status: int = 0,
+        ident: str = "",
     ) -> None:
         self.tried.append(
             Attempt(
@@ -170,7 +179,7 @@ class _Call:
         try:
             return await self.open_key(target, rejected)
         except PipelineError as error:
-            self._note(target, None, rejected, started, error.code, 0, "")
+            self._note(target, None, rejected, started, outcome=error.code)
             raise
 
     async def one(self, target: Target) -> Answer:
@@ -184,7 +193,7 @@ class _Call:
         return await self.first(target, await self.key(target, secret))
 
 
-async def ask(
+async def ask(  # noqa: PLR0917 the steps of a call, in their order
     plan: Plan,
     make_outbound: Callable[[Target], Outbound],
     open_key: OpenKey,
@@ -201,7 +210,7 @@ async def ask(
     the tries happen, so it is right however this ends, also by cancellation.
     """
     tried = [] if tried is None else tried
-    call = _Call(make_outbound, open_key, providers, router, clock, tried)
+    call = _Call(make_outbound=make_outbound, open_key=open_key, providers=providers, router=router, clock=clock, tried=tried)
     queue = list(plan.targets)
     last: UpstreamError | PipelineError | None = None
     waits = 0

@@ -47,12 +47,13 @@ class Http:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], target: Target) -> ClientResponse:
         """Send a body and wait for the answer's headers. Raises UpstreamError `connect` or `timeout`."""
         import aiohttp
+        from yarl import URL
 
         session = self._session or self._open()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect_timeout_s)
         try:
             async with asyncio.timeout(target.connect_timeout_s + target.first_byte_timeout_s):
-                return await session.post(url, data=body, headers=headers, allow_redirects=False, timeout=timeout)
+                return await session.post(URL(url, encoded=True), data=body, headers=headers, allow_redirects=False, timeout=timeout)
         except aiohttp.ConnectionTimeoutError:
             raise UpstreamError("connect", target_id=target.id) from None
         except TimeoutError:

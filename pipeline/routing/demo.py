@@ -65,13 +65,13 @@ class _Reply:
 
 
 class DemoProvider:
-    """Answers in process. `clock` dates the answers, `rng` makes up the secrets of `leak`."""
+    """Answers in process. `clock` dates the answers, `rng` makes up the secrets of `leak` (the system's when not given)."""
 
     name = "demo"
 
-    def __init__(self, clock: Clock, rng: random.Random) -> None:
+    def __init__(self, clock: Clock, rng: random.Random | None = None) -> None:
         self._clock = clock
-        self._rng = rng
+        self._rng = rng or random.SystemRandom()
 
     async def complete(self, request: Outbound, key: Secret | None) -> AsyncIterator[Delta]:
         """Answer at once, in the surface's format."""

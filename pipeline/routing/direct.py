@@ -6,13 +6,14 @@ Only the model, the key and, on OpenAI streams, `stream_options.include_usage` d
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from pipeline.routing.client import Http, Reader
 from pipeline.routing.model import Delta, Outbound, Surface, UpstreamError
+from pipeline.routing.providers import Catalog
 from pipeline.routing.sse import EventTooLongError, SseDecoder
 from pipeline.routing.upstream import failure_in_stream
 from pipeline.vaults.model import Secret
@@ -60,8 +61,13 @@ def headers_for(request: Outbound, key: Secret | None) -> dict[str, str]:
                 headers[name] = request.headers[name]
         if key is not None:
             headers["x-api-key"] = reveal(key)
-    elif key is not None:
+        return headers
+    if key is not None:
         headers["authorization"] = "Bearer " + reveal(key)
+    if request.target.extra:
+        for name in ("organization", "project"):
+            if name in request.target.extra:
+                headers["openai-" + name] = request.target.extra[name]
     return headers
 
 
@@ -85,56 +91,72 @@ def upstream_id(response: ClientResponse) -> str:
 
 
 class DirectProvider:
-    """Forwards to OpenAI-compatible and Anthropic endpoints; `bases` are the default addresses by provider (`Catalog.bases`)."""
+    """Forwards to OpenAI-compatible and Anthropic endpoints; the catalog knows the addresses of targets without one."""
 
     name = "direct"
 
-    def __init__(self, http: Http, bases: Mapping[str, str]) -> None:
-        self._http = http
-        self._bases = bases
+    def __init__(self, catalog: Catalog, http: Http | None = None) -> None:
+        self._http = http or Http()
+        self._bases = catalog.bases
 
-    async def complete(self, request: Outbound, key: Secret | None) -> AsyncIterator[Delta]:
+    def complete(self, request: Outbound, key: Secret | None) -> AsyncIterator[Delta]:
         """Send the request with the key; yield the answer. Closing the iterator cancels the upstream call."""
+        return forward(self._http, request, lambda: self._written(request, key))
+
+    def _written(self, request: Outbound, key: Secret | None) -> Written:
         target = request.target
         base = target.base_url or self._bases.get(target.provider)
         if base is None:
             raise UpstreamError("connect", target_id=target.id)
         if key is None and target.reference is not None:
             raise UpstreamError("auth", target_id=target.id)
-        url = address(base, request.surface)
-        response = await self._http.post(url, body_for(request), headers_for(request, key), target)
-        reader = Reader(response, target)
-        ident = upstream_id(response)
-        try:
-            if response.status != 200:
-                raise await reader.refusal(ident)
-            if not request.stream:
-                yield Delta(whole(await reader.tree(ident), ident), "", ident)
-                return
-            if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                whole(await reader.tree(ident), ident)
-                raise UpstreamError("broken_stream", status=200, upstream_id=ident)
-            decoder = SseDecoder()
-            take = anthropic_deltas if request.surface.startswith("anthropic.") else openai_deltas
-            done = False
-            while not done:
-                piece = await reader.piece()
-                if not piece:
-                    raise UpstreamError("broken_stream", status=200, upstream_id=ident)
-                deltas, done, failure = take(decoder.feed(piece), ident)
-                for delta in deltas:
-                    yield delta
-                if failure is not None:
-                    raise failure
-            await reader.drain()
-        except EventTooLongError:
-            raise UpstreamError("broken_stream", status=200, upstream_id=ident) from None
-        finally:
-            reader.close()
+        return address(base, request.surface), headers_for(request, key), body_for(request)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+Written = tuple[str, Mapping[str, str], bytes]
+"""Address, headers and body of a request."""
+
+
+async def forward(http: Http, request: Outbound, write: Callable[[], Written]) -> AsyncIterator[Delta]:
+    """Send what `write` makes and yield the answer as it comes, in the surface's own wire format.
+
+    A stream ends only after the provider's terminator; an error event, a bad line or an early end raises UpstreamError.
+    """
+    url, headers, body = write()
+    target = request.target
+    response = await http.post(url, body, headers, target)
+    reader = Reader(response, target)
+    ident = upstream_id(response)
+    try:
+        if response.status != 200:
+            raise await reader.refusal(ident)
+        if not request.stream:
+            yield Delta(whole(await reader.tree(ident), ident), "", ident)
+            return
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            whole(await reader.tree(ident), ident)
+            raise UpstreamError("broken_stream", status=200, upstream_id=ident)
+        decoder = SseDecoder()
+        take = anthropic_deltas if request.surface.startswith("anthropic.") else openai_deltas
+        done = False
+        while not done:
+            piece = await reader.piece()
+            if not piece:
+                raise UpstreamError("broken_stream", status=200, upstream_id=ident)
+            deltas, done, failure = take(decoder.feed(piece), ident)
+            for delta in deltas:
+                yield delta
+            if failure is not None:
+                raise failure
+        await reader.drain()
+    except EventTooLongError:
+        raise UpstreamError("broken_stream", status=200, upstream_id=ident) from None
+    finally:
+        reader.close()
 
 
 def whole(tree: dict[str, Any], ident: str) -> dict[str, Any]:

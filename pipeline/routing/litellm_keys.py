@@ -24,8 +24,13 @@ EXTRA = frozenset(
         "vertex_location",
         "base_model",
         "project",
-        "region_name",
+        "aws_profile_name",
+        "aws_role_name",
+        "aws_session_name",
+        "tenant_id",
+        "client_id",
         "watsonx_region_name",
+        "watsonx_project",
     }
 )
 """The settings of `Target.extra` that are handed to LiteLLM; every other is ours or is ignored."""
@@ -44,16 +49,32 @@ def credentials(target: Target, key: Secret | None) -> dict[str, Any]:
     if target.provider in _AWS and target.base_url:
         arguments["aws_bedrock_runtime_endpoint"] = target.base_url
     if key is None:
-        return arguments | {"api_key": NO_KEY}
+        return arguments if aws_identity(target) else arguments | {"api_key": NO_KEY}
     value = key.reveal()
     if target.provider in _AWS and value.lstrip().startswith("{"):
-        return arguments | _aws(value)
+        return arguments | aws_fields(value)
     if target.provider.startswith("vertex_ai") and value.lstrip().startswith("{"):
         return arguments | {"vertex_credentials": value}
     return arguments | {"api_key": reveal(key)}
 
 
-def _aws(value: str) -> dict[str, str]:
+def aws_identity(target: Target) -> bool:
+    """Whether an AWS target names a profile or a role instead of a secret, so that AWS's own chain finds the keys."""
+    return target.provider in _AWS and bool(target.extra.get("aws_profile_name") or target.extra.get("aws_role_name"))
+
+
+def plain_key(target: Target, key: Secret | None) -> str:
+    """The target's secret as one string: a key, or for AWS the JSON of its keys; NO_KEY where the target has none."""
+    if key is None:
+        return NO_KEY
+    value = key.reveal()
+    if target.provider in _AWS and value.lstrip().startswith("{"):
+        return value
+    return reveal(key)
+
+
+def aws_fields(value: str) -> dict[str, str]:
+    """The AWS keys of a JSON secret. Raises UpstreamError `auth` when it has none."""
     try:
         tree: Any = orjson.loads(value)
     except orjson.JSONDecodeError:

@@ -1,38 +1,63 @@
-"""Between LiteLLM's objects and the wire: which of the caller's parameters it gets, and its answers as clean JSON trees.
+"""Between LiteLLM's objects and the wire: which of the caller's parameters it gets, and its answers as plain trees.
 
-LiteLLM adds fields of its own (`provider_specific_fields`, `function_call: null`, …); what leaves here has the fields of the surface's format.
+LiteLLM adds fields of its own (`provider_specific_fields`, `function_call: null`, …); what leaves here has the surface's fields.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from typing import Any
 
-import orjson
+from pipeline.routing.model import Outbound, UpstreamError
 
-from pipeline.routing.model import Delta, Outbound, Target, UpstreamError
-from pipeline.routing.sse import SseDecoder
-from pipeline.routing.upstream import failure_in_stream
+CHAT_PARAMS = [
+    *("messages", "functions", "function_call", "temperature", "top_p", "n", "stop", "max_tokens", "max_completion_tokens", "modalities"),
+    *(
+        "prediction",
+        "audio",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+        "user",
+        "response_format",
+        "seed",
+        "tools",
+        "tool_choice",
+    ),
+    *("parallel_tool_calls", "logprobs", "top_logprobs", "reasoning_effort", "verbosity", "safety_identifier", "service_tier", "store"),
+    *("prompt_cache_key", "thinking", "web_search_options"),
+]
+COMPLETION_PARAMS = [
+    *("prompt", "best_of", "echo", "frequency_penalty", "logit_bias", "logprobs", "max_tokens", "n", "presence_penalty", "seed", "stop"),
+    *("suffix", "temperature", "top_p", "user"),
+]
+EMBEDDING_PARAMS = ["input", "dimensions", "encoding_format", "user"]
+MESSAGES_PARAMS = [
+    *(
+        "messages",
+        "max_tokens",
+        "metadata",
+        "stop_sequences",
+        "system",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_p",
+    ),
+    "service_tier",
+]
+"""The parameters of a caller's body that LiteLLM gets. Everything else (`api_base`, `callbacks`, `mock_response`, …) would steer it."""
 
-CHAT_PARAMS = (
-    "messages functions function_call temperature top_p n stop max_tokens max_completion_tokens modalities prediction audio "
-    "presence_penalty frequency_penalty logit_bias user response_format seed tools tool_choice parallel_tool_calls logprobs top_logprobs "
-    "reasoning_effort verbosity safety_identifier service_tier store prompt_cache_key thinking web_search_options"
-).split()
-COMPLETION_PARAMS = (
-    "prompt best_of echo frequency_penalty logit_bias logprobs max_tokens n presence_penalty seed stop suffix temperature top_p user"
-).split()
-EMBEDDING_PARAMS = "input dimensions encoding_format user".split()
-MESSAGES_PARAMS = "messages max_tokens metadata stop_sequences system temperature thinking tool_choice tools top_k top_p service_tier".split()
-"""The parameters of a caller's body that LiteLLM gets. Everything else (`api_base`, `callbacks`, `mock_response`, …) is its own steering."""
+_SPOKEN = ("reasoning_content", "thinking_blocks", "refusal", "annotations", "audio", "images")
 
 _FETCHED_BY_PROVIDER = frozenset({"openai", "azure", "anthropic", "openrouter", "xai", "mistral", "groq", "hosted_vllm"})
 
 
-def chosen(body: dict[str, Any], params: tuple[str, ...] | list[str]) -> dict[str, Any]:
+def chosen(body: dict[str, Any], params: list[str]) -> dict[str, Any]:
     """The allow-listed parameters that the caller gave."""
     return {name: body[name] for name in params if body.get(name) is not None}
 
@@ -64,9 +89,15 @@ def _remote(part: dict[str, Any]) -> bool:
     for name in ("image_url", "file", "source", "input_audio", "video_url", "document"):
         inner = part.get(name)
         texts = inner.values() if isinstance(inner, dict) else (inner,)
-        if any(isinstance(text, str) and text.lstrip()[:8].lower().startswith(("http:", "https:", "gs:", "s3:", "file:")) for text in texts):
+        if any(
+            isinstance(text, str) and text.lstrip()[:8].lower().startswith(("http:", "https:", "gs:", "s3:", "file:")) for text in texts
+        ):
             return True
     return False
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if hasattr(value, "model_dump") else value
 
 
 def _usage(usage: Any) -> Any:
@@ -82,62 +113,105 @@ def _usage(usage: Any) -> Any:
     return kept
 
 
-def _calls(calls: Any) -> list[dict[str, Any]]:
+def _calls(calls: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Tool calls with the fields of OpenAI's format."""
     found = []
     for call in calls:
-        function = {name: value for name, value in (call.get("function") or {}).items() if name in ("name", "arguments") and value is not None}
+        function = {
+            name: value for name, value in (call.get("function") or {}).items() if name in ("name", "arguments") and value is not None
+        }
         kept = {name: call[name] for name in ("index", "id", "type") if call.get(name) is not None}
         found.append(kept | {"function": function})
     return found
 
 
-def _said(message: dict[str, Any], *, whole: bool) -> dict[str, Any]:
-    """A message or a delta with the fields of OpenAI's format (and `reasoning_content`, which its clients have come to expect)."""
+def _said(message: Any) -> dict[str, Any]:
+    """What a message or delta says besides its content: OpenAI's fields, and `reasoning_content`, which clients have come to expect."""
     kept: dict[str, Any] = {}
-    if message.get("role"):
-        kept["role"] = message["role"]
-    if whole or message.get("content") is not None:
-        kept["content"] = message.get("content")
-    for name in ("refusal", "reasoning_content", "thinking_blocks", "annotations", "audio", "images"):
-        if message.get(name):
-            kept[name] = message[name]
-    if message.get("tool_calls"):
-        kept["tool_calls"] = _calls(message["tool_calls"])
-    if isinstance(message.get("function_call"), dict):
-        kept["function_call"] = {name: value for name, value in message["function_call"].items() if value is not None}
+    for name in _SPOKEN:
+        value = getattr(message, name, None)
+        if value:
+            kept[name] = _plain(value)
+    calls = getattr(message, "tool_calls", None)
+    if calls:
+        kept["tool_calls"] = _calls(_plain(call) for call in calls)
+    function = _plain(getattr(message, "function_call", None))
+    if isinstance(function, dict):
+        kept["function_call"] = {name: value for name, value in function.items() if value is not None}
     return kept
 
 
-def _head(tree: dict[str, Any], model: str, kind: str) -> dict[str, Any]:
-    kept = {"id": tree.get("id") or "", "object": kind, "created": tree.get("created") or 0, "model": tree.get("model") or model}
+def whole_tree(answer: Any, model: str) -> dict[str, Any]:
+    """A `chat.completion` from LiteLLM's response object."""
+    choices = []
+    for choice in answer.choices or ():
+        message = {"role": choice.message.role or "assistant", "content": choice.message.content, **_said(choice.message)}
+        kept = {"index": choice.index or 0, "message": message, "logprobs": _plain(getattr(choice, "logprobs", None))}
+        choices.append(kept | {"finish_reason": choice.finish_reason or "stop"})
+    served = getattr(answer, "model", None) or model
+    tree: dict[str, Any] = {"id": answer.id or "", "object": "chat.completion", "created": int(answer.created or 0), "model": served}
     for name in ("service_tier", "system_fingerprint"):
-        if tree.get(name):
-            kept[name] = tree[name]
-    return kept
+        if getattr(answer, name, None):
+            tree[name] = getattr(answer, name)
+    tree["choices"] = choices
+    usage = _usage(_plain(getattr(answer, "usage", None)))
+    return tree | ({"usage": usage} if usage else {})
 
 
-def whole_tree(tree: dict[str, Any], model: str) -> dict[str, Any]:
-    """A `chat.completion`."""
-    choices = []
-    for choice in tree.get("choices") or ():
-        kept = {"index": choice.get("index", 0), "message": _said(choice.get("message") or {}, whole=True)}
-        choices.append(kept | {"logprobs": choice.get("logprobs"), "finish_reason": choice.get("finish_reason") or "stop"})
-    usage = _usage(tree.get("usage"))
-    return _head(tree, model, "chat.completion") | {"choices": choices} | ({"usage": usage} if usage else {})
+class StreamWriter:
+    """Turns LiteLLM's stream chunks into `chat.completion.chunk` trees, as OpenAI has them.
 
+    One id and one time for all, empty ones left out, the usage alone at the end.
+    """
 
-def stream_tree(tree: dict[str, Any], model: str) -> dict[str, Any]:
-    """A `chat.completion.chunk`; the usage chunk has no choices, as at OpenAI."""
-    choices = []
-    usage = _usage(tree.get("usage"))
-    for choice in tree.get("choices") or ():
-        delta = _said(choice.get("delta") or {}, whole=False)
-        finish = choice.get("finish_reason")
-        if usage and not finish and not set(delta) - {"role", "content"} and not delta.get("content"):
-            continue
-        choices.append({"index": choice.get("index", 0), "delta": delta, "logprobs": choice.get("logprobs"), "finish_reason": finish})
-    return _head(tree, model, "chat.completion.chunk") | {"choices": choices} | ({"usage": usage} if usage else {})
+    __slots__ = ("_head", "_model", "_roles", "_usage")
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._head: dict[str, Any] = {}
+        self._roles: set[int] = set()
+        self._usage: Any = None
+
+    def write(self, chunk: Any) -> list[dict[str, Any]]:
+        """The trees for one chunk: none, or one. A string is the next text of the first choice."""
+        if type(chunk) is str:
+            said = {"content": chunk} if 0 in self._roles else {"role": "assistant", "content": chunk}
+            self._roles.add(0)
+            return [self._head | {"choices": [{"index": 0, "delta": said, "logprobs": None, "finish_reason": None}]}] if chunk else []
+        if not self._head:
+            served = getattr(chunk, "model", None) or self._model
+            self._head = {"id": chunk.id, "object": "chat.completion.chunk", "created": int(chunk.created), "model": served}
+        for name in ("service_tier", "system_fingerprint"):
+            if getattr(chunk, name, None):
+                self._head[name] = getattr(chunk, name)
+        usage = getattr(chunk, "usage", None)
+        if usage is not None:
+            self._usage = usage
+        choices = [kept for choice in chunk.choices or () if (kept := self._choice(choice)) is not None]
+        return [self._head | {"choices": choices}] if choices else []
+
+    def _choice(self, choice: Any) -> dict[str, Any] | None:
+        delta, finish = choice.delta, choice.finish_reason or None
+        said = _said(delta)
+        content = getattr(delta, "content", None)
+        if content:
+            said["content"] = content
+        if not said and not finish:
+            return None
+        index = choice.index or 0
+        if index not in self._roles:
+            self._roles.add(index)
+            said = (
+                {"role": "assistant", "content": said.pop("content", ""), **said}
+                if "tool_calls" not in said
+                else {"role": "assistant", **said}
+            )
+        return {"index": index, "delta": said, "logprobs": _plain(getattr(choice, "logprobs", None)), "finish_reason": finish}
+
+    def close(self) -> list[dict[str, Any]]:
+        """The usage chunk, which has no choices; nothing when the provider sent no usage."""
+        usage = _usage(_plain(self._usage))
+        return [self._head | {"choices": [], "usage": usage}] if usage and self._head else []
 
 
 def completion_tree(tree: dict[str, Any], model: str) -> dict[str, Any]:
@@ -147,7 +221,15 @@ def completion_tree(tree: dict[str, Any], model: str) -> dict[str, Any]:
         kept = {"index": choice.get("index", 0), "text": choice.get("text") or "", "logprobs": choice.get("logprobs")}
         choices.append(kept | {"finish_reason": choice.get("finish_reason")})
     usage = _usage(tree.get("usage"))
-    return _head(tree, model, "text_completion") | {"choices": choices} | ({"usage": usage} if usage else {})
+    if usage and not any(choice["text"] or choice["finish_reason"] for choice in choices):
+        choices = []  # the last chunk of a stream, as OpenAI has it
+    head = {
+        "id": tree.get("id") or "",
+        "object": "text_completion",
+        "created": tree.get("created") or 0,
+        "model": tree.get("model") or model,
+    }
+    return head | {"choices": choices} | ({"usage": usage} if usage else {})
 
 
 def embedding_tree(tree: dict[str, Any], request: Outbound) -> dict[str, Any]:
@@ -161,30 +243,3 @@ def embedding_tree(tree: dict[str, Any], request: Outbound) -> dict[str, Any]:
         rows.append({"object": "embedding", "index": row.get("index", index), "embedding": vector})
     usage = {name: value for name, value in (_usage(tree.get("usage")) or {}).items() if name in ("prompt_tokens", "total_tokens")}
     return {"object": "list", "data": rows, "model": tree.get("model") or request.target.model} | ({"usage": usage} if usage else {})
-
-
-async def anthropic_pieces(answer: Any, target: Target) -> AsyncIterator[Delta]:
-    """The stream of LiteLLM's Anthropic adapter, which gives server-sent events as bytes, text or trees.
-
-    Ends with `message_stop`; an error event or an end without it raises UpstreamError.
-    """
-    decoder = SseDecoder()
-    pieces = answer.__aiter__()
-    while True:
-        try:
-            async with asyncio.timeout(target.idle_timeout_s):
-                piece = await pieces.__anext__()
-        except StopAsyncIteration:
-            raise UpstreamError("broken_stream", status=200) from None
-        if isinstance(piece, dict):
-            trees = [piece]
-        else:
-            raw = piece if isinstance(piece, bytes) else str(piece).encode()
-            trees = [orjson.loads(data) for _, data in decoder.feed(raw)]
-        for tree in trees:
-            kind = str(tree.get("type", ""))
-            if kind == "error":
-                raise UpstreamError(failure_in_stream(tree), status=200, body=tree)
-            yield Delta(tree, kind)
-            if kind == "message_stop":
-                return

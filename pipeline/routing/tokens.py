@@ -56,6 +56,6 @@ def estimate(meter: UsageMeter, surface: Surface, body: dict[str, Any]) -> Usage
 
 def count_with_tokenizer(model: str, text: str) -> int:
     """Count with LiteLLM's bundled tokenizer for a model. Loads LiteLLM (about two seconds the first time)."""
-    from pipeline.routing.litellm_lane import load
+    from pipeline.routing.litellm_parts import load
 
-    return int(load().token_counter(model=model, text=text))
+    return int(load().module.token_counter(model=model, text=text))

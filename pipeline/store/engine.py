@@ -87,7 +87,9 @@ def open_reader(url: str, *, statement_timeout_ms: int = 10_000) -> Engine:
             raise
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=4, pool_timeout=2, hide_parameters=True)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=4, pool_timeout=2, hide_parameters=True
+    )
     event.listen(engine, "begin", _begin)
     return engine
 

@@ -112,13 +112,15 @@ def accounts(connection: Connection) -> tuple[Account, ...]:
 
 
 def _sums(connection: Connection, table: Any) -> dict[tuple[str, str], int]:
-    query = select(table.c.destination, table.c.signal, func.sum(table.c.items)).group_by(table.c.destination, table.c.signal)
+    query = select(table.c.destination, table.c.signal, func.sum(table.c["items"])).group_by(table.c.destination, table.c.signal)
     return {(destination, signal): int(items) for destination, signal, items in connection.execute(query)}
 
 
 def _claim(connection: Connection, destination: str, signal: Signal, max_bytes: int, now_us: int, until_us: int) -> tuple[Leased, ...]:
     columns = (outbox.c.id, outbox.c.bytes, outbox.c.due_us, outbox.c.lease_until_us)
-    waiting = select(*columns).where(outbox.c.destination == destination, outbox.c.signal == signal).order_by(outbox.c.id).limit(_CLAIM_ROWS)
+    waiting = (
+        select(*columns).where(outbox.c.destination == destination, outbox.c.signal == signal).order_by(outbox.c.id).limit(_CLAIM_ROWS)
+    )
     picked: list[int] = []
     total = 0
     for id, size, due_us, lease_until_us in connection.execute(waiting.with_for_update()):
@@ -130,7 +132,7 @@ def _claim(connection: Connection, destination: str, signal: Signal, max_bytes: 
         return ()
     connection.execute(update(outbox).where(outbox.c.id.in_(picked)).values(lease_until_us=until_us))
     rows = connection.execute(
-        select(outbox.c.id, outbox.c.payload, outbox.c.items, outbox.c.attempts).where(outbox.c.id.in_(picked)).order_by(outbox.c.id)
+        select(outbox.c.id, outbox.c.payload, outbox.c["items"], outbox.c.attempts).where(outbox.c.id.in_(picked)).order_by(outbox.c.id)
     )
     return tuple(Leased(id, OutboxRow(destination, signal, payload, items), attempts) for id, payload, items, attempts in rows)
 
@@ -153,7 +155,9 @@ def _delivered(connection: Connection, ids: Sequence[int], rejected_items: int) 
 def _totals(connection: Connection, ids: Sequence[int]) -> dict[tuple[str, str], int]:
     # Rows that another sender already settled are gone and not counted twice; PostgreSQL locks those that are left.
     totals: dict[tuple[str, str], int] = {}
-    query = select(outbox.c.destination, outbox.c.signal, outbox.c.items).where(outbox.c.id.in_(ids)).order_by(outbox.c.id).with_for_update()
+    query = (
+        select(outbox.c.destination, outbox.c.signal, outbox.c["items"]).where(outbox.c.id.in_(ids)).order_by(outbox.c.id).with_for_update()
+    )
     for destination, signal, items in connection.execute(query):
         totals[destination, signal] = totals.get((destination, signal), 0) + items
     return totals

@@ -16,11 +16,29 @@ from pipeline.store.tables import checkpoints, dead_letters, epochs, events, out
 def accounts(connection: Connection) -> list[Row]:
     """The loss equation per destination and signal, in items, with `missing` = accepted − (delivered + queued + dead_letter + rejected).
 
-    `missing` is 0 in a sound installation. All parts are read in one statement each; a call that settles between two of them can
-    show for a moment, so a difference is read again once before it is reported.
+    `missing` is 0 in a sound installation. All parts are of one state of the store.
     """
-    found = _accounts(connection)
-    return _accounts(connection) if any(row["missing"] for row in found) else found
+    counters = {(row.destination, row.signal): row._mapping for row in connection.execute(select(outbox_accounts))}
+    queued, oldest = _sums(connection, outbox, func.min(outbox.c.created_us))
+    dead, _ = _sums(connection, dead_letters, func.max(dead_letters.c.buried_us))
+    rows = []
+    for place in sorted({*counters, *queued, *dead}):
+        counter = counters.get(place, {"accepted": 0, "delivered": 0, "rejected_by_policy": 0})
+        parts = (counter["delivered"], queued.get(place, 0), dead.get(place, 0), counter["rejected_by_policy"])
+        rows.append(
+            {
+                "destination": place[0],
+                "signal": place[1],
+                "accepted": counter["accepted"],
+                "delivered": parts[0],
+                "queued": parts[1],
+                "dead_letter": parts[2],
+                "rejected_by_policy": parts[3],
+                "missing": counter["accepted"] - sum(parts),
+                "oldest_queued_us": oldest.get(place, 0),
+            }
+        )
+    return rows
 
 
 def dead_letter_reasons(connection: Connection) -> list[Row]:
@@ -49,30 +67,6 @@ def chain_heads(connection: Connection, limit: int) -> list[Row]:
         heads.append(_head(connection, chain))
         below = chain
     return heads
-
-
-def _accounts(connection: Connection) -> list[Row]:
-    counters = {(row.destination, row.signal): row._mapping for row in connection.execute(select(outbox_accounts))}
-    queued, oldest = _sums(connection, outbox, func.min(outbox.c.created_us))
-    dead, _ = _sums(connection, dead_letters, func.max(dead_letters.c.buried_us))
-    rows = []
-    for place in sorted({*counters, *queued, *dead}):
-        counter = counters.get(place, {"accepted": 0, "delivered": 0, "rejected_by_policy": 0})
-        parts = (counter["delivered"], queued.get(place, 0), dead.get(place, 0), counter["rejected_by_policy"])
-        rows.append(
-            {
-                "destination": place[0],
-                "signal": place[1],
-                "accepted": counter["accepted"],
-                "delivered": parts[0],
-                "queued": parts[1],
-                "dead_letter": parts[2],
-                "rejected_by_policy": parts[3],
-                "missing": counter["accepted"] - sum(parts),
-                "oldest_queued_us": oldest.get(place, 0),
-            }
-        )
-    return rows
 
 
 def _sums(connection: Connection, table: Any, extreme: Any) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]]:

@@ -151,6 +151,10 @@ class Reads:
         """The organization's name."""
         return self._ask(read_keys.organization_name, EVERYTHING)
 
+    def workspaces(self) -> tuple[str, ...]:
+        """The slugs of the workspaces that the viewer may choose from."""
+        return self._ask(read_keys.workspace_slugs, EVERYTHING)
+
     def choices(self, asked: Filter = EVERYTHING) -> Choices:
         """What filters can be set to in the period of `asked`; its other fields are ignored, so that a choice can be changed."""
         period = EVERYTHING.between(asked.from_us, asked.to_us)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-Announce = Callable[[str, str], None]
+Announce = Callable[[str, str], object]
 """`announce(value, label)`: from its return on the value is caught on every exit."""
 
-Retire = Callable[[str], None]
+Retire = Callable[[str], object]
 """`retire(label)`: the value may be forgotten."""
 
 Place = tuple[str, str | None, str | None]
@@ -37,10 +37,12 @@ class Announcements:
         Raises whatever `announce` raises: then the value must not be given to anybody.
         """
         with self._lock:
-            if label not in self._known:
-                self._announce(value, label)
-                self._known.add(label)
+            known = label in self._known
             self._leaving.pop(label, None)
+        if not known:
+            self._announce(value, label)  # outside the lock: several values may be announced at once
+        with self._lock:
+            self._known.add(label)
             replaced = self._current.get(place)
             self._current[place] = label
             if replaced is not None and replaced not in self._current.values():

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pipeline.errors import ConfigError
 from pipeline.vaults.model import Secret, SecretRef
-from pipeline.vaults.reference import is_reference, parse_reference
+from pipeline.vaults.reference import is_reference, parse_reference, slug_of
 
 SENSITIVE: Final = frozenset(
     {
@@ -137,10 +137,15 @@ BOOTSTRAP: Final = frozenset({"env", "file", "local", "keychain"})
 
 
 def inner_references(auth_config: Mapping[str, Any], references: Mapping[str, SecretRef] | None = None) -> dict[str, SecretRef]:
-    """Find the fields of an `auth_config` that are references, parsed. ConfigError when one is in a vault that is itself locked."""
+    """Find the fields of an `auth_config` that are references, parsed. ConfigError when one is in a vault that is itself locked.
+
+    Without `references` (while they are still being read) the forms `ref:SLUG` are left out, as nothing can be said of them yet.
+    """
     found: dict[str, SecretRef] = {}
     for name, value in auth_config.items():
         if isinstance(value, Mapping) or (name in SENSITIVE and is_reference(value)):
+            if references is None and slug_of(value) is not None:
+                continue
             inner = parse_reference(value, references, where=f"auth_config.{name}")
             if ALIASES.get(inner.manager_type, inner.manager_type) not in BOOTSTRAP:
                 raise ConfigError(

@@ -21,7 +21,7 @@ _CODES: Final[Mapping[str, failures.Reason]] = {
     "ResourceNotFoundException": "not_found",
     "InvalidRequestException": "version_gone",
     "AccessDeniedException": "denied",
-    "AccessDenied": "denied",
+    "AccessDenied": "unauthenticated",
     "DecryptionFailure": "denied",
     "UnrecognizedClientException": "unauthenticated",
     "InvalidSignatureException": "unauthenticated",
@@ -31,6 +31,7 @@ _CODES: Final[Mapping[str, failures.Reason]] = {
     "MissingAuthenticationToken": "unauthenticated",
     "ExpiredTokenException": "unauthenticated",
     "ExpiredToken": "unauthenticated",
+    "RequestExpired": "unauthenticated",
     "ThrottlingException": "throttled",
     "Throttling": "throttled",
     "TooManyRequestsException": "throttled",
@@ -38,7 +39,7 @@ _CODES: Final[Mapping[str, failures.Reason]] = {
     "InvalidParameterException": "misconfigured",
     "ValidationException": "misconfigured",
 }
-"""AWS's error codes (Secrets Manager API reference, common errors, STS); any other code is taken as passing."""
+"""AWS's error codes (Secrets Manager, common errors, and STS, whose `AccessDenied` refuses the role); others are taken as passing."""
 
 _VERSION_ID_LENGTH: Final = 32
 _LOUD_LOGGERS: Final = ("botocore", "botocore.parsers", "botocore.auth", "botocore.endpoint", "botocore.hooks", "botocore.regions")
@@ -75,9 +76,12 @@ def _fetched(ref: SecretRef, body: Mapping[str, Any]) -> Fetched | Failure:
     created = body.get("CreatedDate")
     created_us = int(created.timestamp() * 1_000_000) if created is not None else 0
     text = body.get("SecretString")
+    binary = body.get("SecretBinary")
+    if text is None and binary is None:  # botocore makes an empty answer of a body that is not JSON
+        return failures.unavailable(ref.slug, "The answer is not one that AWS gives; something else may stand at the endpoint.")
     if text is None:
         try:
-            text = bytes(body.get("SecretBinary") or b"").decode()
+            text = bytes(binary or b"").decode()
         except UnicodeDecodeError:
             return failures.bad_value(ref.slug, "it is binary")
     return Fetched(text, str(body.get("VersionId", "")), created_us)
@@ -165,6 +169,7 @@ def _assumed(source: Any, auth_config: Mapping[str, Any], config: Any) -> Any:
     import boto3
     import botocore.session
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+    from botocore.exceptions import NoCredentialsError
 
     region = text_of(auth_config, "aws_region")
     endpoint = text_of(auth_config, "aws_sts_endpoint_url") or text_of(auth_config, "aws_endpoint_url")
@@ -178,15 +183,22 @@ def _assumed(source: Any, auth_config: Mapping[str, Any], config: Any) -> Any:
         asked["ExternalId"] = external_id
     if duration:
         asked["DurationSeconds"] = int(duration)
+    own = source.get_credentials()
     fetcher = AssumeRoleCredentialFetcher(
         client_creator=sts,
-        source_credentials=source.get_credentials(),
+        source_credentials=own,
         role_arn=text_of(auth_config, "aws_role_arn"),
         extra_args=asked,
         cache={},
     )
+
+    def fetch() -> Any:
+        if own is None:
+            raise NoCredentialsError
+        return fetcher.fetch_credentials()
+
     inner = botocore.session.Session()
-    inner._credentials = DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="assume-role")
+    inner._credentials = DeferredRefreshableCredentials(refresh_using=fetch, method="assume-role")
     return boto3.session.Session(botocore_session=inner, region_name=region)
 
 

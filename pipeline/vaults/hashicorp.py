@@ -70,7 +70,8 @@ class HashicorpVault:
         # 403 says "this token may not" or "this token is no more": AppRole finds out by a new token, a fixed token by a look at itself.
         if self._approle is not None:
             return self._login(ref, self._approle) or self._attempt(ref)
-        return answer if self._is_alive() else failures.unauthenticated(ref.slug)
+        told = self._look_up(ref)
+        return told if isinstance(told, Failure) else answer
 
     def _attempt(self, ref: SecretRef) -> Fetched | Failure:
         mount = self._mount_of(ref)
@@ -153,8 +154,11 @@ class HashicorpVault:
         """Log in or renew when it is time. What a token may not tell or renew is not missed: it works until it does not."""
         with self._lock:
             if not self._asked and self._approle is None:
+                told = self._look_up(ref)
+                if isinstance(told, Failure) and told.transient:
+                    return told
                 self._asked = True
-                self._note_lifetime(self._token_data())
+                self._note_lifetime(None if isinstance(told, Failure) else told)
             if self._approle is not None and not self._client.token:
                 return self._log_in(ref, self._approle)
             if self._clock.monotonic() >= self._renew_at:
@@ -188,19 +192,20 @@ class HashicorpVault:
         self._note_lifetime({"ttl": auth.get("lease_duration"), "renewable": auth.get("renewable")})
         return None
 
-    def _is_alive(self) -> bool:
-        return self._token_data() is not None
-
-    def _token_data(self) -> Mapping[str, Any] | None:
+    def _look_up(self, ref: SecretRef) -> Mapping[str, Any] | Failure:
+        """What Vault says of our token; `unauthenticated` when it does not know it."""
         import requests
         from hvac import exceptions
 
         try:
             answer = self._client.auth.token.lookup_self()
-        except (exceptions.VaultError, requests.RequestException):
-            return None
+        except exceptions.VaultError as error:
+            failure = _failure(ref, error)
+            return failure if failure.transient else failures.unauthenticated(ref.slug)
+        except requests.RequestException as error:
+            return _unreachable(ref, error)
         data = answer.get("data") if isinstance(answer, dict) else None
-        return data if isinstance(data, dict) else None
+        return data if isinstance(data, dict) else failures.unavailable(ref.slug)
 
     def _renew(self) -> bool:
         import requests

@@ -39,6 +39,12 @@ def is_reference(form: object) -> bool:
     return isinstance(form, str) and form.partition(":")[0] in _SHAPES and ":" in form
 
 
+def slug_of(form: object, *, where: str = "secret_key_ref") -> str | None:
+    """The slug that a form `ref: SLUG` names; None for the other kinds. ConfigError when it is no reference."""
+    kind, name, _ = _taken_apart(form, where)
+    return name if kind == "ref" else None
+
+
 def parse_reference(form: object, references: Mapping[str, SecretRef] | None = None, *, where: str = "secret_key_ref") -> SecretRef:
     """Read a reference in any of its forms. `references` are the declared ones by slug, `where` names the place for the error.
 

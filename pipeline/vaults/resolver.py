@@ -115,15 +115,12 @@ class Resolver:
             self._refuse(ref, asker)
             return None
         started = self._clock.monotonic()
-        result = await self._reread(ref, rejected)
-        if isinstance(result, Secret) and result != rejected:
-            self._note(ref, asker, "refreshed", result, self._since(started))
-            return result
-        if isinstance(result, Failure):
-            self._note(ref, asker, result.outcome, None, self._since(started))
-        elif result is not None:
-            self._note(ref, asker, "fetched", result, self._since(started))
-        return None
+        result, outcome = await self._reread(ref, rejected)
+        if result is None:
+            return None
+        secret = result if isinstance(result, Secret) else None
+        self._note(ref, asker, outcome, secret, self._since(started))
+        return secret if outcome in ("refreshed", "hit") else None
 
     async def probe(self, ref: SecretRef, asker: Asker) -> Probe:
         """Read the vault now, whatever is cached, for preflight and `verify`. Regards the kill switch but no scope; raises nothing."""
@@ -212,28 +209,31 @@ class Resolver:
         self._note(ref, SYSTEM, outcome, found if isinstance(found, Secret) else None, self._since(started))
         return found
 
-    async def _reread(self, ref: SecretRef, rejected: Secret) -> Secret | Failure | None:
-        """The vault's present word, None when it was asked a moment ago. Two flights at most: one joined may have begun too early."""
+    async def _reread(self, ref: SecretRef, rejected: Secret) -> tuple[Secret | Failure | None, Outcome]:
+        """The vault's present word: `hit` or `refreshed` when it is another value, None when it was asked a moment ago."""
         key = key_of(ref)
-        result: Secret | Failure | None = None
-        for _ in range(2):
+        result: Secret | Failure = failures.disabled(ref.slug)
+        for _ in range(2):  # a read that is joined may have begun before the rotation, so one more is made after it
             if ref.slug in self._disabled:
-                return failures.disabled(ref.slug)
+                return failures.disabled(ref.slug), "denied"
             now = self._clock.monotonic()
             entry = self._cache.get(key)
             if entry is not None and entry.secret is not None and now < entry.fresh_until and entry.secret != rejected:
-                return entry.secret
+                return entry.secret, "hit"
             if entry is not None and now < entry.suspect_until:
-                return None
+                return None, "hit"
             joined = key in self._flights
             result = await self._fly(key, ref)
             if not joined or (isinstance(result, Secret) and result != rejected):
                 break
         if ref.slug in self._disabled:
-            return failures.disabled(ref.slug)
-        if not (isinstance(result, Secret) and result != rejected):
-            self._cache.suspect(key, self._clock.monotonic())
-        return result
+            return failures.disabled(ref.slug), "denied"
+        if isinstance(result, Secret) and result != rejected:
+            return result, "refreshed"
+        if isinstance(result, Failure):
+            return result, result.outcome
+        self._cache.suspect(key, self._clock.monotonic())
+        return result, "fetched"
 
     async def _fly(self, key: CacheKey, ref: SecretRef) -> Secret | Failure:
         """Join the read that is under way, or start one. Cancelling a caller does not cancel the others' read."""
@@ -259,8 +259,17 @@ class Resolver:
         return result
 
     def _refresh_ahead(self, key: CacheKey, ref: SecretRef) -> None:
-        if key not in self._flights:
-            self._take_off(key, ref)
+        if key in self._flights:
+            return
+        started = self._clock.monotonic()
+        self._take_off(key, ref).add_done_callback(lambda done: self._note_ahead(ref, done, started))
+
+    def _note_ahead(self, ref: SecretRef, done: asyncio.Task[Secret | Failure], started: float) -> None:
+        if done.cancelled():
+            return
+        result = done.result()
+        secret = result if isinstance(result, Secret) else None
+        self._note(ref, SYSTEM, result.outcome if isinstance(result, Failure) else "refreshed", secret, self._since(started))
 
     def _refuse(self, ref: SecretRef, asker: Asker) -> Failure:
         allowed = ref.allows(asker.workspace)

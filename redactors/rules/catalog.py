@@ -15,6 +15,7 @@ FAMILIES = (
     "inference",
     "lockgate",
     "auth",
+    "generic",
 )
 """Modules of this package that have a tuple `RULES`, most specific first."""
 

@@ -7,7 +7,7 @@ import binascii
 import zlib
 from collections.abc import Callable
 
-from redactors.rules.entropy import shannon, switches
+from redactors.rules.entropy import shannon, switches, turns
 from redactors.rules.placeholders import is_counted, is_placeholder
 
 Check = Callable[[str], bool]
@@ -21,8 +21,8 @@ def token(value: str) -> bool:
 
 
 def drawn(value: str) -> bool:
-    """A value without a prefix of its own: not a sample, letters and digits interleaved as random text has them."""
-    return token(value) and switches(value) >= 3 and shannon(value) >= min(3.0, len(value) / 8)
+    """A value that must look random: not a sample, cases and digits interleaved as random text has them."""
+    return token(value) and (switches(value) >= 3 or turns(value) * 5 >= len(value) * 2) and shannon(value) >= min(3.0, len(value) / 8)
 
 
 def hexadecimal(value: str) -> bool:

@@ -38,6 +38,12 @@ def switches(text: str) -> int:
     return sum(a != b for a, b in zip(kinds, kinds[1:], strict=False))
 
 
+def turns(text: str) -> int:
+    """How often neighbors change between lower case, upper case and digits; random base62 turns at two of three places, names rarely."""
+    kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in text if c.isalnum()]
+    return sum(a != b for a, b in zip(kinds, kinds[1:], strict=False))
+
+
 def longest_run(text: str) -> int:
     """Length of the longest stretch of one repeated character; 0 for an empty text."""
     best = run = 0

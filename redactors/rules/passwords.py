@@ -28,6 +28,9 @@ _NOT_VALUES = frozenset(
 )
 """Lower-case words that stand as the value of a password field without being one: types, states, methods."""
 
+_METHODS = ("oauth2", "base64", "sha256", "sha512", "sha1", "md5", "utf8", "argon2", "pbkdf2", "bcrypt", "aes256", "aes128", "rsa2048", "rsa4096", "rs256", "hs256", "x509")
+"""Beginnings of names of methods, without dashes: what is said about a password or key, not the thing itself."""
+
 _PROSE = frozenset(
     "the your you is are was be must should please enter a an to for and or not this that with from of in at least der die das ihr sie le la "
     "les votre el su tu il lo il tuo o a sua".split()
@@ -125,6 +128,8 @@ def spoken(value: str) -> bool:
         return letters or digits > 0
     if not letters or not digits:
         return False
+    if value.lower().replace("-", "").startswith(_METHODS):
+        return False
     parts = value.replace("_", "-").split("-")
     return not (len(parts) > 1 and all(part.isalpha() or part.isdigit() for part in parts) and value.islower() and len(parts[0]) > 2 and digits < 3)
 
@@ -165,3 +170,18 @@ def url_password(value: str) -> bool:
     if has_mark(value) or is_filler(value) or value.lower() in {"pass", "password", "passwd", "pwd", "secret", "token", "pw", "your_password"}:
         return False
     return not (value.startswith(("$", "%", "<", "{", ":")) and value.strip("$%<>{}:").isupper())
+
+
+def query_secret(value: str) -> bool:
+    """The value of a secret's parameter in a query: drawn, or a password; percent escapes count as symbols."""
+    return secret_like(value) or (marked_password(value) and not value.isdigit() and switches(value) >= 1 and classes(value) >= 2 and len(value) >= 8)
+
+
+def drawn_key(value: str) -> bool:
+    """A long key beside a name that is often not secret (`…_KEY`): three classes, high entropy, no UUID, no digest, no name."""
+    text = value.strip().rstrip(".,;:!?")
+    if len(text) < 20 or _UUID.match(text) or not secret_like(text):
+        return False
+    if _HEX.match(text):
+        return len(text) in {32, 48, 64, 96, 128}
+    return switches(text) >= 3 and shannon(text) >= 3.3

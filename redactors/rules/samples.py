@@ -74,6 +74,17 @@ def b64(rng: Random, size: int, *, urlsafe: bool = False, padding: bool = True) 
     return text if padding else text.rstrip("=")
 
 
+def password_sample(rng: Random) -> str:
+    """A password as a generator makes it: letters, digits and a symbol that is safe in an address."""
+    return f"{mixed(rng, ALNUM, rng.randint(7, 14))}{rng.choice('!*~$')}{draw(rng, ALNUM, 3)}"
+
+
+def weak_password(rng: Random) -> str:
+    """A password as a person makes it: a word, a number, perhaps a symbol."""
+    words = ("Sommer", "hunter", "dragon", "Welcome", "Liverpool", "letmein", "P@ssw0rd", "qwerty", "Kaffee", "tr0ub4dor")
+    return rng.choice(words) + str(rng.randint(1, 2030)) + rng.choice(("", "!", "#", "&3"))
+
+
 def uuid(rng: Random) -> str:
     """A random UUID of version 4."""
     return str(UUID(int=rng.getrandbits(128), version=4))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +35,7 @@ from collectors.tracing import Tracing
 from redactors.model import Clean
 from tests.collectors.plain_redactor import FailingRedactor, PlainRedactor
 
+ROOT = Path(__file__).parents[2]
 CANARY = "canary-7Qk2vX9bLm4T"
 
 
@@ -235,3 +239,27 @@ def _merged(data: bytes) -> dict[str, bytes]:
                 )
                 out[span.name] = head + span.SerializeToString()
     return out
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_the_sealed_provider_is_the_only_one_of_the_process(earlier: bool) -> None:
+    script = f"""
+from opentelemetry import propagate, trace
+from opentelemetry.sdk.trace import TracerProvider
+from collectors.gate import ExportGate
+from collectors.sealed import SealedTracerProvider, make_global
+from tests.collectors.plain_redactor import PlainRedactor
+if {earlier}:
+    trace.set_tracer_provider(TracerProvider())
+kept = []
+try:
+    make_global(SealedTracerProvider(ExportGate(PlainRedactor(), hash_key=b"k"), kept.extend))
+except Exception as refused:
+    print(type(refused).__name__)
+else:
+    trace.get_tracer("lib").start_span("work").end()
+    print(len(kept), sorted(propagate.get_global_textmap().fields))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30, cwd=ROOT)
+
+    assert done.stdout.strip() == ("CollectorError" if earlier else "1 ['traceparent', 'tracestate']")

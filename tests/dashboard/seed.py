@@ -57,7 +57,9 @@ def open_store(path: Path) -> Engine:
     return engine
 
 
-def fill(engine: Engine, *, calls: int = 3_000, days: int = 40, seed: int = 7, now_us: int = NOW_US, org: str = "default") -> dict[str, Any]:
+def fill(
+    engine: Engine, *, calls: int = 3_000, days: int = 40, seed: int = 7, now_us: int = NOW_US, org: str = "default"
+) -> dict[str, Any]:
     """Write the company and return its ids: `workspaces` and `keys` by name, `chain`, `requests` (newest last)."""
     rng = Random(seed)
     rows = Rows()
@@ -140,14 +142,44 @@ def _event(rows: Rows, rng: Random, at: int, kind: str, outcome: str, chain: str
 def _call(rows: Rows, rng: Random, at: int, request: str, org: str, workspace: str, key: str, chain: str) -> None:
     model, provider, price_in, price_out = rng.choices(MODELS, weights=(6, 3, 2))[0]
     trace = f"{rng.getrandbits(128):032x}"
-    common = {"org_id": org, "workspace_id": workspace, "key_id": key, "model": model, "trace_id": trace, "request_id": request, "actor": key}
+    common = {
+        "org_id": org,
+        "workspace_id": workspace,
+        "key_id": key,
+        "model": model,
+        "trace_id": trace,
+        "request_id": request,
+        "actor": key,
+    }
     ending = rng.choices(("ok", "failed", "aborted", "blocked", "refused"), weights=(90, 4, 2, 2, 2))[0]
     if ending == "blocked":
         _redactions(rows, rng, at, request, workspace, key, [rule for rule in RULES if rule[4] == "block"])
-        _event(rows, rng, at, "policy:prompt:block", "refused", chain, {"rules": ["aws-access-key-id"]}, status=400, error="content_blocked", **common)
+        _event(
+            rows,
+            rng,
+            at,
+            "policy:prompt:block",
+            "refused",
+            chain,
+            {"rules": ["aws-access-key-id"]},
+            status=400,
+            error="content_blocked",
+            **common,
+        )
         return
     if ending == "refused":
-        _event(rows, rng, at, "gateway:call:refuse", "refused", chain, {"code": "budget_exceeded"}, status=429, error="budget_exceeded", **common)
+        _event(
+            rows,
+            rng,
+            at,
+            "gateway:call:refuse",
+            "refused",
+            chain,
+            {"code": "budget_exceeded"},
+            status=429,
+            error="budget_exceeded",
+            **common,
+        )
         return
     tokens_in, tokens_out, cached = rng.randrange(80, 6_000), rng.randrange(20, 1_500), rng.choice((0, 0, 512))
     cost = int(tokens_in * price_in + cached * price_in / 10 + tokens_out * price_out)
@@ -156,15 +188,39 @@ def _call(rows: Rows, rng: Random, at: int, request: str, org: str, workspace: s
     _event(rows, rng, at, "gateway:call:start", "ok", chain, {"surface": "chat", "reserved_micros": cost * 3}, **common)
     done = at + duration
     if ending == "failed":
-        _event(rows, rng, done, "gateway:call:finish", "failed", chain, detail, status=502, error="upstream_5xx", target_id=f"{provider}-main", **common)
+        _event(
+            rows,
+            rng,
+            done,
+            "gateway:call:finish",
+            "failed",
+            chain,
+            detail,
+            status=502,
+            error="upstream_5xx",
+            target_id=f"{provider}-main",
+            **common,
+        )
         return
     state = "observed" if ending == "ok" else "aborted_estimated"
-    _event(rows, rng, done, "gateway:call:finish", ending, chain, detail, status=200 if ending == "ok" else 499, target_id=f"{provider}-main", **common)
+    _event(
+        rows,
+        rng,
+        done,
+        "gateway:call:finish",
+        ending,
+        chain,
+        detail,
+        status=200 if ending == "ok" else 499,
+        target_id=f"{provider}-main",
+        **common,
+    )
     rows.add(
         "charges", id=ulid(done, rng.getrandbits(80)), request_id=request, attempt=1, at_us=done, org_id=org, workspace_id=workspace, key_id=key,
         model=model, target_id=f"{provider}-main", provider=provider, provider_model=model, state=state, cost_micros=cost,
         price_digest="d" * 64, tokens_input=tokens_in, tokens_cache_read=cached, tokens_output=tokens_out, streamed=bool(detail["stream"]),
-        secret_reference=f"{provider}-prod", secret_version="3", secret_fingerprint=f"{provider}fp000000"[:16], duration_us=duration,
+        secret_reference=f"{provider}-prod", secret_version={"openai": "3", "anthropic": "7", "gemini": "2"}[provider],
+        secret_fingerprint=hashlib.sha256(provider.encode()).hexdigest()[:16], duration_us=duration,
         first_token_us=duration // 3,
     )  # fmt: skip
     if rng.random() < 0.25:
@@ -181,11 +237,11 @@ def _redactions(rows: Rows, rng: Random, at: int, request: str, workspace: str, 
 
 def _references(rows: Rows, now_us: int) -> None:
     known = (
-        ("openai-prod", "hashicorp_vault", "ok", "", "3", "openaifp00000000", 12, ["openai-main"]),
-        ("anthropic-prod", "aws_sm", "ok", "", "7", "anthropicfp00000", 47, ["anthropic-main"]),
-        ("gemini-prod", "aws_sm", "stale", "vault_unavailable", "2", "geminifp00000000", 118, ["gemini-main"]),
+        ("openai-prod", "hashicorp_vault", "ok", "", "3", hashlib.sha256(b"openai").hexdigest()[:16], 12, ["openai-main"]),
+        ("anthropic-prod", "aws_sm", "ok", "", "7", hashlib.sha256(b"anthropic").hexdigest()[:16], 47, ["anthropic-main"]),
+        ("gemini-prod", "aws_sm", "stale", "vault_unavailable", "2", hashlib.sha256(b"gemini").hexdigest()[:16], 118, ["gemini-main"]),
         ("azure-eu", "hashicorp_vault", "denied", "secret_forbidden", "", "", 0, ["azure-eu"]),
-        ("openai-research", "local", "ok", "", "1", "openaifp00000000", 3, ["openai-research"]),
+        ("openai-research", "local", "ok", "", "1", hashlib.sha256(b"openai").hexdigest()[:16], 3, ["openai-research"]),
     )
     for slug, manager, outcome, error, version, fingerprint, age, targets in known:
         rows.add(
@@ -207,8 +263,19 @@ def _references(rows: Rows, now_us: int) -> None:
 
 def _operations(rows: Rows, rng: Random, chain: str, now_us: int) -> None:
     rows.add("epochs", id=chain, pid=4242, host="gateway-1", started_us=now_us - 40 * DAY_US, heartbeat_us=now_us, version="0.1.0")
-    rows.add("checkpoints", id=ulid(now_us, rng.getrandbits(80)), chain=chain, seq=max(1, rows.seq - 40), hash="c" * 64, at_us=now_us - 10 * MINUTE_US)
-    for destination, signal, delivered, rejected in (("sre", "traces", 8_120, 3), ("sre", "metrics", 2_400, 0), ("archive", "traces", 7_988, 0)):
+    rows.add(
+        "checkpoints",
+        id=ulid(now_us, rng.getrandbits(80)),
+        chain=chain,
+        seq=max(1, rows.seq - 40),
+        hash="c" * 64,
+        at_us=now_us - 10 * MINUTE_US,
+    )
+    for destination, signal, delivered, rejected in (
+        ("sre", "traces", 8_120, 3),
+        ("sre", "metrics", 2_400, 0),
+        ("archive", "traces", 7_988, 0),
+    ):
         queued = 2 if destination == "archive" else 0
         for number in range(queued):
             rows.add(
@@ -222,4 +289,6 @@ def _operations(rows: Rows, rng: Random, chain: str, now_us: int) -> None:
                 created_us=now_us - DAY_US, buried_us=now_us - DAY_US,
             )  # fmt: skip
         accepted = delivered + rejected + queued * 20 + dead
-        rows.add("outbox_accounts", destination=destination, signal=signal, accepted=accepted, delivered=delivered, rejected_by_policy=rejected)
+        rows.add(
+            "outbox_accounts", destination=destination, signal=signal, accepted=accepted, delivered=delivered, rejected_by_policy=rejected
+        )

@@ -12,7 +12,7 @@ import asyncio
 import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,10 @@ _SIGNALS = {"TraceService": "traces", "LogsService": "logs", "MetricsService": "
 
 @dataclass(frozen=True)
 class Answer:
-    """How to answer one request. `hang_s` waits first; `rejected` makes a partial success; `code` is the gRPC code's name."""
+    """How to answer one request.
+
+    `hang_s` waits first (and the request does not count as taken); `rejected` makes a partial success; `code` is the gRPC code's name.
+    """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class OtlpSink:
         self.grpc_url = ""
         self._answers: deque[Answer] = deque()
         self._arrived = asyncio.Event()
+        self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._server: Any = None
 
@@ -104,11 +108,16 @@ class OtlpSink:
         self.grpc_url = f"http://127.0.0.1:{bound}"
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening; what hangs is let go."""
+        self._closing.set()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._server is not None:
             await self._server.stop(0.1)
+
+    async def _hang(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
 
     def _next(self) -> Answer:
         return self._answers.popleft() if self._answers else self.always
@@ -122,9 +131,9 @@ class OtlpSink:
         body = zlib.decompress(wire, 47) if request.headers.get("Content-Encoding") == "gzip" else wire
         answer = self._next()
         signal = request.path.rsplit("/", 1)[-1]
-        self._keep(Captured("http", signal, request.path, wire, body, dict(request.headers), answer.status))
+        self._keep(Captured("http", signal, request.path, wire, body, dict(request.headers), 0 if answer.hang_s else answer.status))
         if answer.hang_s:
-            await asyncio.sleep(answer.hang_s)
+            await self._hang(answer.hang_s)
         content = answer.body
         if content is None:
             content = _response(answer.rejected) if answer.status == 200 else b""
@@ -133,10 +142,10 @@ class OtlpSink:
     async def _grpc(self, method: str, body: bytes, context: Any) -> bytes:
         answer = self._next()
         headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        status = 200 if answer.code == "OK" else 0
+        status = 200 if answer.code == "OK" and not answer.hang_s else 0
         self._keep(Captured("grpc", _SIGNALS[method.split("/")[1].rsplit(".", 1)[-1]], method, body, body, headers, status))
         if answer.hang_s:
-            await asyncio.sleep(answer.hang_s)
+            await self._hang(answer.hang_s)
         if answer.code != "OK":
             await context.abort(grpc.StatusCode[answer.code], "told to fail", answer.trailers)
         return _response(answer.rejected)

@@ -111,7 +111,7 @@ class Provider:
         if kind not in self._bombs:
             start, end = (b"data: {", b"}\n\n") if kind == "stream" else (b"{", b"}")
             blank = b" " * (1 << 20)
-            packer = gzip.GzipFile(fileobj=(out := _Buffer()), mode="wb", mtime=0)  # type: ignore[call-overload]
+            packer = gzip.GzipFile(fileobj=(out := _Buffer()), mode="wb", mtime=0)
             packer.write(start)
             for _ in range(256):
                 packer.write(blank)

@@ -59,7 +59,7 @@ class Namespace:
     policies: dict[str, list[str]] = field(default_factory=dict)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     def __init__(self, status: int, errors: tuple[str, ...] = (), data: Any = None) -> None:
         super().__init__(status)
         self.status = status
@@ -147,14 +147,14 @@ class VaultServer:
         for name in sorted(namespace.mounts, key=len, reverse=True):
             if path == name or path.startswith(name + "/"):
                 return namespace.mounts[name], path.removeprefix(name).strip("/")
-        raise Refused(404)
+        raise RefusedError(404)
 
     def answer(self, method: str, path: str, query: dict[str, str], headers: Any, body: dict[str, Any]) -> tuple[int, Any]:
         """One request, after the switches: status and body."""
         name = headers.get("X-Vault-Namespace", "").strip("/")
         namespace = self.namespaces.get(name)
         if namespace is None:
-            raise Refused(403, ("permission denied",))
+            raise RefusedError(403, ("permission denied",))
         if path == "sys/health":
             return (429 if self.standby else 200), {"initialized": True, "sealed": False, "standby": self.standby, "version": "1.20.0"}
         if method in ("POST", "PUT") and re.fullmatch(r"auth/[^/]+/login", path):
@@ -168,14 +168,14 @@ class VaultServer:
         if path.startswith("sys/internal/ui/mounts/"):
             return 200, {"data": self._told_mount(namespace, path.removeprefix("sys/internal/ui/mounts/"), token)}
         self._authorize(namespace, token, path)
-        if path.startswith("sys/") or path.startswith("auth/"):
+        if path.startswith(("sys/", "auth/")):
             return self._administer(method, path, name, namespace, body)
         return self._secret(method, path, namespace, query, body)
 
     def _token(self, headers: Any, namespace: str) -> Token:
         token = self.tokens.get(headers.get("X-Vault-Token", ""))
         if token is None or token.expires <= time.monotonic() or not namespace.startswith(token.namespace):
-            raise Refused(403, ("permission denied", "invalid token"))
+            raise RefusedError(403, ("permission denied", "invalid token"))
         return token
 
     def _authorize(self, namespace: Namespace, token: Token, path: str) -> None:
@@ -183,16 +183,16 @@ class VaultServer:
             return
         allowed = [pattern for policy in token.policies for pattern in namespace.policies.get(policy, ())]
         if not any(fnmatchcase(path, pattern) for pattern in allowed):
-            raise Refused(403, ("1 error occurred:\n\t* permission denied\n\n",))
+            raise RefusedError(403, ("1 error occurred:\n\t* permission denied\n\n",))
 
     def _told_mount(self, namespace: Namespace, path: str, token: Token) -> dict[str, Any]:
         if self.hides_mounts:
-            raise Refused(403, ("preflight capability check returned 403, please ensure client's policies grant access to path",))
+            raise RefusedError(403, ("preflight capability check returned 403, please ensure client's policies grant access to path",))
         mount, _ = self.mount_of(namespace, path)
         name = next(name for name, known in namespace.mounts.items() if known is mount)
         reachable = [pattern for policy in token.policies for pattern in namespace.policies.get(policy, ())]
         if "root" not in token.policies and not any(pattern.startswith(name + "/") for pattern in reachable):
-            raise Refused(403, ("preflight capability check returned 403",))
+            raise RefusedError(403, ("preflight capability check returned 403",))
         return {"path": name + "/", "type": "kv", "options": {"version": mount.version} if mount.version == "2" else None}
 
     def _login(self, name: str, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
@@ -205,11 +205,11 @@ class VaultServer:
                     role.secret_ids[body["secret_id"]] = left - 1
                 value = self.token(*role.policies, ttl=role.token_ttl, renewable=True, namespace=name)
                 return {"client_token": value, "lease_duration": role.token_ttl, "renewable": True, "policies": list(role.policies)}
-        raise Refused(400, ("invalid role or secret ID",))
+        raise RefusedError(400, ("invalid role or secret ID",))
 
     def _renew(self, value: str, token: Token) -> dict[str, Any]:
         if not token.renewable:
-            raise Refused(400, ("lease is not renewable",))
+            raise RefusedError(400, ("lease is not renewable",))
         token.expires = time.monotonic() + token.ttl
         return {"client_token": value, "lease_duration": token.ttl, "renewable": True}
 
@@ -240,7 +240,7 @@ class VaultServer:
                 secret_id = secrets.token_hex(16)
                 namespace.roles[role].secret_ids[secret_id] = int(body.get("num_uses", 0) or 0)
                 return 200, {"data": {"secret_id": secret_id, "secret_id_accessor": secrets.token_hex(8)}}
-        raise Refused(404)
+        raise RefusedError(404)
 
     def _secret(self, method: str, path: str, namespace: Namespace, query: dict[str, str], body: dict[str, Any]) -> tuple[int, Any]:
         mount, inside = self.mount_of(namespace, path)
@@ -250,7 +250,7 @@ class VaultServer:
                 mount.secrets[inside] = [Version(body, _now())]
                 return 204, None
             if inside not in mount.secrets:
-                raise Refused(404)
+                raise RefusedError(404)
             return 200, {"data": mount.secrets[inside][-1].data, "lease_duration": 2764800, "lease_id": ""}
         verb, _, inside = inside.partition("/")
         versions = mount.secrets.get(inside, [])
@@ -266,14 +266,14 @@ class VaultServer:
             mount.secrets.pop(inside, None)
             return 204, None
         if verb != "data":
-            raise Refused(404, (), None)
+            raise RefusedError(404, (), None)
         number = int(query.get("version", 0) or 0) or len(versions)
         if not 0 < number <= len(versions):
-            raise Refused(404)
+            raise RefusedError(404)
         version = versions[number - 1]
         metadata = {"version": number, "created_time": version.created, "deletion_time": version.deleted, "destroyed": version.destroyed}
         if version.deleted or version.destroyed:
-            raise Refused(404, (), {"data": None, "metadata": metadata})
+            raise RefusedError(404, (), {"data": None, "metadata": metadata})
         return 200, {"data": {"data": version.data, "metadata": {**metadata, "custom_metadata": None}}, "lease_id": ""}
 
 
@@ -290,7 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Listener
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_args: Any) -> None:
         """Say nothing."""
 
     def _serve(self) -> None:
@@ -313,7 +313,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             with vault.lock:
                 status, body = vault.answer(self.command, path, query, self.headers, json.loads(raw or b"{}"))
-        except Refused as refused:
+        except RefusedError as refused:
             status, body = refused.status, refused.body
         return self._send(status, b"" if body is None else json.dumps({"request_id": "r", "warnings": None, **body}).encode())
 
@@ -326,7 +326,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_LIST = _serve
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
 
 
 def _now() -> str:

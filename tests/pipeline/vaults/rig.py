@@ -85,7 +85,7 @@ class Rig:
             announce=self._announce,
             retire=self.retired.append,
             on_read=self.reads.append,
-            jitter=lambda: self.jitter(),
+            jitter=lambda: self.jitter(),  # noqa: PLW0108 - a test may change it later
             references=lambda: self.references,
             limits=self.limits,
             retire_after_s=self.retire_after_s,

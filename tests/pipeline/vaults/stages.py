@@ -99,10 +99,10 @@ class LocalStage(Stage):
 class MemoryKeyring(keyring.backend.KeyringBackend):
     """keyring's own extension point: a keychain that lives as long as the test."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.entries: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -196,8 +196,8 @@ def staged(name: str, tmp_path: Path, moto: MotoServer | None) -> Iterator[Stage
             case ["aws", *_]:
                 assert moto is not None
                 keys_of = {"aws_access_key_id": hidden("testing"), "aws_secret_access_key": hidden("testing")}
-                auth = {"aws_auth_type": "accessKey", "aws_region": REGION, "aws_endpoint_url": moto.url, **keys_of}
-                aws = AwsStage("aws_sm", VaultContext(clock), auth, versions=True)
+                config = {"aws_auth_type": "accessKey", "aws_region": REGION, "aws_endpoint_url": moto.url, **keys_of}
+                aws = AwsStage("aws_sm", VaultContext(clock), config, versions=True)
                 aws.client = moto.client("secretsmanager")
                 yield aws
             case _:

@@ -1,0 +1,69 @@
+"""Keys: which virtual keys exist, what they may, how much of their budget is used, when they were last used."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from dashboard.format import count
+from dashboard.page import Page, link
+from dashboard.parts import Column, Figure, empty, figures, filter_bar, head, picker, table
+from pipeline.store.reads import Row
+
+PARAMS: tuple[str, ...] = ("state",)
+_DAY_US: Final = 86_400_000_000
+_STATES: Final = {"": "All states", "active": "Active", "expired": "Expired", "blocked": "Blocked", "revoked": "Revoked"}
+_MARKS: Final = {"active": "● active", "expired": "○ expired", "blocked": "■ blocked", "revoked": "✕ revoked"}
+_COLUMNS: Final = (
+    Column("alias", "Key"),
+    Column("hint", "Hint"),
+    Column("workspace", "Workspace"),
+    Column("mark", "State"),
+    Column("role", "Role"),
+    Column("used", "Budget used", "bar", "Spent and reserved in the current period, as a share of the limit."),
+    Column("committed_micros", "Spent + reserved", "money"),
+    Column("budget_limit_micros", "Limit", "money"),
+    Column("budget_period", "Per"),
+    Column("used_us", "Last used", "ago"),
+    Column("expires_us", "Expires", "ago"),
+    Column("models", "Models", "list", "Empty: every model of the workspace."),
+    Column("audit", "Audit", "link"),
+)
+
+
+def render(page: Page) -> None:
+    """Draw the page."""
+    head("Keys", "Virtual keys are stored only as keyed hashes; nobody can read one here. The hint is its last characters.", page)
+    rows = [_shown(row, page) for row in page.reads.keys(page.now_us, page.filter)]
+    wanted = page.query.params.get("state", "")
+    with filter_bar(page, page.reads.workspaces(), period=False):
+        picker("state", "State", list(_STATES), wanted if wanted in _STATES else "", _STATES, width=170)
+    soon = [row for row in rows if row["state"] == "active" and 0 < row["expires_us"] <= page.now_us + 30 * _DAY_US]
+    full = [row for row in rows if row["state"] == "active" and (row["used"] or 0) >= 0.9]
+    figures(
+        [
+            Figure("Active keys", count(sum(row["state"] == "active" for row in rows)), "Keys that can be used now."),
+            Figure("Expire within 30 days", count(len(soon)), "Active keys whose expiry is near."),
+            Figure("Budget 90% used", count(len(full)), "Active keys that will soon be refused."),
+            Figure("Blocked or revoked", count(sum(row["state"] in {"blocked", "revoked"} for row in rows)), "Keys that were shut."),
+        ]
+    )
+    shown = [row for row in rows if not wanted or row["state"] == wanted or wanted not in _STATES]
+    if not shown:
+        empty("There is no such key.", "Make one with `lockgate keys create --workspace WORKSPACE --alias NAME`; it is shown once.")
+        return
+    table(shown, _COLUMNS, page, alt="Virtual keys", key="keys")
+    st.caption(f"{count(len(shown))} keys. Budgets without a period never reset; periods follow the calendar in UTC.")
+
+
+def _shown(row: Row, page: Page) -> Row:
+    limit = row["budget_limit_micros"]
+    committed = row["budget_spent_micros"] + row["budget_reserved_micros"]
+    return {
+        **row,
+        "mark": _MARKS.get(row["state"], row["state"]),
+        "used": None if limit is None else min(1.0, committed / limit) if limit else 1.0,
+        "committed_micros": None if limit is None else committed,
+        "audit": link("audit", {"key": row["id"], "range": "30d", "tz": page.query.zone.key}),
+    }

@@ -1,0 +1,67 @@
+"""The document of the first minute: the demo model, and real targets by reference for whatever this environment already has.
+
+Names of variables are looked at, values never: what is found becomes `secret_key_ref: {env: NAME}`, or a reference into Vault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.document import Document
+from pipeline.config.loader import load_document
+from pipeline.errors import ConfigError
+
+NAME = "quickstart.yaml"
+
+# What is offered when a provider's usual variable is set: (variable, provider, models).
+_PROVIDERS = (
+    ("OPENAI_API_KEY", "openai", ("gpt-5-mini", "gpt-5", "text-embedding-3-small")),
+    ("ANTHROPIC_API_KEY", "anthropic", ("claude-sonnet-4-5", "claude-haiku-4-5")),
+)
+
+
+def quickstart_path() -> Path:
+    """Where the document is: `examples/` in a checkout, beside this module in an installation."""
+    here = Path(__file__).resolve()
+    for path in (here.parents[2] / "examples" / NAME, here.parent / NAME):
+        if path.is_file():
+            return path
+    raise ConfigError("The quick-start document is missing from this installation.", hint="Install Lockgate again, or use `lockgate serve`.")
+
+
+def quickstart(environment: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
+    """The document for this environment, and a line for each thing that was found in it (names only)."""
+    document = load_document(quickstart_path())
+    tree: dict[str, Any] = document.model_dump(mode="json", exclude={"by_id"}, exclude_defaults=True)
+    tree["targets"] = list(tree.get("targets", ()))
+    models = tree.setdefault("models", {})
+    found = []
+    vault = bool(environment.get("VAULT_ADDR"))
+    if vault:
+        _add_vault(tree, environment)
+        found.append("VAULT_ADDR: models of OpenAI and Anthropic with keys from llm/openai and llm/anthropic (field api_key)")
+    for variable, provider, names in _PROVIDERS:
+        targets = []
+        if environment.get(variable):
+            targets.append(("env", {"env": variable}))
+            found.append(f"{variable}: models {', '.join(names)}")
+        if vault:
+            targets.append(("vault", {"ref": f"vault-{provider}"}))
+        for name in names if targets else ():
+            ids = []
+            for label, ref in targets:
+                ids.append(f"{name}-{label}")
+                tree["targets"].append({"id": ids[-1], "provider": provider, "model": name, "required": False, "secret_key_ref": ref})
+            models[name] = {"targets": ids}
+    return Document.model_validate(tree), tuple(found)
+
+
+def _add_vault(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    auth: dict[str, Any] = {"vault_auth_type": "token", "vault_addr": environment["VAULT_ADDR"], "vault_token": {"secret_key_ref": {"env": "VAULT_TOKEN"}}}
+    if environment.get("VAULT_NAMESPACE"):
+        auth["vault_namespace"] = environment["VAULT_NAMESPACE"]
+    tree.setdefault("vaults", {})["vault"] = {"manager_type": "hashicorp_vault", "auth_config": auth}
+    for _, provider, _ in _PROVIDERS:
+        tree.setdefault("references", {})[f"vault-{provider}"] = {"vault": "vault", "secret_path": f"llm/{provider}", "secret_key": "api_key"}

@@ -1,0 +1,37 @@
+"""`lockgate serve`: the gateway alone, with the document that the environment names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from pipeline.bootstrap.serving import Served, announce_run, prepare, run
+from pipeline.config.environment import Process
+from pipeline.config.loader import load_with_warnings
+from pipeline.config.running import live_run
+from pipeline.errors import ConfigError
+
+
+def serve(process: Process) -> int:
+    """Serve until stopped. Raises ConfigError, SecretError or LedgerError when it must not start."""
+    config = process.document_path
+    document, warnings = load_with_warnings(config)
+    other = live_run(process.layout)
+    if other is not None:
+        raise ConfigError(f"A gateway already runs in this data folder, at {other.url}.", hint="Stop it, or set another LOCKGATE_HOME.")
+    plan, redaction = prepare(process, document, config)
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    return uvloop.run(run(process, plan, redaction, _beside))
+
+
+async def _beside(served: Served) -> Callable[[], Awaitable[None]]:
+    announce_run(served)
+    print(f"Lockgate serves at {served.url}", file=sys.stderr)
+
+    async def nothing() -> None:
+        return None
+
+    return nothing

@@ -1,0 +1,149 @@
+"""Runs a built gateway until it is told to stop: listener, run file, signals, reload on SIGHUP, orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.bootstrap.build import Plan, Running, build
+from pipeline.bootstrap.listener import Listener, address_of, bind, listener_for, stop_on_signals
+from pipeline.bootstrap.policies import Redaction, open_redaction
+from pipeline.config.checks import check_address
+from pipeline.config.document import Document
+from pipeline.config.environment import Process, database_url, drop_provider_keys, env_snapshot
+from pipeline.config.home import Home, prepare_home
+from pipeline.config.running import Running as RunningAt
+from pipeline.config.running import forget_run, write_run
+from pipeline.errors import ConfigError, PipelineError
+
+log = logging.getLogger("lockgate")
+
+DEFAULT_PORT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A gateway that listens: its address, its parts, and where its data is."""
+
+    url: str
+    running: Running
+    home: Home
+    plan: Plan
+
+
+Beside = Callable[[Served], Awaitable[Callable[[], Awaitable[None]]]]
+"""What starts beside the gateway once it listens (the dashboard, the greeting); gives what stops it."""
+
+
+def prepare(process: Process, document: Document, config: Path) -> tuple[Plan, Redaction]:
+    """Everything before the event loop: the address, the data folder, logs through redaction, keys out of the environment."""
+    from collectors.logs import install, use_structlog
+
+    check_address(document, process.host)
+    home = prepare_home(process.home)
+    environment: Mapping[str, str] = env_snapshot()
+    redaction = open_redaction(home.cache)
+    install(redaction.recorder(), level=process.log_level)
+    use_structlog()
+    for note in home.notes:
+        log.warning(note)
+    # No core dump: it would hold every live secret. Child processes inherit it.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    plan = Plan(document, config, home, database_url(process, environment), process.host, environment)
+    drop_provider_keys(named_variables(document))
+    return plan, redaction
+
+
+def named_variables(document: Document) -> tuple[str, ...]:
+    """The environment variables that references name: served from the snapshot, gone from the process."""
+    from pipeline.bootstrap.compile import compile_references
+
+    return tuple(ref.secret_path for ref in compile_references(document).all() if ref.manager_type == "env")
+
+
+async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside) -> int:
+    """Build, listen, run until stopped. Returns the exit code."""
+    from collectors.logs import Installed
+
+    _ = Installed
+    loop = asyncio.get_running_loop()
+    _quiet_disconnects(loop)
+    server = plan.document.server
+    listening = bind(process.host, DEFAULT_PORT if process.port is None else process.port, asked_for=process.port is not None)
+    try:
+        running = await build(plan, redaction)
+    except BaseException:
+        listening.close()
+        raise
+    folder = plan.config.resolve().parent
+    listener = listener_for(
+        running.app,
+        running.house.load,
+        grace_s=plan.document.limits.drain_s,
+        tls_cert=folder / server.tls_cert if server.tls_cert else None,
+        tls_key=folder / server.tls_key if server.tls_key else None,
+    )
+    stop_on_signals(listener.stop)
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(_reload(running)))
+    served = Served(address_of(listening, tls=server.tls_cert is not None), running, plan.home, plan)
+    serving = asyncio.create_task(listener.serve(sockets=[listening]))
+    undo: Callable[[], Awaitable[None]] | None = None
+    try:
+        await _started(listener, serving)
+        undo = await beside(served)
+        await serving
+    finally:
+        listener.stop()
+        await asyncio.gather(serving, return_exceptions=True)
+        if undo is not None:
+            await undo()
+        await running.stop()
+        forget_run(plan.home, _pid())
+    return 0
+
+
+def announce_run(served: Served, dashboard_url: str = "") -> None:
+    """Write `run.json`."""
+    write_run(served.home, RunningAt(served.url, _pid(), dashboard_url))
+
+
+async def _started(listener: Listener, serving: asyncio.Task[Any]) -> None:
+    while not listener.started:
+        if serving.done():
+            await serving
+            raise ConfigError("The listener ended before it began.", hint="See the log.")
+        await asyncio.sleep(0.005)
+
+
+async def _reload(running: Running) -> None:
+    """SIGHUP: like `POST /v1/config/reload`, with the outcome in the log and the audit."""
+    house = running.house
+    from pipeline.keys.service import Actor, event
+
+    actor = Actor("system")
+    try:
+        digest = await house.desk.reload()
+        await house.ledger.append(event(house.desk.office, actor, "config:document:reload", {"digest": digest, "by": "SIGHUP"}))
+        log.info("the document was reloaded")
+    except PipelineError as error:
+        log.error("the document was not reloaded; the former one stays in force", extra={"code": error.code, "reason": error.message})
+        refused = event(house.desk.office, actor, "config:document:reload", {"code": error.code, "by": "SIGHUP"}, outcome="failed")
+        await house.ledger.append(refused)
+
+
+def _quiet_disconnects(loop: asyncio.AbstractEventLoop) -> None:
+    from collectors.logs import _task_failed
+
+    loop.set_exception_handler(_task_failed)
+
+
+def _pid() -> int:
+    import os
+
+    return os.getpid()

@@ -1,0 +1,147 @@
+"""`lockgate up` and `lockgate demo`: gateway and dashboard in one foreground process, with a key to try them.
+
+`up` keeps its data, `demo` uses a temporary folder. Each start makes a new key with a small budget and revokes the one of the
+start before it. A second `up` on a running home says where it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TextIO
+
+import uvloop
+from sqlalchemy import select
+
+from pipeline.bootstrap.dashboard_process import start_dashboard, stop_dashboard
+from pipeline.bootstrap.listener import address_of, bind
+from pipeline.bootstrap.quickstart import quickstart, quickstart_path
+from pipeline.bootstrap.serving import Served, announce_run, prepare, run
+from pipeline.config.environment import Process, env_snapshot
+from pipeline.config.running import live_run
+from pipeline.keys import people, service
+from pipeline.keys.service import Actor
+from pipeline.store.tables import virtual_keys
+
+ALIAS = "quickstart"
+BUDGET_USD = "1.00"
+DASHBOARD_PORT = 8501
+DASHBOARD_WAIT_S = 20.0
+
+
+def up(process: Process, *, home: Path | None = None, open_browser: bool = False, out: TextIO | None = None) -> int:
+    """Start everything with the quick-start document and stay in the foreground. Returns the exit code."""
+    stream = out or sys.stdout
+    if home is not None:
+        process = process.model_copy(update={"home": home})
+    other = live_run(process.layout)
+    if other is not None:
+        _say(stream, f"Lockgate already runs in this data folder.\n\n  base URL    {other.url}/v1\n  dashboard   {other.dashboard_url or '(none)'}\n  process     {other.pid}")
+        return 0
+    document, found = quickstart(env_snapshot())
+    plan, redaction = prepare(process, document, quickstart_path())
+
+    async def beside(served: Served) -> Callable[[], Awaitable[None]]:
+        return await _beside(served, process, found, stream, open_browser)
+
+    return uvloop.run(run(process, plan, redaction, beside))
+
+
+def demo(process: Process, *, out: TextIO | None = None) -> int:
+    """The same in a temporary folder, which is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="lockgate-demo-") as folder:
+        return up(process, home=Path(folder), out=out)
+
+
+async def _beside(served: Served, process: Process, found: tuple[str, ...], stream: TextIO, open_browser: bool) -> Callable[[], Awaitable[None]]:
+    office = served.running.office
+    key = await _fresh_key(served)
+    link = await people.make_link(office, Actor("system"), "operator", "admin")
+    listener = bind("127.0.0.1", DASHBOARD_PORT if process.dashboard_port is None else process.dashboard_port, asked_for=process.dashboard_port is not None)
+    dashboard_url = address_of(listener, tls=False)
+    port = listener.getsockname()[1]
+    listener.close()
+    dashboard = await start_dashboard(
+        "127.0.0.1", port, database_url=served.plan.database_url, gateway_url=served.url, home=served.home.path, environment=served.plan.environment
+    )
+    announce_run(served, dashboard_url)
+    reachable = await _reachable(port)
+    _greet(stream, served, key, f"{dashboard_url}/login?token={link}" if reachable else "", found)
+    if open_browser and reachable:
+        import webbrowser
+
+        webbrowser.open(f"{dashboard_url}/login?token={link}")
+
+    async def undo() -> None:
+        await stop_dashboard(dashboard)
+
+    return undo
+
+
+async def _fresh_key(served: Served) -> str:
+    """Revoke the key of the start before and make a new one with a small budget."""
+    office, house = served.running.office, served.running.house
+
+    def former() -> list[str]:
+        with house.desk.reader.connect() as connection:
+            columns = virtual_keys.c
+            query = select(columns.id).where(columns.alias == ALIAS, columns.status != "revoked", columns.replaced_by == "")
+            return list(connection.execute(query).scalars())
+
+    actor = Actor("system")
+    for key_id in await asyncio.to_thread(former):
+        await service.revoke_key(office, actor, key_id)
+    made = await service.create_key(office, actor, {"alias": ALIAS, "budget": {"limit_usd": BUDGET_USD, "period": "day"}, "rpm_limit": 600})
+    return str(made["key"])
+
+
+async def _reachable(port: int) -> bool:
+    """Wait until the dashboard listens."""
+    try:
+        async with asyncio.timeout(DASHBOARD_WAIT_S):
+            while True:
+                with socket.socket() as probe:
+                    probe.setblocking(False)
+                    try:
+                        await asyncio.get_running_loop().sock_connect(probe, ("127.0.0.1", port))
+                    except OSError:
+                        await asyncio.sleep(0.05)
+                        continue
+                    return True
+    except TimeoutError:
+        return False
+
+
+def _greet(stream: TextIO, served: Served, key: str, dashboard: str, found: tuple[str, ...]) -> None:
+    model = next(iter(served.plan.document.models), "demo")
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello, my password is hunter2-Correct-Horse"}}]}}'
+    configured = "".join(f"\n  found       {line}" for line in found)
+    _say(
+        stream,
+        f"""Lockgate is up.
+
+  base URL    {served.url}/v1
+  key         {key}   (new at every start, {BUDGET_USD} USD a day)
+  models      {', '.join(served.plan.document.models)}{configured}
+  dashboard   {dashboard or 'did not start; see ' + str(served.home.path / 'dashboard.log')}
+
+Try it:
+
+  curl {served.url}/v1/chat/completions \\
+    -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
+    -d '{body}'
+
+With the OpenAI SDK:     OpenAI(base_url="{served.url}/v1", api_key="{key}")
+With the Anthropic SDK:  Anthropic(base_url="{served.url}", api_key="{key}")
+
+Stop with Ctrl-C. Data stays in {served.home.path}.""",
+    )
+
+
+def _say(stream: TextIO, text: str) -> None:
+    stream.write(text + "\n")
+    stream.flush()

@@ -1,0 +1,164 @@
+"""The same operations as the admin API, done on the store directly while no gateway runs. Audited all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import socket
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from pipeline import ids
+from pipeline.clock import SystemClock
+from pipeline.config.environment import Process, database_url
+from pipeline.config.home import Home, prepare_home
+from pipeline.errors import BadRequest, PipelineError
+from pipeline.keys import people, service, storing
+from pipeline.ledger.ledger import DurableLedger
+from pipeline.store.engine import StoreError
+from pipeline.store.migrate import migrate
+from pipeline.store.read_engine import open_read_engine, reading
+
+T = TypeVar("T")
+
+
+class StoreUnavailable(PipelineError):  # noqa: N818 - named like the rest of the error tree
+    """The store cannot be opened for writing."""
+
+    code, status, type = "store_unavailable", 503, "server_error"
+
+
+class OfflineAdmin:
+    """Administration without a gateway. Opens the ledger once, for as long as the command runs."""
+
+    def __init__(self, process: Process, version: str) -> None:
+        self._home = prepare_home(process.home)
+        self._url = database_url(process)
+        self._clock = SystemClock()
+        self._actor = service.Actor(f"cli:{_login()}")
+        try:
+            migrate(self._url)
+        except StoreError as error:
+            raise StoreUnavailable(f"The store cannot be opened: {error}.", hint="Stop the process that uses it, or use its admin API.") from None
+        self._loop = asyncio.new_event_loop()
+        self._ledger = DurableLedger(
+            self._url,
+            clock=self._clock,
+            journal_dir=self._home.journal,
+            require="all",
+            epoch_id=ids.ulid(self._clock.now_us()),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=version,
+        )
+        self._office = service.Office(self._ledger, self._home.peppers(), self._clock, _cleaner())
+        self._engine = open_read_engine(self._url)
+        self._do(self._ledger.start())
+
+    @property
+    def home(self) -> Home:
+        """The data folder that is worked in."""
+        return self._home
+
+    def create_key(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a key; `key` of the answer is its token."""
+        self._have_workspace()
+        return self._do(service.create_key(self._office, self._actor, body))
+
+    def change_key(self, key_id: str, action: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """`block`, `unblock`, `revoke` or `rotate` a key."""
+        match action:
+            case "block":
+                return self._do(service.block_key(self._office, self._actor, key_id))
+            case "unblock":
+                return self._do(service.unblock_key(self._office, self._actor, key_id))
+            case "revoke":
+                return self._do(service.revoke_key(self._office, self._actor, key_id))
+            case "rotate":
+                return self._do(service.rotate_key(self._office, self._actor, key_id, body or {}))
+        raise BadRequest("There is no such action on a key.")
+
+    def list_keys(self, workspace: str = "") -> dict[str, Any]:
+        """The keys, of one workspace or all."""
+        return self._read(lambda connection: service.list_keys(connection, self._clock.now_us(), workspace=workspace))
+
+    def show_key(self, key_id: str) -> dict[str, Any]:
+        """One key."""
+        return self._read(lambda connection: service.show_key(connection, key_id, self._clock.now_us()))
+
+    def create_workspace(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a workspace."""
+        return self._do(service.create_workspace(self._office, self._actor, body))
+
+    def create_user(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a dashboard user."""
+        return self._do(people.create_user(self._office, self._actor, body))
+
+    def delete_user(self, name: str) -> None:
+        """Remove a dashboard user."""
+        self._do(people.delete_user(self._office, self._actor, name))
+
+    def list_users(self) -> dict[str, Any]:
+        """The dashboard users."""
+        return self._read(people.list_users)
+
+    def store_secret(self, name: str, value: str) -> dict[str, Any]:
+        """Write a value into the local store."""
+        return self._do(storing.store_secret(self._office, self._actor, self._home.store_keys(), name, value))
+
+    def list_secrets(self) -> dict[str, Any]:
+        """What is in the local store, by name."""
+        return self._read(storing.stored_names)
+
+    def export(self, filters: Mapping[str, str], form: str) -> Iterator[bytes]:
+        """The audit events of a filter as CSV or JSON lines. The export itself is written down first."""
+        from pipeline.cli.event_lines import csv_pieces, json_pieces
+        from pipeline.store.read_model import parse_filter
+        from pipeline.store.reads import open_reads
+
+        asked = parse_filter(filters)
+        noted = service.event(self._office, self._actor, "admin:audit:export", {"filters": dict(filters), "format": form})
+        self._do(self._ledger.append(noted))
+        reads = open_reads(self._url)
+        try:
+            yield from (csv_pieces if form == "csv" else json_pieces)(reads.iterate_events(asked))
+        finally:
+            reads.close()
+
+    def close(self) -> None:
+        """Write what waits and let the store go."""
+        self._engine.dispose()
+        self._do(self._ledger.stop())
+        self._loop.close()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._loop.run_until_complete(work)
+
+    def _read(self, query: Callable[[Connection], T]) -> T:
+        return _reading(self._engine, query)
+
+    def _have_workspace(self) -> None:
+        """A key needs a workspace; on an empty store there is none before the first start."""
+        if not self._read(lambda connection: service.list_workspaces(connection, 0))["data"]:
+            self.create_workspace({"slug": "default"})
+
+
+def _reading(engine: Engine, query: Callable[[Connection], T]) -> T:
+    with reading(engine) as connection:
+        return query(connection)
+
+
+def _cleaner() -> Callable[[Any], Any]:
+    from redactors import build_redactor
+
+    return build_redactor(direction="telemetry").tree
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

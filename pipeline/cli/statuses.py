@@ -1,0 +1,144 @@
+"""How references stand, for `check` and `secrets status`: asked of the running gateway, or found out here from the document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.exits import FAILED, OK, UNAVAILABLE, USAGE
+
+if TYPE_CHECKING:
+    from pipeline.config.document import Document
+    from pipeline.config.environment import Process
+
+_TRANSIENT = frozenset({"unavailable", "throttled"})
+
+
+def read_statuses(process: Process, *, here: bool) -> list[dict[str, Any]]:
+    """Every reference, read from its vault now. `here`: from this shell and this document, even while a gateway runs with its own."""
+    from pipeline.cli.administration import running_gateway
+    from pipeline.config.loader import load_document
+
+    client = None if here else running_gateway(process)
+    if client is not None:
+        data: list[dict[str, Any]] = client.references()["data"]
+        return data
+    return statuses_of(process, load_document(process.document_path))
+
+
+def statuses_of(process: Process, document: Document) -> list[dict[str, Any]]:
+    """Every reference of a document, resolved from this shell."""
+    import asyncio
+
+    from pipeline.bootstrap.compile import compile_references
+
+    references = compile_references(document)
+    found = asyncio.run(_probe(process, references.all(), references.declared))
+    return [{**status, "targets": list(references.targets_of(status["slug"]))} for status in found]
+
+
+def code_of(statuses: Sequence[Mapping[str, Any]], *, strict: bool) -> int:
+    """0 when all resolve that must, 1 missing or denied, 2 wrongly configured, 3 a vault cannot be reached."""
+    failed = [status["reason"] for status in statuses if not status["resolvable"] and (strict or status["required"])]
+    if any(status.get("reason") == "misconfigured" for status in statuses):
+        return USAGE
+    if not failed:
+        return OK
+    return UNAVAILABLE if set(failed) <= _TRANSIENT else FAILED
+
+
+def print_statuses(statuses: Sequence[Mapping[str, Any]]) -> None:
+    """A table of what resolves, and below it what does not and how to fix it. Never a value."""
+    from pipeline.cli.output import note, print_table
+
+    columns = (
+        ("REFERENCE", "slug"),
+        ("VAULT", "manager_type"),
+        ("REQUIRED", "required"),
+        ("STATE", "state"),
+        ("VERSION", "version"),
+        ("AGE", "age"),
+        ("LATENCY", "latency"),
+        ("FINGERPRINT", "fingerprint"),
+        ("TARGETS", "targets"),
+    )
+    print_table(columns, [_row(status) for status in statuses], empty="The document has no references: no target needs a secret.")
+    for status in statuses:
+        if not status["resolvable"]:
+            note(f"{status['slug']}: {status['message']} {status['hint']}".rstrip())
+
+
+def _row(status: Mapping[str, Any]) -> dict[str, Any]:
+    age_s = status.get("age_s")
+    return {
+        **status,
+        "state": "ok" if status["resolvable"] else status["reason"],
+        "age": "" if age_s is None else _ago(float(age_s)),
+        "latency": f"{status['latency_us'] / 1000:.1f} ms" if status.get("latency_us") else "",
+    }
+
+
+def _ago(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.0f}s"
+
+
+async def _probe(process: Process, refs: Sequence[Any], declared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    import random
+
+    from pipeline.clock import SystemClock
+    from pipeline.config.environment import env_snapshot
+    from pipeline.vaults.check import check
+    from pipeline.vaults.registry import VaultContext, open_vault
+    from pipeline.vaults.resolver import Resolver
+
+    clock = SystemClock()
+    rows, keys, fingerprint_key = _local_store(process)
+    context = VaultContext(
+        clock=clock,
+        environment=env_snapshot(),
+        file_roots=(),
+        file_base=process.document_path.resolve().parent,
+        local_rows=rows,
+        local_keys=keys,
+    )
+    resolver = Resolver(
+        lambda manager_type, auth_config: open_vault(manager_type, auth_config, context),
+        clock=clock,
+        fingerprint_key=fingerprint_key,
+        announce=lambda *_: None,
+        retire=lambda *_: None,
+        on_read=lambda _: None,
+        jitter=random.random,  # noqa: S311 - spreads load, hides nothing
+        references=lambda: declared,
+    )
+    try:
+        statuses = await check(refs, resolver, clock)
+    finally:
+        await resolver.close()
+    return [{**asdict(status), "resolvable": status.resolvable} for status in statuses]
+
+
+def _local_store(process: Process) -> tuple[Any, Any, bytes]:
+    """The local store's rows and keys where there are any, and the key of fingerprints (a fresh one when there is no home yet)."""
+    import hashlib
+    import os
+
+    from pipeline.config.environment import database_url
+    from pipeline.store.engine import sqlite_path
+    from pipeline.store.read_engine import open_read_engine
+    from pipeline.vaults.local_sql import SqlRows
+
+    home = process.layout
+    if not home.store_key_file.exists() or not home.pepper_file.exists():
+        return None, None, os.urandom(32)
+    url = database_url(process)
+    path = sqlite_path(url)
+    peppers = home.peppers()
+    fingerprint_key = hashlib.sha256(b"lockgate:fingerprint:" + peppers.peppers[peppers.current]).digest()
+    if path is not None and not path.exists():
+        return None, None, fingerprint_key
+    return SqlRows(open_read_engine(url)), home.store_keys(), fingerprint_key

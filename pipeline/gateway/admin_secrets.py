@@ -1,0 +1,66 @@
+"""Secrets over HTTP: the local store is write-only, references show how they stand, never a value."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.errors import BadRequest
+from pipeline.gateway.admin_keys import actor_of, reading
+from pipeline.gateway.model import House
+from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
+from pipeline.keys.storing import store_secret, stored_names
+from pipeline.vaults.check import check, exit_code
+from pipeline.vaults.model import Asker
+
+
+async def put(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
+    """`POST /v1/secrets/{name} {"value"}`: store a new version in the local encrypted store. It can never be read back here."""
+    value, name = body.get("value"), request.params["name"]
+    if set(body) != {"value"} or not isinstance(value, str):
+        raise BadRequest("Send the secret as the text field value.", param="value")
+    # Announced before it is stored: from now on it is caught wherever it shows up.
+    house.desk.announce(value, f"store:{name}")
+    stored = await store_secret(house.desk.office, actor_of(request, who), house.desk.local_keys, name, value)
+    house.desk.resolver.purge(f"store:{name}")
+    return Reply(201, stored)
+
+
+async def names(house: House, _request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:
+    """`GET /v1/secrets`: names and versions of the local store."""
+    return Reply(json=await reading(house, stored_names))
+
+
+async def status(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
+    """`GET /v1/secret-references/status`: read every reference from its vault now, and say how it stands. Recorded, with its verdict."""
+    refs = house.desk.references().all()
+    assert who is not None
+    statuses = await check(refs, house.desk.resolver, house.clock, asker=Asker("", who.id, request.request_id))
+    verdict = exit_code(statuses)
+    detail = {"verdict": verdict, "resolvable": sum(each.resolvable for each in statuses), "references": len(statuses)}
+    await house.ledger.append(admin_event(house, request, who, "admin:secret:check", "ok" if verdict == 0 else "failed", detail))
+    rows = [{**asdict(each), "resolvable": each.resolvable, "targets": list(house.desk.references().targets_of(each.slug))} for each in statuses]
+    return Reply(json={"object": "list", "verdict": verdict, "data": rows})
+
+
+async def refresh(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
+    """`POST /v1/secret-references/{slug}/refresh`: forget the cached value; the next use reads the vault."""
+    slug = request.params["slug"]
+    if slug not in {ref.slug for ref in house.desk.references().all()}:
+        raise BadRequest("There is no such reference.", code="reference_not_found", status=404)
+    house.desk.resolver.purge(slug)
+    await house.ledger.append(admin_event(house, request, who, "admin:secret:refresh", "ok", {"reference": slug}))
+    return Reply(json={"refreshed": slug})
+
+
+async def verify(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
+    """`POST /v1/secret-references/{slug}/verify`: read one reference from its vault now: version, age, latency, fingerprint, never the value."""
+    slug = request.params["slug"]
+    refs = tuple(ref for ref in house.desk.references().all() if ref.slug == slug)
+    if not refs:
+        raise BadRequest("There is no such reference.", code="reference_not_found", status=404)
+    assert who is not None
+    (found,) = await check(refs, house.desk.resolver, house.clock, asker=Asker("", who.id, request.request_id))
+    outcome = "ok" if found.resolvable else "failed"
+    await house.ledger.append(admin_event(house, request, who, "admin:secret:verify", outcome, {"reference": slug, "reason": str(found.reason)}))
+    return Reply(json={**asdict(found), "resolvable": found.resolvable})

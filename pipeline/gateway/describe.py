@@ -1,0 +1,70 @@
+"""`GET /openapi.json`: the API described from the route table, so that description and table cannot drift apart."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pipeline.gateway.model import House
+from pipeline.gateway.request import AdminRequest, Reply, Who
+from pipeline.gateway.routes import Route, RouteTable
+
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+
+
+async def openapi(house: House, _request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:
+    """The description (OpenAPI 3.1)."""
+    return Reply(json=describe(house.routes, house.version))
+
+
+def describe(routes: RouteTable, version: str) -> dict[str, Any]:
+    """Describe every route: its parameters, who may call it, and the error shape."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes.routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Lockgate", "version": version, "summary": "The LLM gateway that lets nothing leak."},
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}, "header": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "schemas": {"Error": _ERROR},
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    public = route.roles is None and route.surface is None
+    about = f"The {route.surface} surface." if route.surface else (route.endpoint.__doc__ or "").strip()
+    operation: dict[str, Any] = {
+        "summary": about,
+        "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").strip("_"),
+        "x-roles": ["key", "manager", "admin", "auditor"] if route.surface else sorted(route.roles or ()),
+        "security": [] if public else [{"key": []}, {"header": []}],
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
+            for name in re.findall(r"\{(\w+)\}", route.path)
+        ],
+        "responses": {
+            "default": {"description": "An error.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
+            "2XX": {"description": "The answer."},
+        },
+    }
+    if route.method in ("POST", "PUT"):
+        operation["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    return operation

@@ -1,0 +1,61 @@
+"""The route table of the gateway: every method and path with who may call it. Read top to bottom, it is the attack surface."""
+
+from __future__ import annotations
+
+from pipeline.gateway import admin_config, admin_keys, admin_reads, admin_secrets, admin_sessions, describe, health
+from pipeline.gateway.routes import ADMIN, EVERYONE, READERS, Method, Route, RouteTable
+from pipeline.routing.model import Surface
+
+# The data plane proves its key itself, in its own dialect, as its first step: roles stand in SURFACE_ROLES.
+_SURFACES: tuple[tuple[str, Surface], ...] = (
+    ("/chat/completions", "openai.chat"),
+    ("/completions", "openai.completions"),
+    ("/embeddings", "openai.embeddings"),
+    ("/messages", "anthropic.messages"),
+    ("/messages/count_tokens", "anthropic.count_tokens"),
+)
+
+
+def route_table() -> RouteTable:
+    """Every route there is."""
+    routes = [Route("POST", prefix + path, None, None, surface) for path, surface in _SURFACES for prefix in ("/v1", "")]
+    for path in health.LIVE_PATHS:
+        routes.append(Route("GET", path, None, health.live))
+    for path in health.READY_PATHS:
+        routes.append(Route("GET", path, None, health.ready))
+    routes += [
+        Route("GET", "/metrics", None, health.metrics),
+        Route("GET", "/openapi.json", None, describe.openapi),
+        Route("GET", "/v1/models", EVERYONE, admin_config.models),
+        Route("GET", "/models", EVERYONE, admin_config.models),
+        Route("GET", "/v1/models/{id}", EVERYONE, admin_config.model),
+        Route("POST", "/v1/keys", ADMIN, admin_keys.create_key),
+        Route("GET", "/v1/keys", READERS, admin_keys.list_keys),
+        Route("GET", "/v1/keys/{id}", READERS, admin_keys.show_key),
+        Route("POST", "/v1/keys/{id}/block", ADMIN, admin_keys.block_key),
+        Route("POST", "/v1/keys/{id}/unblock", ADMIN, admin_keys.unblock_key),
+        Route("POST", "/v1/keys/{id}/revoke", ADMIN, admin_keys.revoke_key),
+        Route("POST", "/v1/keys/{id}/rotate", ADMIN, admin_keys.rotate_key),
+        Route("POST", "/v1/workspaces", ADMIN, admin_keys.create_workspace),
+        Route("GET", "/v1/workspaces", READERS, admin_keys.list_workspaces),
+        Route("POST", "/v1/users", ADMIN, admin_keys.create_user),
+        Route("GET", "/v1/users", READERS, admin_keys.list_users),
+        Route("DELETE", "/v1/users/{name}", ADMIN, admin_keys.delete_user),
+        Route("POST", "/v1/secrets/{name}", ADMIN, admin_secrets.put),
+        Route("GET", "/v1/secrets", READERS, admin_secrets.names),
+        Route("GET", "/v1/secret-references/status", READERS, admin_secrets.status),
+        Route("POST", "/v1/secret-references/{slug}/refresh", ADMIN, admin_secrets.refresh),
+        Route("POST", "/v1/secret-references/{slug}/verify", ADMIN, admin_secrets.verify),
+        Route("GET", "/v1/audit/events", READERS, admin_reads.events),
+        Route("GET", "/v1/spend", READERS, admin_reads.spend),
+        Route("GET", "/v1/outbox", READERS, admin_reads.outbox),
+        Route("POST", "/v1/config/reload", ADMIN, admin_config.reload),
+        Route("POST", "/v1/dashboard/sessions", None, admin_sessions.log_in),
+        Route("GET", "/v1/dashboard/sessions/current", None, admin_sessions.current),
+        Route("DELETE", "/v1/dashboard/sessions/current", EVERYONE, admin_sessions.log_out),
+        Route("POST", "/v1/dashboard/views", READERS, admin_sessions.looked),
+    ]
+    return RouteTable(routes)
+
+
+__all__ = ["Method", "route_table"]

@@ -1,0 +1,243 @@
+"""What an administrator does to keys and workspaces: each act is one transaction with its audit event. For admin API and CLI.
+
+Bodies are the admin API's JSON; what comes back is its JSON. A new token stands in `key` of the answer of `create` and `rotate`,
+once, and nowhere else: not in the event, not in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from pipeline import ids
+from pipeline.clock import Clock
+from pipeline.errors import BadRequest, ConfigError
+from pipeline.keys import store, workspaces
+from pipeline.keys.model import VirtualKey
+from pipeline.keys.pepper import Peppers
+from pipeline.keys.requests import NewKey, NewWorkspace, read_new_key, read_new_workspace
+from pipeline.keys.views import key_view, workspace_view
+from pipeline.ledger.budgets import Budget, get_budget, list_budgets
+from pipeline.ledger.model import Event, Scope
+from redactors.model import Clean, Json
+
+T = TypeVar("T")
+MAX_OVERLAP_S: Final = 30 * 86_400
+
+
+class Changes(Protocol):
+    """The ledger's half that administration needs."""
+
+    async def change(self, event: Event, apply: Callable[[Any], T]) -> T:
+        """Run `apply(connection)` and write the event, in one transaction."""
+        ...
+
+
+async def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What administration works with. `clean` redacts an event's detail; `changed` is awaited after a change, to refresh memory."""
+
+    ledger: Changes
+    peppers: Peppers
+    clock: Clock
+    clean: Callable[[Json], Clean[Json]] = field(repr=False)
+    new_token: Callable[[str], str] = ids.token
+    changed: Callable[[], Awaitable[None]] = _nothing
+
+    def new_id(self) -> str:
+        """A ULID for now."""
+        return ids.ulid(self.clock.now_us())
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a key id, `user:NAME`, or `cli:NAME`; and by which request."""
+
+    id: str
+    request_id: str = ""
+    org_id: str = "default"
+    peer: str = ""
+
+
+async def create_key(office: Office, actor: Actor, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a key (`POST /v1/keys`). The answer's `key` is the token, shown this once."""
+    return await issue_key(office, actor, read_new_key(body, office.clock.now_us()))
+
+
+async def issue_key(office: Office, actor: Actor, new: NewKey, *, token: str = "") -> dict[str, Any]:
+    """Make a key from a checked request, with a token of one's own where a file already holds it (the first admin key)."""
+    made = token or office.new_token("lgk")
+    key_id, now_us = office.new_id(), office.clock.now_us()
+    detail = {"alias": new.alias, "workspace": new.workspace, "role": new.role, "models": list(new.models), "rpm_limit": new.rpm_limit,
+              "expires_us": new.expires_us, "budget_micros": new.budget.limit_micros if new.budget else None}  # fmt: skip
+
+    def apply(connection: Connection) -> dict[str, Any]:
+        key = store.create_key(
+            connection, office.peppers, made, new, key_id=key_id, now_us=now_us, created_by=actor.id, org_id=actor.org_id
+        )
+        return _shown(connection, key, now_us)
+
+    view = await office.ledger.change(event(office, actor, "admin:key:create", detail, key_id=key_id), apply)
+    await office.changed()
+    return {**view, "key": made}
+
+
+async def adopt_admin_key(office: Office, token: str) -> None:
+    """Make the admin key of a data folder known; called when the authenticator does not know the token of `admin.key`.
+
+    ConfigError when that key was revoked: then the file must go, so that a new one is made.
+    """
+    now_us, key_id = office.clock.now_us(), office.new_id()
+    digests = frozenset(office.peppers.candidates(token))
+
+    def apply(connection: Connection) -> None:
+        known = [proof for proof in store.load_proofs(connection) if proof.digest in digests]
+        if known and known[0].key.status != "active":
+            raise ConfigError(
+                "The key in admin.key was blocked or revoked.", hint="Remove the file and start again: a new admin key is made."
+            )
+        if known:
+            return
+        if not workspaces.list_workspaces(connection):
+            workspaces.create_workspace(connection, NewWorkspace("default"), now_us=now_us)
+        home = workspaces.list_workspaces(connection)[0].slug
+        new = NewKey(alias=f"admin-{key_id[-6:].lower()}", workspace=home, role="admin", metadata={"origin": "admin.key"})
+        store.create_key(connection, office.peppers, token, new, key_id=key_id, now_us=now_us, created_by="system")
+
+    detail = {"origin": "admin.key", "role": "admin"}
+    await office.ledger.change(event(office, Actor("system"), "admin:key:create", detail, key_id=key_id), apply)
+    await office.changed()
+
+
+async def block_key(office: Office, actor: Actor, key_id: str) -> dict[str, Any]:
+    """Stop a key until it is unblocked (`POST /v1/keys/{id}/block`)."""
+    return await _change_key(
+        office, actor, "admin:key:block", key_id, lambda connection: store.block_key(connection, key_id, org_id=actor.org_id)
+    )
+
+
+async def unblock_key(office: Office, actor: Actor, key_id: str) -> dict[str, Any]:
+    """Let a blocked key work again."""
+    return await _change_key(
+        office, actor, "admin:key:unblock", key_id, lambda connection: store.unblock_key(connection, key_id, org_id=actor.org_id)
+    )
+
+
+async def revoke_key(office: Office, actor: Actor, key_id: str) -> dict[str, Any]:
+    """End a key for good."""
+    now_us = office.clock.now_us()
+    return await _change_key(
+        office,
+        actor,
+        "admin:key:revoke",
+        key_id,
+        lambda connection: store.revoke_key(connection, key_id, now_us=now_us, org_id=actor.org_id),
+    )
+
+
+async def rotate_key(office: Office, actor: Actor, key_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a key a new token; the former one works for `overlap_s` more seconds. The answer's `key` is the new token, shown this once."""
+    overlap_s = body.get("overlap_s", 0)
+    if isinstance(overlap_s, bool) or not isinstance(overlap_s, int) or not 0 <= overlap_s <= MAX_OVERLAP_S or set(body) - {"overlap_s"}:
+        raise BadRequest(f"overlap_s is a number of seconds from 0 to {MAX_OVERLAP_S}.", param="overlap_s")
+    token, former_id, now_us = office.new_token("lgk"), office.new_id(), office.clock.now_us()
+
+    def apply(connection: Connection) -> VirtualKey:
+        return store.rotate_key(
+            connection,
+            office.peppers,
+            key_id,
+            token,
+            overlap_us=overlap_s * 1_000_000,
+            former_id=former_id,
+            now_us=now_us,
+            org_id=actor.org_id,
+        )
+
+    view = await _change_key(office, actor, "admin:key:rotate", key_id, apply, overlap_s=overlap_s)
+    return {**view, "key": token}
+
+
+def list_keys(connection: Connection, now_us: int, *, workspace: str = "", org_id: str = "default") -> dict[str, Any]:
+    """The keys of an organization or workspace (`GET /v1/keys`). Over a reading connection."""
+    budgets = _budgets(connection)
+    keys = store.list_keys(connection, workspace=workspace, org_id=org_id)
+    return {"object": "list", "data": [key_view(key, budgets.get(("key", key.id)), now_us) for key in keys]}
+
+
+def show_key(connection: Connection, key_id: str, now_us: int, *, org_id: str = "default") -> dict[str, Any]:
+    """One key by id or alias (`GET /v1/keys/{id}`); NoSuchKey (404) otherwise."""
+    return _shown(connection, store.get_key(connection, key_id, org_id), now_us)
+
+
+async def create_workspace(office: Office, actor: Actor, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a workspace (`POST /v1/workspaces`)."""
+    new, now_us = read_new_workspace(body), office.clock.now_us()
+
+    def apply(connection: Connection) -> dict[str, Any]:
+        made = workspaces.create_workspace(connection, new, now_us=now_us, org_id=actor.org_id)
+        return workspace_view(made, get_budget(connection, Scope("workspace", made.id)), now_us)
+
+    detail = {"slug": new.slug, "policy": new.policy, "budget_micros": new.budget.limit_micros if new.budget else None}
+    view = await office.ledger.change(event(office, actor, "admin:workspace:create", detail), apply)
+    await office.changed()
+    return view
+
+
+def list_workspaces(connection: Connection, now_us: int, *, org_id: str = "default") -> dict[str, Any]:
+    """The workspaces of an organization (`GET /v1/workspaces`)."""
+    budgets = _budgets(connection)
+    found = workspaces.list_workspaces(connection, org_id=org_id)
+    return {"object": "list", "data": [workspace_view(each, budgets.get(("workspace", each.id)), now_us) for each in found]}
+
+
+def event(office: Office, actor: Actor, kind: str, detail: Json, *, key_id: str = "", outcome: str = "ok") -> Event:
+    """An administrative event. `key_id` is the key that is changed, so that a key's history is one filter; the detail is redacted here."""
+    tree = {**detail, "peer": actor.peer} if isinstance(detail, dict) and actor.peer else detail
+    return Event(
+        id=office.new_id(),
+        at_us=office.clock.now_us(),
+        kind=kind,
+        actor=actor.id,
+        outcome=outcome,
+        detail=office.clean(tree),
+        request_id=actor.request_id,
+        org_id=actor.org_id,
+        key_id=key_id,
+    )
+
+
+async def _change_key(
+    office: Office,
+    actor: Actor,
+    kind: str,
+    key_id: str,
+    change: Callable[[Connection], VirtualKey],
+    **detail: int,
+) -> dict[str, Any]:
+    now_us = office.clock.now_us()
+
+    def apply(connection: Connection) -> dict[str, Any]:
+        return _shown(connection, change(connection), now_us)
+
+    # The key may be named by its alias; what is not an id stands in the detail only, because the column holds ids.
+    named = {"key": key_id, **detail}
+    is_id = len(key_id) == 26 and key_id.isalnum()
+    view = await office.ledger.change(event(office, actor, kind, named, key_id=key_id if is_id else ""), apply)
+    await office.changed()
+    return view
+
+
+def _shown(connection: Connection, key: VirtualKey, now_us: int) -> dict[str, Any]:
+    return key_view(key, get_budget(connection, Scope("key", key.id)), now_us)
+
+
+def _budgets(connection: Connection) -> dict[tuple[str, str], Budget]:
+    return {(budget.scope.kind, budget.scope.id): budget for budget in list_budgets(connection)}

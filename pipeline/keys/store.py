@@ -1,0 +1,227 @@
+"""Virtual keys in SQL: functions over a SQLAlchemy Connection, to be run inside one transaction with their audit event.
+
+A token is never stored: only its HMAC, and a hint (`lgk_…` and its last four characters). A rotated key keeps its id, and with
+it its budget and its history: the row takes the new digest, and the former token moves to a row of its own that names the key
+in `replaced_by`, proves that same key, and ends with the overlap.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from pipeline.errors import BadRequest
+from pipeline.keys.model import KeyStatus, Role, VirtualKey
+from pipeline.keys.pepper import Peppers
+from pipeline.keys.requests import NewKey
+from pipeline.keys.revisions import KEYS, bump
+from pipeline.keys.workspaces import workspace_by_slug
+from pipeline.ledger.budgets import set_budget
+from pipeline.ledger.model import Scope
+from pipeline.store.tables import virtual_keys, workspaces
+
+ORG: Final = "default"
+_K = virtual_keys.c
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What proves a key: a token's digest, the key as it is now, and until when this token is good (epoch microseconds, 0: no own end)."""
+
+    digest: str
+    key: VirtualKey
+    until_us: int
+    workspace_policy: str
+
+
+class NoSuchKey(BadRequest):
+    """No key has that id or alias."""
+
+    code, status, type = "key_not_found", 404, "invalid_request_error"
+
+
+def create_key(
+    connection: Connection, peppers: Peppers, token: str, new: NewKey, *, key_id: str, now_us: int, created_by: str, org_id: str = ORG
+) -> VirtualKey:
+    """Store a new key under the digest of its token. BadRequest when the workspace does not exist or the alias is in use."""
+    workspace = workspace_by_slug(connection, new.workspace, org_id)
+    if new.alias:
+        taken = select(_K.id).where(_K.org_id == org_id, _K.alias == new.alias, _K.status != "revoked", _K.replaced_by == "")
+        if connection.execute(taken).first() is not None:
+            raise BadRequest(
+                "Another key has that alias.",
+                hint="Choose another alias, or revoke that key first.",
+                code="alias_taken",
+                status=409,
+                param="alias",
+            )
+    pepper_id, digest = peppers.digest(token)
+    connection.execute(
+        insert(virtual_keys).values(
+            id=key_id,
+            org_id=org_id,
+            workspace_id=workspace.id,
+            digest=digest,
+            pepper_id=pepper_id,
+            hint=hint_of(token),
+            alias=new.alias,
+            role=new.role,
+            status="active",
+            models=json.dumps(new.models),
+            expires_us=new.expires_us,
+            rpm_limit=new.rpm_limit,
+            policy=new.policy,
+            metadata_json=json.dumps(dict(new.metadata), sort_keys=True),
+            created_us=now_us,
+            created_by=created_by,
+        )
+    )
+    if new.budget is not None:
+        set_budget(connection, Scope("key", key_id), new.budget.limit_micros, new.budget.period, now_us)
+    bump(connection, KEYS)
+    return get_key(connection, key_id, org_id)
+
+
+def block_key(connection: Connection, key_id: str, *, org_id: str = ORG) -> VirtualKey:
+    """Stop a key until it is unblocked. A revoked key stays revoked (BadRequest)."""
+    return _set_status(connection, key_id, "blocked", org_id)
+
+
+def unblock_key(connection: Connection, key_id: str, *, org_id: str = ORG) -> VirtualKey:
+    """Let a blocked key work again."""
+    return _set_status(connection, key_id, "active", org_id)
+
+
+def revoke_key(connection: Connection, key_id: str, *, now_us: int, org_id: str = ORG) -> VirtualKey:
+    """End a key for good, with every former token of it. Idempotent."""
+    key = get_key(connection, key_id, org_id)
+    if key.status != "revoked":
+        ended = {"status": "revoked", "revoked_us": now_us}
+        connection.execute(update(virtual_keys).where((_K.id == key.id) | (_K.replaced_by == key.id)).values(**ended))
+        bump(connection, KEYS)
+    return get_key(connection, key.id, org_id)
+
+
+def rotate_key(
+    connection: Connection, peppers: Peppers, key_id: str, token: str, *, overlap_us: int, former_id: str, now_us: int, org_id: str = ORG
+) -> VirtualKey:
+    """Give a key a new token; the former one works for `overlap_us` more microseconds (0: ends at once). BadRequest for a revoked key."""
+    key = get_key(connection, key_id, org_id)
+    if key.status == "revoked":
+        raise BadRequest("A revoked key cannot be rotated.", hint="Create a new one.", code="key_revoked", status=409)
+    row = connection.execute(select(virtual_keys).where(_K.id == key.id).with_for_update()).one()
+    # Former tokens of earlier rotations end now: at most two tokens of a key are good at a time.
+    connection.execute(
+        update(virtual_keys).where(_K.replaced_by == key.id, _K.status != "revoked").values(status="revoked", revoked_us=now_us)
+    )
+    pepper_id, digest = peppers.digest(token)
+    connection.execute(update(virtual_keys).where(_K.id == key.id).values(digest=digest, pepper_id=pepper_id, hint=hint_of(token)))
+    if overlap_us > 0:
+        until = now_us + overlap_us
+        former = {
+            **row._mapping,
+            "id": former_id,
+            "replaced_by": key.id,
+            "expires_us": min(until, key.expires_us) if key.expires_us else until,
+        }
+        connection.execute(insert(virtual_keys).values(**former))
+    bump(connection, KEYS)
+    return get_key(connection, key.id, org_id)
+
+
+def get_key(connection: Connection, key_id: str, org_id: str = ORG) -> VirtualKey:
+    """One key by id, or by an alias that a key which is not revoked has. NoSuchKey otherwise."""
+    row = connection.execute(_keys(org_id).where(_K.id == key_id, _K.replaced_by == "")).first()
+    if row is None and key_id:
+        row = connection.execute(_keys(org_id).where(_K.alias == key_id, _K.status != "revoked", _K.replaced_by == "")).first()
+    if row is None:
+        raise NoSuchKey("There is no key with that id or alias.", hint="`lockgate keys list` shows them.")
+    return _key(row)
+
+
+def list_keys(connection: Connection, *, workspace: str = "", org_id: str = ORG) -> tuple[VirtualKey, ...]:
+    """The keys of an organization, or of one workspace of it (slug), newest first."""
+    query = _keys(org_id).where(_K.replaced_by == "")
+    if workspace:
+        query = query.where(workspaces.c.slug == workspace)
+    return tuple(_key(row) for row in connection.execute(query.order_by(_K.created_us.desc(), _K.id.desc())))
+
+
+def load_proofs(connection: Connection, *, forget_before_us: int = 0) -> tuple[Proof, ...]:
+    """Everything that proves a key, for the authenticator; tokens revoked before `forget_before_us` are left out and so unknown."""
+    columns = (*_COLUMNS, _K.digest, _K.replaced_by, workspaces.c.policy.label("workspace_policy"))
+    query = select(*columns).join(workspaces, workspaces.c.id == _K.workspace_id)
+    rows = connection.execute(query.where((_K.status != "revoked") | (_K.revoked_us >= forget_before_us))).all()
+    keys = {row.id: _key(row) for row in rows if not row.replaced_by}
+    proofs = []
+    for row in rows:
+        key = keys.get(row.replaced_by or row.id)
+        if key is None:
+            continue
+        if row.replaced_by and row.status == "revoked":
+            key = _key(row)  # the former token is revoked although its key is not
+        proofs.append(Proof(row.digest, key, row.expires_us, row.workspace_policy))
+    return tuple(proofs)
+
+
+def mark_used(connection: Connection, used: Mapping[str, int]) -> None:
+    """Write down when keys were last used (epoch microseconds by key id). No event: it is not an act."""
+    if used:
+        query = update(virtual_keys).where(_K.id == bindparam("key")).values(last_used_us=bindparam("at"))
+        connection.execute(query, [{"key": key, "at": at} for key, at in used.items()])
+
+
+def hint_of(token: str) -> str:
+    """What a person may see of a token: its prefix and its last four characters."""
+    return f"{token.split('_', 1)[0]}_…{token[-4:]}"
+
+
+_COLUMNS: Final = (
+    _K.id, _K.org_id, _K.workspace_id, workspaces.c.slug.label("workspace"), _K.alias, _K.role, _K.status, _K.hint, _K.models,
+    _K.expires_us, _K.rpm_limit, _K.policy, _K.metadata_json, _K.created_us, _K.revoked_us,
+)  # fmt: skip
+
+
+def _keys(org_id: str) -> Any:
+    return select(*_COLUMNS).join(workspaces, workspaces.c.id == _K.workspace_id).where(_K.org_id == org_id)
+
+
+def _set_status(connection: Connection, key_id: str, status: KeyStatus, org_id: str) -> VirtualKey:
+    key = get_key(connection, key_id, org_id)
+    if key.status == "revoked":
+        raise BadRequest("The key is revoked, which is for good.", hint="Create a new one.", code="key_revoked", status=409)
+    if key.status != status:
+        connection.execute(update(virtual_keys).where(_K.id == key.id).values(status=status))
+        bump(connection, KEYS)
+    return get_key(connection, key.id, org_id)
+
+
+def _key(row: Any) -> VirtualKey:
+    return VirtualKey(
+        id=row.id,
+        org_id=row.org_id,
+        workspace_id=row.workspace_id,
+        workspace=row.workspace,
+        alias=row.alias,
+        role=cast(Role, row.role),
+        status=cast(KeyStatus, row.status),
+        hint=row.hint,
+        models=tuple(_json(row.models, list)),
+        expires_us=row.expires_us,
+        rpm_limit=row.rpm_limit,
+        policy=row.policy,
+        metadata=_json(row.metadata_json, dict),
+        created_us=row.created_us,
+        revoked_us=row.revoked_us,
+    )
+
+
+def _json(text: str, kind: type[Any]) -> Any:
+    tree = json.loads(text or "null")
+    if not isinstance(tree, kind):
+        raise TypeError("a key's row does not hold what it must")
+    return tree

@@ -1,0 +1,84 @@
+"""How keys, workspaces and users are shown: the JSON of the admin API and of the command line. Never a token, a digest or a hash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.clock import rfc3339
+from pipeline.keys.model import VirtualKey
+from pipeline.keys.users import User
+from pipeline.keys.workspaces import Workspace
+from pipeline.ledger.budgets import Budget, period_start
+
+
+def key_view(key: VirtualKey, budget: Budget | None, now_us: int) -> dict[str, Any]:
+    """One key. `status` is `expired` once an active key is past its expiry."""
+    expired = key.status == "active" and 0 < key.expires_us <= now_us
+    return {
+        "object": "key",
+        "id": key.id,
+        "alias": key.alias,
+        "hint": key.hint,
+        "workspace": key.workspace,
+        "role": key.role,
+        "status": "expired" if expired else key.status,
+        "models": list(key.models),
+        "policy": key.policy or None,
+        "rpm_limit": key.rpm_limit or None,
+        "metadata": dict(key.metadata),
+        "budget": budget_view(budget, now_us),
+        "created_at": _at(key.created_us),
+        "expires_at": _at(key.expires_us),
+        "revoked_at": _at(key.revoked_us),
+    }
+
+
+def budget_view(budget: Budget | None, now_us: int) -> dict[str, Any] | None:
+    """A budget in its current period. Amounts are dollars as decimal texts with six places: nothing is rounded away."""
+    if budget is None:
+        return None
+    over = bool(budget.period) and period_start(budget.period, now_us) > budget.period_start_us
+    spent = 0 if over else budget.spent_micros
+    return {
+        "limit_usd": usd(budget.limit_micros),
+        "period": budget.period or "total",
+        "spent_usd": usd(spent),
+        "reserved_usd": usd(budget.reserved_micros),
+        "remaining_usd": usd(max(0, budget.limit_micros - spent - budget.reserved_micros)),
+    }
+
+
+def workspace_view(workspace: Workspace, budget: Budget | None, now_us: int) -> dict[str, Any]:
+    """One workspace."""
+    return {
+        "object": "workspace",
+        "id": workspace.id,
+        "slug": workspace.slug,
+        "name": workspace.name,
+        "policy": workspace.policy or "default",
+        "budget": budget_view(budget, now_us),
+        "created_at": _at(workspace.created_us),
+    }
+
+
+def user_view(user: User) -> dict[str, Any]:
+    """One user."""
+    return {
+        "object": "user",
+        "name": user.name,
+        "role": user.role,
+        "status": user.status,
+        "created_at": _at(user.created_us),
+        "last_login_at": _at(user.last_login_us),
+    }
+
+
+def usd(micros: int) -> str:
+    """Integer micro-dollars as a decimal text with six places."""
+    sign = "-" if micros < 0 else ""
+    whole, rest = divmod(abs(micros), 1_000_000)
+    return f"{sign}{whole}.{rest:06d}"
+
+
+def _at(at_us: int) -> str | None:
+    return rfc3339(at_us) if at_us else None

@@ -1,0 +1,113 @@
+"""Workspaces in SQL: those that somebody made, and those of the document, which are mirrored at start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from pipeline.errors import BadRequest
+from pipeline.ids import ulid
+from pipeline.keys.requests import NewWorkspace
+from pipeline.keys.revisions import KEYS, bump
+from pipeline.ledger.budgets import delete_budget, get_budget, set_budget
+from pipeline.ledger.model import Scope
+from pipeline.store.tables import organizations, workspaces
+
+_W = workspaces.c
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace as the store knows it. `policy` "" means `default`; `created_us` is epoch microseconds."""
+
+    id: str
+    org_id: str
+    slug: str
+    name: str
+    policy: str
+    created_us: int
+
+
+def create_workspace(connection: Connection, new: NewWorkspace, *, now_us: int, org_id: str = "default") -> Workspace:
+    """Make a workspace. BadRequest when the slug is in use."""
+    if _find(connection, new.slug, org_id) is not None:
+        raise BadRequest("There is a workspace with that slug.", code="workspace_exists", status=409, param="slug")
+    workspace = Workspace(ulid(now_us), org_id, new.slug, new.name or new.slug, new.policy, now_us)
+    _insert(connection, workspace)
+    if new.budget is not None:
+        set_budget(connection, Scope("workspace", workspace.id), new.budget.limit_micros, new.budget.period, now_us)
+    bump(connection, KEYS)
+    return workspace
+
+
+def mirror_workspaces(connection: Connection, wanted: Iterable[NewWorkspace], *, now_us: int, org_id: str = "default") -> bool:
+    """Bring the document's workspaces into the store: policy and budget as it says. True when anything changed.
+
+    Workspaces that the document no longer names stay: their keys, budgets and history do not vanish with a line of YAML.
+    """
+    changed = _ensure_organization(connection, org_id, now_us)
+    for new in wanted:
+        known = _find(connection, new.slug, org_id)
+        if known is None:
+            create_workspace(connection, new, now_us=now_us, org_id=org_id)
+            changed = True
+            continue
+        name = new.name or new.slug
+        if (known.name, known.policy) != (name, new.policy):
+            connection.execute(update(workspaces).where(_W.id == known.id).values(name=name, policy=new.policy))
+            changed = True
+        changed = _mirror_budget(connection, known, new, now_us) or changed
+    if changed:
+        bump(connection, KEYS)
+    return changed
+
+
+def workspace_by_slug(connection: Connection, slug: str, org_id: str = "default") -> Workspace:
+    """One workspace; BadRequest (404) when there is none."""
+    found = _find(connection, slug, org_id)
+    if found is None:
+        raise BadRequest(
+            "There is no such workspace.",
+            hint="Name it under `workspaces` in the document, or POST /v1/workspaces.",
+            code="workspace_not_found",
+            status=404,
+            param="workspace",
+        )
+    return found
+
+
+def list_workspaces(connection: Connection, *, org_id: str = "default") -> tuple[Workspace, ...]:
+    """The workspaces of an organization, by slug."""
+    query = select(workspaces).where(_W.org_id == org_id).order_by(_W.slug)
+    return tuple(Workspace(row.id, row.org_id, row.slug, row.name, row.policy, row.created_us) for row in connection.execute(query))
+
+
+def _find(connection: Connection, slug: str, org_id: str) -> Workspace | None:
+    row = connection.execute(select(workspaces).where(_W.org_id == org_id, _W.slug == slug)).first()
+    return None if row is None else Workspace(row.id, row.org_id, row.slug, row.name, row.policy, row.created_us)
+
+
+def _insert(connection: Connection, workspace: Workspace) -> None:
+    _ensure_organization(connection, workspace.org_id, workspace.created_us)
+    values = {name: getattr(workspace, name) for name in ("id", "org_id", "slug", "name", "policy", "created_us")}
+    connection.execute(insert(workspaces).values(**values))
+
+
+def _ensure_organization(connection: Connection, org_id: str, now_us: int) -> bool:
+    if connection.execute(select(organizations.c.id).where(organizations.c.id == org_id)).first() is not None:
+        return False
+    connection.execute(insert(organizations).values(id=org_id, name=org_id, created_us=now_us))
+    return True
+
+
+def _mirror_budget(connection: Connection, known: Workspace, new: NewWorkspace, now_us: int) -> bool:
+    scope = Scope("workspace", known.id)
+    present = get_budget(connection, scope)
+    if new.budget is None:
+        return delete_budget(connection, scope) if present is not None else False
+    if present is not None and (present.limit_micros, present.period) == (new.budget.limit_micros, new.budget.period):
+        return False
+    set_budget(connection, scope, new.budget.limit_micros, new.budget.period, now_us)
+    return True

@@ -1,0 +1,135 @@
+"""What a dead process left behind: its open reservations are charged as unknown, its journal is given back to the database.
+
+Nothing is deleted and nothing is guessed away: a call that nobody lived to settle is charged what it could have cost at
+most, in state `unknown`, with an event that says so; an administrator may adjust it when the provider's bill is known.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, func, insert, select, update
+
+from pipeline.ids import ulid
+from pipeline.ledger.journal_copy import has_ended, is_alive, journal_epochs, mark_ended, missing_rows
+from pipeline.ledger.model import Charge
+from pipeline.ledger.operations import Close, charge_row, draft
+from pipeline.ledger.scribe import Epoch
+from pipeline.store.tables import epochs, events, reservations
+
+HEARTBEAT_S = 10.0
+STALE_US = 30_000_000  # three heartbeats
+ROWS = 200
+
+
+def beat(connection: Connection, epoch: Epoch, now_us: int) -> None:
+    """Say that this epoch lives."""
+    connection.execute(update(epochs).where(epochs.c.id == epoch.id).values(heartbeat_us=now_us))
+
+
+def is_dead(row: Any, own: Epoch, now_us: int, *, sole_writer: bool) -> bool:
+    """Whether an epoch's process is gone: it ended, it cannot be another (one writer per SQLite file), it is silent, or its pid is free.
+
+    A heartbeat that lies ahead (clocks differ) counts as alive.
+    """
+    if row.id == own.id:
+        return False
+    if row.ended_us or sole_writer or now_us - row.heartbeat_us > STALE_US:
+        return True
+    return bool(row.host == own.host and (row.pid == own.pid or not _pid_lives(row.pid)))
+
+
+def abandoned_calls(connection: Connection, own: Epoch, now_us: int, *, sole_writer: bool) -> tuple[Close, ...]:
+    """The settlements of at most 200 calls that dead epochs left open, oldest first. Only reads: settling them is idempotent."""
+    left = select(reservations.c.epoch_id).where(reservations.c.state == "open").distinct()
+    dead = [
+        row.id
+        for row in connection.execute(select(epochs).where(epochs.c.id.in_(left)))
+        if is_dead(row, own, now_us, sole_writer=sole_writer)
+    ]
+    if not dead:
+        return ()
+    query = select(reservations).where(reservations.c.state == "open", reservations.c.epoch_id.in_(dead))
+    return tuple(_unknown(row, now_us) for row in connection.execute(query.order_by(reservations.c.request_id).limit(ROWS)))
+
+
+def end_dead_epochs(connection: Connection, own: Epoch, now_us: int, *, sole_writer: bool) -> None:
+    """Mark the epochs as ended whose process is gone and whose calls are all settled."""
+    open_ones = set(connection.execute(select(reservations.c.epoch_id).where(reservations.c.state == "open").distinct()).scalars())
+    for row in connection.execute(select(epochs).where(epochs.c.ended_us == 0)).all():
+        if row.id not in open_ones and is_dead(row, own, now_us, sole_writer=sole_writer):
+            connection.execute(update(epochs).where(epochs.c.id == row.id).values(ended_us=now_us))
+
+
+def unfinished_journals(folder: Path, own: Epoch) -> tuple[str, ...]:
+    """The epochs whose journal on this machine has no end and no living writer. Reads files."""
+    return tuple(
+        epoch_id
+        for epoch_id in journal_epochs(folder)
+        if epoch_id != own.id and not has_ended(folder, epoch_id) and not is_alive(folder, epoch_id)
+    )
+
+
+def give_back(connection: Connection, folder: Path, epoch_id: str, now_us: int) -> int:
+    """Insert what the journal of a dead epoch has beyond the database (the process died between the two), and close that journal."""
+    chains: Sequence[str] = sorted({row[2] for row in missing_rows(folder, epoch_id, {})})
+    tails = {chain: _tail(connection, chain) for chain in chains}
+    rows = missing_rows(folder, epoch_id, tails)
+    if rows:
+        names = [*_EVENT_NAMES, "prev_hash", "hash"]
+        connection.execute(insert(events), [dict(zip(names, row, strict=True)) for row in rows])
+    mark_ended(folder, epoch_id, now_us)
+    return len(rows)
+
+
+_EVENT_NAMES = (
+    "actor", "at_us", "chain", "detail", "error", "id", "key_id", "kind", "model", "org_id", "outcome", "request_id", "seq", "status",
+    "target_id", "trace_id", "workspace_id",
+)  # fmt: skip
+
+
+def _tail(connection: Connection, chain: str) -> int:
+    return int(connection.execute(select(func.max(events.c.seq)).where(events.c.chain == chain)).scalar() or 0)
+
+
+def _unknown(row: Any, now_us: int) -> Close:
+    """Settle a call at the most it could cost."""
+    charge = Charge(
+        id=ulid(now_us),
+        request_id=row.request_id,
+        at_us=now_us,
+        org_id=row.org_id,
+        workspace_id=row.workspace_id,
+        key_id=row.key_id,
+        model=row.model,
+        target_id="",
+        provider="",
+        provider_model="",
+        state="unknown",
+        cost_micros=row.amount_micros,
+        price_digest="",
+    )
+    detail = orjson.dumps(
+        {"cost_micros": row.amount_micros, "epoch": row.epoch_id, "opened_us": row.created_us}, option=orjson.OPT_SORT_KEYS
+    )
+    event = draft(
+        id=ulid(now_us), at_us=now_us, kind="gateway:call:unknown", actor="system", outcome="unknown", detail=detail.decode(),
+        request_id=row.request_id, org_id=row.org_id, workspace_id=row.workspace_id, key_id=row.key_id, model=row.model,
+    )  # fmt: skip
+    return Close(row.request_id, (event,), (charge_row(charge),), row.amount_micros)
+
+
+def _pid_lives(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,120 @@
+"""The adapter to hyperscan: sets of expressions or literals looked for in one pass, offsets of ends only.
+
+A database may be read by many threads, a scratch by one: each thread allocates its own on first use. Everything else
+(who matched what) is decided by the callers in bounded windows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+Hits = list[tuple[int, int]]
+"""Pairs of (index of the expression, byte offset of the end of a match)."""
+
+
+def library_version() -> str:
+    """The version that a serialized database belongs to. Raises ImportError where there is no wheel."""
+    import hyperscan
+
+    return str(hyperscan.__version__)
+
+
+def _collect(index: int, start: int, end: int, flags: int, hits: Hits) -> None:
+    hits.append((index, end))
+
+
+def _stop(index: int, start: int, end: int, flags: int, hits: Hits) -> bool:
+    hits.append((index, end))
+    return True
+
+
+class HyperScan:
+    """A compiled database with a scratch for every thread."""
+
+    def __init__(self, database: Any) -> None:
+        import hyperscan
+
+        self._database = database
+        self._scan = database.scan
+        self._allocate = hyperscan.Scratch
+        self._terminated: type[Exception] = hyperscan.ScanTerminated
+        self._local = threading.local()
+
+    def hits(self, data: bytes) -> Hits:
+        """Every end of every match, in the order of the ends."""
+        hits: Hits = []
+        try:
+            scratch = self._local.scratch
+        except AttributeError:
+            scratch = self._local.scratch = self._allocate(self._database)
+        self._scan(data, _collect, 0, hits, scratch)
+        return hits
+
+    def hits_anything(self, data: bytes) -> bool:
+        """Whether anything matches at all; stops at the first match."""
+        hits: Hits = []
+        try:
+            scratch = self._local.scratch
+        except AttributeError:
+            scratch = self._local.scratch = self._allocate(self._database)
+        try:
+            self._scan(data, _stop, 0, hits, scratch)
+        except self._terminated:
+            return True
+        return bool(hits)
+
+    def dump(self) -> bytes:
+        """The database as bytes, for `load` in the same version on the same kind of processor."""
+        import hyperscan
+
+        return bytes(hyperscan.dumpb(self._database))
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a scan database is not pickled; use dump and load")
+
+
+def compile_set(expressions: Sequence[tuple[str, bool, bool]]) -> HyperScan:
+    """Compile expressions given as (expression, ignores case, reports only once). Raises ValueError when the library refuses one."""
+    import hyperscan as hs
+
+    flags = []
+    for expression, ignores_case, once in expressions:
+        flag = hs.HS_FLAG_MULTILINE
+        if ignores_case:
+            flag |= hs.HS_FLAG_CASELESS
+        if once:
+            flag |= hs.HS_FLAG_SINGLEMATCH
+        if not expression.isascii() or any(mark in expression for mark in ("[^", ".", r"\S", r"\D", r"\W", r"\p", r"\P", r"\x{")):
+            flag |= hs.HS_FLAG_UTF8
+        flags.append(flag)
+    database = hs.Database(mode=hs.HS_MODE_BLOCK)
+    count = len(expressions)
+    try:
+        database.compile(expressions=[e.encode() for e, _, _ in expressions], ids=list(range(count)), elements=count, flags=flags)
+    except hs.error as error:
+        raise ValueError("the scan library refuses an expression of the set") from error
+    return HyperScan(database)
+
+
+def compile_literals(literals: Sequence[bytes]) -> HyperScan:
+    """Compile literals, found byte for byte. None of them may be empty or contain a zero byte, which would end it early."""
+    import hyperscan as hs
+
+    if not all(literals) or any(b"\0" in literal for literal in literals):
+        raise ValueError("a literal is empty or contains a zero byte")
+    database = hs.Database(mode=hs.HS_MODE_BLOCK)
+    count = len(literals)
+    database.compile(expressions=list(literals), ids=list(range(count)), elements=count, flags=[0] * count, literal=True)
+    return HyperScan(database)
+
+
+def load(dumped: bytes) -> HyperScan:
+    """The database behind `HyperScan.dump`. Raises ValueError when this version or processor cannot use it."""
+    import hyperscan as hs
+
+    try:
+        return HyperScan(hs.loadb(dumped, hs.HS_MODE_BLOCK))
+    except hs.HyperscanError as error:
+        raise ValueError("the serialized scan database does not fit this library or processor") from error

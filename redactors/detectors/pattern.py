@@ -1,0 +1,340 @@
+"""Finds what rules describe: one set scan over the text, then each hit confirmed in a window bounded on both sides.
+
+What a rule finds is defined without the scan, so that every engine and every chunking of a stream gives the same: the
+match at a start is RE2's preferred match within `longest` bytes; from left to right the first start whose match passes
+the rule's checks is taken, and the search goes on behind it. The scan only tells where starts may be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from redactors.detectors.hyper import Hits, HyperScan, compile_set, library_version, load
+from redactors.detectors.linear import compile_linear
+from redactors.detectors.prefilter import KeywordScan
+from redactors.detectors.subject import Label, Span, Subject
+from redactors.detectors.syntax import EMPTY, Node, SyntaxRefused, beginnings, head, loosened, parse, render, shortened, width
+from redactors.rules.entropy import shannon
+from redactors.rules.model import Rule
+
+Engine = Literal["hyperscan", "fallback"]
+
+TAIL: Final = 512
+"""How far back, in code points, a stream looks for beginnings of ordinary rules."""
+
+_GROUPED: Final = 4096
+_BLOCK: Final = 512
+_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_.~-]{1,512}")
+_ARMOR_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_\\\r\n-]{1,512}")
+_RUN: Final = "[A-Za-z0-9+/_-]{20}"
+_FORMAT: Final = "lockgate-patterns-1"
+
+
+class Form:
+    """A rule ready for confirming: its expression (compiled on first use), how far its head reaches back, and its checks."""
+
+    __slots__ = ("_regex", "back", "group", "label", "longest", "rule")
+
+    def __init__(self, rule: Rule, back: int) -> None:
+        self.rule = rule
+        self.label = Label(rule.id, rule.kind, rule.detector)
+        self.group = rule.group
+        self.longest = rule.longest
+        self.back = back
+        self._regex: Any = None
+
+    @property
+    def regex(self) -> Any:
+        """The compiled expression. Compiling twice in two threads is harmless."""
+        if self._regex is None:
+            self._regex = compile_linear(self.rule.pattern, ignores_case=self.rule.case_insensitive)
+        return self._regex
+
+    def accepts(self, value: str) -> bool:
+        """Whether entropy and validator agree that this is the thing."""
+        rule = self.rule
+        if rule.min_entropy and shannon(value) < rule.min_entropy:
+            return False
+        return rule.validate is None or rule.validate(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is derived from the rules once and kept in the cache: heads for the scan, reaches, and the two expressions of beginnings."""
+
+    heads: tuple[str, ...]
+    backs: tuple[int, ...]
+    beginnings: str
+    far_beginnings: str
+    far: int
+
+
+class PatternSet:
+    """A set of rules, compiled. Safe for several threads at once."""
+
+    def __init__(self, rules: Sequence[Rule], outline: Outline, scan: HyperScan | KeywordScan) -> None:
+        self._forms = tuple(Form(rule, back) for rule, back in zip(rules, outline.backs, strict=True))
+        self._by_rule = {rule.id: form for rule, form in zip(rules, self._forms, strict=True)}
+        self._outline = outline
+        self._scan = scan
+        self._run = len(rules)
+        self._near = compile_linear(outline.beginnings or "[^\\s\\S]", longest=True)
+        self._far = compile_linear(outline.far_beginnings, longest=True) if outline.far_beginnings else None
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Every kind that these rules can report."""
+        return frozenset(form.label.kind for form in self._forms)
+
+    @property
+    def rule_ids(self) -> frozenset[str]:
+        """The ids of these rules."""
+        return frozenset(self._by_rule)
+
+    def dump(self) -> bytes:
+        """The compiled set for `compile_patterns(cache=…)`: no secret is in it. Empty for the fallback engine."""
+        if not isinstance(self._scan, HyperScan):
+            return b""
+        body = self._scan.dump()
+        outline = self._outline
+        front = {
+            "key": _key(tuple(form.rule for form in self._forms)),
+            "digest": hashlib.sha256(body).hexdigest(),
+            "heads": outline.heads,
+            "backs": outline.backs,
+            "near": outline.beginnings,
+            "far": outline.far_beginnings,
+            "reach": outline.far,
+        }
+        return json.dumps(front, separators=(",", ":")).encode() + b"\n" + body
+
+    def hits(self, data: bytes) -> Hits:
+        """The raw answer of the scan; the index behind the last rule says that an encoded run may be there."""
+        return self._scan.hits(data)
+
+    def has_run(self, hits: Hits) -> bool:
+        """Whether the scan saw twenty characters in a row that may be an encoding."""
+        return any(index == self._run for index, _ in hits)
+
+    def suspects(self, data: bytes) -> list[int]:
+        """Ends of heads, and of runs."""
+        return [end for _, end in self._scan.hits(data)]
+
+    def find(self, subject: Subject, begin: int = 0, hits: Hits | None = None) -> list[Span]:
+        """Everything that the rules find at or behind `begin`, rule by rule."""
+        found = self._scan.hits(subject.data) if hits is None else hits
+        if not found:
+            return []
+        ends: dict[int, list[int]] = {}
+        for index, end in found:
+            ends.setdefault(index, []).append(end)
+        ends.pop(self._run, None)
+        spans: list[Span] = []
+        start = subject.offset(begin)
+        for index in sorted(ends):
+            _confirm(self._forms[index], subject, ends[index], start, spans)
+        return spans
+
+    def resume(self, subject: Subject, begin: int, rules: Collection[str]) -> list[Span]:
+        """The continuations at `begin` of matches that were cut at their bound there."""
+        spans: list[Span] = []
+        at = subject.offset(begin)
+        for rule in rules:
+            form = self._by_rule.get(rule)
+            if form is not None:
+                _go_on(form.label, subject, at, _GOES_ON if form.longest < _GROUPED else _ARMOR_GOES_ON, spans)
+        return spans
+
+    def open_from(self, text: str) -> int:
+        """Where the earliest beginning of a match stands that reaches the end of the text."""
+        size = len(text)
+        held = _reach(self._near, text, TAIL)
+        if self._far is not None:
+            far = _reach(self._far, text, TAIL)
+            if far >= TAIL:
+                far = _reach(self._far, text, self._outline.far)
+            held = max(held, far)
+        return size - held
+
+
+def _reach(beginnings_backwards: Any, text: str, limit: int) -> int:
+    """How many code points at the end of the text are a beginning."""
+    tail = text[-limit:][::-1]
+    if tail.isascii():
+        match = beginnings_backwards.match(tail.encode())
+        return match.end() if match is not None else 0
+    data = tail.encode("utf-8", "replace")
+    match = beginnings_backwards.match(data)
+    return len(data[: match.end()].decode("utf-8", "replace")) if match is not None else 0
+
+
+def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: list[Span]) -> None:
+    """Look at every start that one of the ends may belong to, each once, from left to right."""
+    data, size = subject.data, len(subject.data)
+    longest, back, search, group = form.longest, form.back, form.regex.search, form.group
+    at, index, count = begin, 0, len(ends)
+    while index < count:
+        first = last = ends[index]
+        index += 1
+        while index < count and ends[index] - last <= longest and ends[index] - first <= _GROUPED:
+            last = ends[index]
+            index += 1
+        at = max(at, first - back)
+        limit = min(size, last + longest)
+        while at < last:
+            match = search(data, at, limit)
+            if match is None:
+                break
+            start, end = match.span()
+            if start >= last:
+                break
+            if end - start > longest:
+                match = form.regex.match(data, start, start + longest)
+                end = match.end() if match is not None else start
+            if match is None or end == start:
+                at = start + 1
+                continue
+            low, high = match.span(group)
+            if low < 0:
+                low, high = start, end
+            if high > low and form.accepts(data[low:high].decode("utf-8", "replace")):
+                at = end
+                cut = high == end and end - start >= longest
+                spans.append(_span(subject, low, high, start, end, form.label, more=cut))
+                if cut:
+                    at = _go_on(form.label, subject, end, _GOES_ON if longest < _GROUPED else _ARMOR_GOES_ON, spans)
+            else:
+                at = start + 1
+        at = max(at, last)
+
+
+def _go_on(label: Label, subject: Subject, at: int, run: re.Pattern[bytes], spans: list[Span]) -> int:
+    """Follow a match that was cut at its bound, block by block, to where its run of characters ends."""
+    while (match := run.match(subject.data, at)) is not None:
+        whole = match.end() - at == _BLOCK
+        spans.append(_span(subject, at, match.end(), at, match.end(), label, more=whole, continues=True))
+        at = match.end()
+        if not whole:
+            break
+    return at
+
+
+def _span(subject: Subject, low: int, high: int, start: int, end: int, label: Label, *, more: bool = False, continues: bool = False) -> Span:
+    if subject.plain:
+        return Span(low, high, start, end, label, more, continues)
+    point = subject.point
+    return Span(point(low), point(high), point(start), point(end), label, more, continues)
+
+
+def compile_patterns(rules: Sequence[Rule], *, cache: bytes | None = None, engine: Engine | None = None) -> PatternSet:
+    """Compile rules into a set. `cache` is what `dump` gave for the same rules, library and processor; anything else is ignored.
+
+    `engine` forces one; None takes hyperscan where it can be imported. Raises PatternRefused for a pattern that RE2 refuses.
+    """
+    chosen = engine or ("hyperscan" if _has_hyperscan() else "fallback")
+    if chosen == "fallback":
+        outline = replace(_outline(rules), backs=tuple(rule.longest for rule in rules))
+        return PatternSet(rules, outline, KeywordScan(rules, len(rules), _RUN))
+    cached = _from_cache(rules, cache) if cache else None
+    if cached is not None:
+        return cached
+    for rule in rules:
+        compile_linear(rule.pattern, ignores_case=rule.case_insensitive)
+    outline, scan = _compile_scan(rules, _outline(rules))
+    return PatternSet(rules, outline, scan)
+
+
+def _has_hyperscan() -> bool:
+    try:
+        library_version()
+    except ImportError:
+        return False
+    return True
+
+
+def _key(rules: Sequence[Rule]) -> str:
+    """What a cached set belongs to: the expressions and bounds of its rules, the library, this format."""
+    parts: list[Any] = [_FORMAT, library_version(), TAIL, _RUN]
+    parts += [[rule.id, rule.pattern, rule.case_insensitive, rule.longest] for rule in rules]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _from_cache(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
+    front, _, body = cache.partition(b"\n")
+    try:
+        fields: Mapping[str, Any] = json.loads(front)
+        if fields["key"] != _key(rules) or fields["digest"] != hashlib.sha256(body).hexdigest():
+            return None
+        outline = Outline(tuple(fields["heads"]), tuple(fields["backs"]), fields["near"], fields["far"], int(fields["reach"]))
+        return PatternSet(rules, outline, load(body))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _outline(rules: Sequence[Rule]) -> Outline:
+    heads, backs, near, far = [], [], [], []
+    reach = TAIL
+    for rule in rules:
+        tree = _tree(rule)
+        start = head(loosened(tree)) if tree is not None else EMPTY
+        heads.append(render(start))
+        backs.append(_back(start, rule))
+        opened = beginnings(tree) if tree is not None else f"[\\s\\S]{{1,{min(rule.longest, 1000)}}}"
+        if rule.case_insensitive:
+            opened = f"(?i:{opened})"
+        if rule.longest <= TAIL:
+            near.append(opened)
+        else:
+            far.append(opened)
+            reach = max(reach, rule.longest)
+    return Outline(tuple(heads), tuple(backs), "|".join(near), "|".join(far), reach)
+
+
+def _tree(rule: Rule) -> Node | None:
+    """The pattern as a tree; None for the constructs that RE2 has and the tree has not."""
+    try:
+        return parse(rule.pattern)
+    except SyntaxRefused:
+        return None
+
+
+def _back(start: Node, rule: Rule) -> int:
+    """How many bytes before its end a head may begin."""
+    most = width(start)[1] if start != EMPTY else None
+    return rule.longest if most is None else min(rule.longest, most * 4)
+
+
+def _compile_scan(rules: Sequence[Rule], outline: Outline) -> tuple[Outline, HyperScan]:
+    """Compile the heads; those that hyperscan refuses are shortened until it takes them."""
+    heads, backs = list(outline.heads), list(outline.backs)
+    if "" not in heads:
+        try:
+            return outline, compile_set(_expressions(rules, heads))
+        except ValueError:
+            pass
+    for index, rule in enumerate(rules):
+        heads[index], backs[index] = _accepted_head(rule, heads[index])
+    outline = Outline(tuple(heads), tuple(backs), outline.beginnings, outline.far_beginnings, outline.far)
+    return outline, compile_set(_expressions(rules, heads))
+
+
+def _expressions(rules: Sequence[Rule], heads: Sequence[str]) -> list[tuple[str, bool, bool]]:
+    return [(text, rule.case_insensitive, False) for text, rule in zip(heads, rules, strict=True)] + [(_RUN, False, True)]
+
+
+def _accepted_head(rule: Rule, text: str) -> tuple[str, int]:
+    """The longest head of a rule that hyperscan takes alone; any character when there is none (then every place is confirmed)."""
+    node = parse(text) if text else EMPTY
+    while node != EMPTY:
+        try:
+            compile_set([(render(node), rule.case_insensitive, False)])
+        except ValueError:
+            node = shortened(node)
+        else:
+            return render(node), _back(node, rule)
+    return r"[\s\S]", rule.longest

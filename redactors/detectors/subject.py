@@ -1,0 +1,107 @@
+"""What detectors work on and answer with inside the engine: a text with its bytes, and labelled stretches of it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from redactors.model import DetectorName
+
+_STEP = 1024
+_CONTINUATION = bytes(range(0x80, 0xC0))
+
+
+class Subject:
+    """One text as code points and as UTF-8, with the way back from byte offsets.
+
+    A lone surrogate is one `?` in the bytes, so that the bytes are always valid and every code point keeps its place.
+    """
+
+    __slots__ = ("_marks", "data", "plain", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.plain = text.isascii()
+        self.data = text.encode() if self.plain else text.encode("utf-8", "replace")
+        self._marks: list[int] | None = None
+
+    def point(self, offset: int) -> int:
+        """The code point that begins at a byte offset."""
+        if self.plain:
+            return offset
+        if self._marks is None:
+            self._marks = _marks(self.data)
+        block = offset // _STEP
+        return self._marks[block] + _begun(self.data[block * _STEP : offset])
+
+    def offset(self, point: int) -> int:
+        """The byte offset at which a code point begins."""
+        if self.plain:
+            return point
+        if self._marks is None:
+            self._marks = _marks(self.data)
+        block = bisect_right(self._marks, point) - 1
+        at, count = block * _STEP, self._marks[block]
+        while at < len(self.data) and (count < point or self.data[at] & 0xC0 == 0x80):
+            count += self.data[at] & 0xC0 != 0x80
+            at += 1
+        return at
+
+
+def _begun(part: bytes) -> int:
+    return len(part.translate(None, _CONTINUATION))
+
+
+def _marks(data: bytes) -> list[int]:
+    marks, total = [0], 0
+    for at in range(0, len(data), _STEP):
+        total += _begun(data[at : at + _STEP])
+        marks.append(total)
+    return marks
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a detector calls a thing: the rule's id, what the replacement says, the policy's name of the family."""
+
+    rule: str
+    kind: str
+    detector: DetectorName
+
+
+class Span(NamedTuple):
+    """A stretch found in a text, in code points, half open.
+
+    `start` and `end` are the sensitive part, `outer_start` and `outer_end` the whole match with its context. `more` says that
+    the match was cut at its rule's bound and goes on behind `end`; `continues` that this is such a continuation.
+    """
+
+    start: int
+    end: int
+    outer_start: int
+    outer_end: int
+    label: Label
+    more: bool = False
+    continues: bool = False
+
+
+class Scanner(Protocol):
+    """One detector as the engine drives it: over whole texts and over the growing end of a stream."""
+
+    def find(self, subject: Subject, begin: int) -> list[Span]:
+        """Everything found that begins at or behind the code point `begin`."""
+        ...
+
+    def resume(self, subject: Subject, begin: int, rules: Collection[str]) -> list[Span]:
+        """The continuation, at `begin`, of matches of these rules that were cut there."""
+        ...
+
+    def open_from(self, text: str) -> int:
+        """The earliest code point at which something may begin that more text could complete or lengthen; the length when none."""
+        ...
+
+    def suspects(self, data: bytes) -> list[int]:
+        """Byte offsets such that every finding has one of them behind its start and not behind its end; cheap, may be too many."""
+        ...

@@ -1,0 +1,298 @@
+"""Each device away in each way: the documented answer, and recovery without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import LedgerError
+from pipeline.ledger import writer as writer_module
+from pipeline.ledger.verify import verify_store
+from pipeline.store import tables
+from pipeline.store.engine import open_reader, sqlite_path
+from tests.pipeline.ledger.calls import budget, event, intent, made, rows, running, settlement, tamper
+from tests.servers.postgres import Postgres
+
+
+async def until(check: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+    """Wait for something that will come to be."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not await check():
+        assert loop.time() < end, "it did not come to be"
+        await asyncio.sleep(0.05)
+
+
+def works(ledger: Any) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        try:
+            await ledger.append(event("after:the:fault"))
+        except LedgerError:
+            return False
+        return True
+
+    return check
+
+
+async def test_a_locked_database_refuses_and_comes_back(sqlite_url: str) -> None:
+    async with running(sqlite_url) as ledger:
+        await budget(ledger)
+        start = intent()
+        await ledger.open(start)
+        other = sqlite3.connect(str(sqlite_path(sqlite_url)), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        results = await asyncio.gather(
+            ledger.append(event()), ledger.close(settlement(start.event.request_id)), ledger.change(event(), lambda _: 1), return_exceptions=True
+        )
+        assert [getattr(result, "code", "") for result in results] == ["audit_unavailable"] * 3
+        able, why = ledger.ready()
+        assert (able, why) == (False, "SQLite: SQLITE_BUSY")
+        other.execute("ROLLBACK")
+        other.close()
+        await until(works(ledger))
+        assert ledger.ready() == (True, "")
+        # The settlement whose caller was refused is still written: the call was made.
+        await until(lambda: _is(lambda: len(rows(sqlite_url, tables.charges)) == 1))
+    assert verify_store(open_reader(sqlite_url)).faults == ()
+
+
+async def _is(check: Callable[[], bool]) -> bool:
+    return check()
+
+
+async def test_a_database_that_was_moved_away_refuses(sqlite_url: str) -> None:
+    path = sqlite_path(sqlite_url)
+    assert path is not None
+    async with running(sqlite_url) as ledger:
+        await ledger.append(event())
+        path.rename(path.with_suffix(".away"))
+        with pytest.raises(LedgerError):
+            await ledger.append(event())
+        path.unlink()  # what the attempts to come back have created
+        path.with_suffix(".away").rename(path)
+        await until(works(ledger))
+    assert verify_store(open_reader(sqlite_url)).faults == ()
+
+
+async def test_a_full_disk_refuses_and_comes_back(sqlite_url: str, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with running(sqlite_url, journal_dir=tmp_path / "journal") as ledger:
+        await ledger.append(event())
+        path = sqlite_path(sqlite_url)
+        assert path is not None
+        wal = path.with_name(path.name + "-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (wal + 8_192, before[1]))
+        try:
+            for _ in range(50):
+                with pytest.raises(LedgerError):
+                    while True:
+                        await ledger.append(event(detail={"text": "x" * 4_000}))
+                if not ledger.ready()[0]:
+                    break
+            assert ledger.ready()[0] is False
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        await until(works(ledger))
+    assert verify_store(open_reader(sqlite_url), tmp_path / "journal").faults == ()
+    assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_a_database_that_is_away_at_the_start_is_waited_for(sqlite_url: str) -> None:
+    path = sqlite_path(sqlite_url)
+    assert path is not None
+    hidden = path.rename(path.with_suffix(".away"))
+    ledger = made(sqlite_url)
+    await ledger.start()
+    assert ledger.ready() == (False, "the schema is missing; run: lockgate db migrate")
+    with pytest.raises(LedgerError, match="cannot be written") as refusal:
+        await ledger.open(intent())
+    assert refusal.value.status == 503
+    path.unlink()
+    hidden.rename(path)
+    await until(works(ledger))
+    await ledger.stop()
+
+
+async def test_two_processes_do_not_write_one_file(sqlite_url: str) -> None:
+    async with running(sqlite_url) as ledger:
+        second = made(sqlite_url)
+        await second.start()
+        assert "another process" in second.ready()[1]
+        with pytest.raises(LedgerError):
+            await second.append(event())
+        await second.stop()
+        await ledger.append(event())
+
+
+def broken(journal: Path) -> None:
+    """Make every further write of the journal fail: what is open is closed to appending by the size limit of nothing."""
+    for path in journal.iterdir():
+        path.unlink()
+    journal.rmdir()
+    journal.write_text("not a folder")
+
+
+def mended(journal: Path) -> None:
+    journal.unlink()
+
+
+@pytest.mark.parametrize("require", ["all", "any"])
+async def test_a_journal_that_cannot_be_written(url: str, tmp_path: Path, require: Any) -> None:
+    journal = tmp_path / "journal"
+    journal.write_text("not a folder")
+    ledger = made(url, journal_dir=journal, require=require)
+    await ledger.start()
+    start = intent()
+    if require == "all":
+        with pytest.raises(LedgerError):
+            await ledger.open(start)
+        assert ledger.ready() == (False, "journal: errno 17")
+        assert rows(url, tables.events) == []
+    else:
+        await ledger.open(start)
+        await ledger.close(settlement(start.event.request_id))
+        assert ledger.ready() == (True, "")
+        assert ledger.condition().journal == "journal: errno 17"
+    journal.unlink()
+    await ledger.append(event("after:the:fault"))
+    assert ledger.condition().journal == ""
+    await ledger.stop()
+    report = verify_store(open_reader(url), journal)
+    assert report.faults == ()
+    assert any("journal was away" in remark for remark in report.remarks) is (require == "any")
+
+
+async def test_with_any_an_event_goes_to_the_journal_alone_and_to_the_database_later(sqlite_url: str, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    async with running(sqlite_url, journal_dir=journal, require="any") as ledger:
+        await ledger.append(event("before:the:fault"))
+        other = sqlite3.connect(str(sqlite_path(sqlite_url)), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        receipt = await ledger.append(event("during:the:fault"))
+        assert receipt.chain != ledger._epoch.id
+        with pytest.raises(LedgerError):
+            await ledger.open(intent())  # budgets stand in the database
+        assert (await ledger.append(event("during:the:fault"))).seq == 2
+        other.execute("ROLLBACK")
+        other.close()
+        await until(lambda: _is(lambda: ledger.ready()[0]))
+        await ledger.append(event("after:the:fault"))
+    kinds = [row["kind"] for row in rows(sqlite_url, tables.events)]
+    assert sorted(kinds) == ["after:the:fault", "before:the:fault", "during:the:fault", "during:the:fault"]
+    assert verify_store(open_reader(sqlite_url), journal).faults == ()
+
+
+async def test_the_queue_is_bounded_and_settlements_pass(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(sqlite_url) as ledger:
+        start = intent()
+        await ledger.open(start)
+        ledger._writer._max_pending = 10
+        waiting = [asyncio.ensure_future(ledger.append(event())) for _ in range(20)]
+        settling = asyncio.ensure_future(ledger.close(settlement(start.event.request_id)))
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        await settling
+    refused = [result for result in results if isinstance(result, LedgerError)]
+    assert [error.code for error in refused] == ["overloaded"] * 10
+    assert refused[0].headers["Retry-After"] == "1"
+
+
+@pytest.mark.postgres
+async def test_cut_connections_are_made_anew(postgres: Postgres, postgres_url: str, tmp_path: Path) -> None:
+    async with running(postgres_url, journal_dir=tmp_path / "journal") as ledger:
+        await budget(ledger, limit=10**9)
+
+        async def call() -> int:
+            good = 0
+            for _ in range(15):
+                start = intent()
+                try:
+                    await ledger.open(start)
+                except LedgerError:
+                    continue
+                try:
+                    await ledger.close(settlement(start.event.request_id))
+                except LedgerError:
+                    continue
+                good += 1
+            return good
+
+        calls = [asyncio.create_task(call()) for _ in range(10)]
+        for _ in range(5):
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(postgres.end_connections)
+        assert sum(await asyncio.gather(*calls)) > 0
+        await until(works(ledger))
+        await until(lambda: _is(lambda: {row["state"] for row in rows(postgres_url, tables.reservations)} == {"closed"}))
+    (standing,) = rows(postgres_url, tables.budgets)
+    assert standing["reserved_micros"] == 0
+    assert standing["spent_micros"] == sum(row["cost_micros"] for row in rows(postgres_url, tables.charges))
+    assert verify_store(open_reader(postgres_url), tmp_path / "journal").faults == ()
+
+
+@pytest.mark.postgres
+async def test_a_database_that_hangs_fails_in_time_and_never_blocks_the_loop(postgres: Postgres, postgres_url: str, tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with running(postgres_url, journal_dir=tmp_path / "journal") as ledger:
+        await budget(ledger)
+        start = intent()
+        await ledger.open(start)
+        with postgres.frozen():
+            began = loop.time()
+            attempts = [ledger.append(event()), ledger.open(intent()), ledger.close(settlement(start.event.request_id))]
+            results = await asyncio.gather(*attempts, return_exceptions=True)
+            assert loop.time() - began < writer_module.DEADLINE_S + 2
+            assert all(isinstance(result, LedgerError) for result in results)
+            ticks = 0
+            while loop.time() - began < 3.5:
+                await asyncio.sleep(0.01)
+                ticks += 1
+            assert ticks > 20
+            assert ledger.ready()[0] is False
+            with pytest.raises(LedgerError):
+                await ledger.open(intent())
+        await until(works(ledger))
+        await until(lambda: _is(lambda: {row["state"] for row in rows(postgres_url, tables.reservations)} == {"closed"}))
+    (standing,) = rows(postgres_url, tables.budgets)
+    assert (standing["spent_micros"], standing["reserved_micros"]) == (60, 0)
+    assert verify_store(open_reader(postgres_url), tmp_path / "journal").faults == ()
+
+
+@pytest.mark.postgres
+async def test_a_row_lock_of_somebody_else_ends_in_a_refusal(postgres_url: str) -> None:
+    from sqlalchemy import create_engine, text
+
+    async with running(postgres_url) as ledger:
+        await budget(ledger)
+        engine = create_engine(postgres_url)
+        with engine.connect() as other:
+            other.execute(text("SELECT * FROM budgets FOR UPDATE"))
+            with pytest.raises(LedgerError):
+                await ledger.open(intent())
+            other.rollback()
+        engine.dispose()
+        await until(works(ledger))
+        await ledger.open(intent())
+    assert [row["reserved_micros"] for row in rows(postgres_url, tables.budgets)] == [100]
+
+
+@pytest.mark.postgres
+async def test_two_writers_share_a_budget_without_overshooting(postgres_url: str) -> None:
+    async with running(postgres_url) as first, running(postgres_url, host="elsewhere") as second:
+        await budget(first, limit=1_000)
+        results = await asyncio.gather(
+            *(ledger.open(intent(amount=90)) for _ in range(25) for ledger in (first, second)), return_exceptions=True
+        )
+    assert sum(not isinstance(result, BaseException) for result in results) == 11
+    assert [row["reserved_micros"] for row in rows(postgres_url, tables.budgets)] == [990]
+
+
+def test_nothing_here_depends_on_the_machine() -> None:
+    assert os.getpid() > 0
+    assert tamper is not None

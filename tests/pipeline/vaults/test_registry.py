@@ -1,0 +1,137 @@
+"""Opening adapters by manager type, and what auth_config may hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.vaults.auth import CREDENTIALS, SENSITIVE, SHAPES, check_auth, inner_references
+from pipeline.vaults.model import SecretRef
+from pipeline.vaults.registry import VaultContext, open_vault
+from tests.pipeline.vaults.rig import Clock, fresh_value
+
+
+def test_an_unknown_manager_type_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="azure_kv") as refused:
+        open_vault("azure_kv", {}, VaultContext(Clock()))
+    assert "hashicorp_vault" in refused.value.hint
+
+
+def plug_in(folder: Path, name: str, code: str) -> None:
+    """Install a distribution with one entry point, the way an installer leaves it."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[lockgate.vaults]\n{name} = {name}_module:open_it\n")
+    (folder / f"{name}_module.py").write_text(code)
+
+
+def test_a_plug_in_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "from pipeline.vaults.model import Fetched\n"
+        "class It:\n"
+        "    def fetch(self, ref):\n"
+        "        return Fetched('from-the-plug-in')\n"
+        "def open_it(auth_config, context):\n"
+        "    return It()\n"
+    )
+    plug_in(tmp_path, "acme", code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ref = SecretRef(slug="r", manager_type="acme", secret_path="p")
+    assert open_vault("acme", {"anything": "goes"}, VaultContext(Clock())).fetch(ref).value == "from-the-plug-in"
+
+
+def test_a_plug_in_that_does_not_load_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plug_in(tmp_path, "broken", "raise RuntimeError('on import')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError) as refused:
+        open_vault("broken", {}, VaultContext(Clock()))
+    assert refused.value.__context__ is None
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "accessKey": {"aws_auth_type": "accessKey", "aws_access_key_id": "AKIA", "aws_secret_access_key": "env:S", "aws_region": "r"},
+    "assumedRole": {"aws_auth_type": "assumedRole", "aws_role_arn": "arn:aws:iam::1:role/r", "aws_region": "r", "aws_external_id": None},
+    "serviceRole": {"aws_auth_type": "serviceRole"},
+    "token": {
+        "vault_auth_type": "token",
+        "vault_addr": "https://v",
+        "vault_token": {"secret_key_ref": {"file": "/t"}},
+        "vault_namespace": "n",
+    },
+    "approle": {"vault_auth_type": "approle", "vault_addr": "https://v", "vault_role_id": "r", "vault_secret_id": "keychain:s"},
+}
+
+
+def manager_of(mode: str) -> str:
+    return next(name for name, shape in SHAPES.items() if mode in shape.modes)
+
+
+@pytest.mark.parametrize("mode", GOOD)
+def test_portkeys_fields_are_accepted_as_they_are(mode: str) -> None:
+    check_auth(manager_of(mode), GOOD[mode])
+
+
+@pytest.mark.parametrize(
+    ("mode", "field"),
+    [(mode, field) for mode, auth in GOOD.items() for field in auth if field in SHAPES[manager_of(mode)].modes[mode].required],
+)
+def test_a_missing_required_field_is_named(mode: str, field: str) -> None:
+    auth = {name: value for name, value in GOOD[mode].items() if name != field}
+    with pytest.raises(ConfigError, match=field):
+        check_auth(manager_of(mode), auth)
+
+
+@pytest.mark.parametrize("mode", GOOD)
+def test_an_unknown_field_is_refused_without_quoting_it(mode: str) -> None:
+    value = fresh_value()
+    with pytest.raises(ConfigError) as refused:
+        check_auth(manager_of(mode), GOOD[mode] | {value: value})
+    assert value not in f"{refused.value} {refused.value.hint}"
+
+
+@pytest.mark.parametrize("field", sorted(CREDENTIALS))
+def test_a_literal_credential_is_refused_without_quoting_it(field: str) -> None:
+    value = fresh_value()
+    mode = next(mode for mode, auth in GOOD.items() if field in auth or field == "aws_session_token")
+    with pytest.raises(ConfigError, match=field) as refused:
+        check_auth(manager_of(mode), GOOD[mode] | {field: value})
+    assert value not in f"{refused.value} {refused.value.hint}"
+
+
+def test_every_credential_is_masked_when_shown() -> None:
+    assert CREDENTIALS <= SENSITIVE
+
+
+@pytest.mark.parametrize("mode", ["accessKey", "token", "approle"])
+def test_inner_references_are_found_in_any_form(mode: str) -> None:
+    assert [ref.manager_type for ref in inner_references(GOOD[mode]).values()] == [
+        {"accessKey": "env", "token": "file", "approle": "keychain"}[mode]
+    ]
+
+
+def test_an_inner_form_that_names_a_slug_waits_until_the_references_are_known() -> None:
+    auth = GOOD["token"] | {"vault_token": "ref:vault-token"}
+    assert inner_references(auth) == {}
+    declared = SecretRef(slug="vault-token", manager_type="file", secret_path="/t")
+    assert inner_references(auth, {"vault-token": declared}) == {"vault_token": declared}
+    with pytest.raises(ConfigError):
+        inner_references(auth, {})
+
+
+def test_importing_every_adapter_loads_no_sdk_and_reads_no_environment() -> None:
+    modules = sorted(path.stem for path in Path("pipeline/vaults").glob("*.py") if path.stem not in ("__init__", "local_sql"))
+    code = (
+        "import os, sys\n"
+        "os.environ = None\n"
+        f"for name in {modules!r}: __import__('pipeline.vaults.' + name)\n"
+        "heavy = {'hvac', 'boto3', 'botocore', 'requests', 'keyring', 'cryptography', 'sqlalchemy', 'socket'}\n"
+        "print(sorted(heavy & (set(sys.modules) - {'socket'})))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
