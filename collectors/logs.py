@@ -160,8 +160,8 @@ class Installed:
         return _strip(self.handler)
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Log, redacted, what tasks of this loop raise and nobody awaits."""
-        loop.set_exception_handler(_task_failed)
+        """As the function `watch`."""
+        watch(loop)
 
     def undo(self) -> None:
         """Put everything back."""
@@ -196,6 +196,11 @@ def install(redactor: TreeRedactor, level: int | str = logging.INFO, stream: Tex
         logging.captureWarnings(False)
 
     return Installed(handler, undo)
+
+
+def watch(loop: asyncio.AbstractEventLoop) -> None:
+    """Log, redacted, what tasks of this loop raise and nobody awaits."""
+    loop.set_exception_handler(_task_failed)
 
 
 def use_structlog() -> None:

@@ -34,7 +34,8 @@ HEADERS: Final = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    # Not `no-referrer`: with that browsers send `Origin: null` even for our own sign-in form.
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), clipboard-read=()"),
 )
@@ -128,7 +129,8 @@ def same_origin(scope: Scope) -> bool:
     origin = _header(scope, b"origin").decode("ascii", "replace")
     if not origin:
         return _header(scope, b"sec-fetch-site") in {b"", b"same-origin", b"none"}
-    return urlsplit(origin).netloc.lower() == _header(scope, b"host").decode("ascii", "replace").lower()
+    # Letter for letter, as Streamlit compares: a difference would send it to look up this machine's addresses.
+    return urlsplit(origin).netloc == _header(scope, b"host").decode("ascii", "replace")
 
 
 def local_path(text: str) -> str:

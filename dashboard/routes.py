@@ -21,6 +21,7 @@ from pipeline.store.reads import SPEND_GROUPS, filter_params, parse_filter
 _NO_STORE: Final = {"cache-control": "no-store"}
 _MAX_FORM: Final = 8 * 1024
 _AWAY: Final = "The gateway does not answer. Start it with `lockgate up` and try again."
+_SLOWER: Final = "Too many failed attempts. Wait a minute and try again."
 EVENTS_CSV: Final = "/export/events.csv"
 SPEND_CSV: Final = "/export/spend.csv"
 
@@ -76,8 +77,9 @@ async def _sign_in(sessions: Sessions, request: Request) -> Response:
 async def _enter(sessions: Sessions, request: Request, credentials: dict[str, str], next_path: str, refusal: str) -> Response:
     try:
         entered = await asyncio.to_thread(sessions.gateway.sign_in, credentials)
-    except GatewayError:
-        return HTMLResponse(sign_in_page(_AWAY, next_path), 503, headers=_NO_STORE)
+    except GatewayError as error:
+        text, status = (_SLOWER, 429) if error.status == 429 else (_AWAY, 503)
+        return HTMLResponse(sign_in_page(text, next_path), status, headers=_NO_STORE)
     if entered is None:
         return HTMLResponse(sign_in_page(refusal, next_path), 401, headers=_NO_STORE)
     response = RedirectResponse(next_path, 303, headers=_NO_STORE)

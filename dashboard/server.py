@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dashboard.gate import LOOPBACK
 from dashboard.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,10 +49,14 @@ def serve(
 ) -> int:
     """Serve until SIGINT or SIGTERM (or until the process `parent` is gone); port 0 takes a free one.
 
-    Prints `dashboard: http://host:port` on stdout once it listens. Returns the exit code: 0, or 1 when the port is taken.
+    Prints `dashboard: http://host:port` on stdout once it listens. Returns the exit code: 0,
+    1 when the port is taken, 2 when the address is open to others and no proxy is named.
     """
     import uvicorn
 
+    if host not in LOOPBACK and not hosts:
+        print(f"dashboard: {host} is not loopback; serve it behind a TLS proxy and name that with --allow-host", file=sys.stderr)  # noqa: T201
+        return 2
     try:
         listener = socket.create_server((host, port))
     except OSError as error:

@@ -62,9 +62,12 @@ class Gateway:
     timeout_s: float = 5.0
 
     def sign_in(self, credentials: Mapping[str, str]) -> tuple[str, Viewer] | None:
-        """Exchange a name and password, or a one-time token, for a session token; None when they are refused."""
+        """Exchange a name and password, or a one-time token, for a session token; None when they are refused.
+
+        Raises GatewayError, with status 429 after too many failures.
+        """
         status, answer = self._ask("POST", "/v1/dashboard/sessions", body=dict(credentials))
-        if status in {400, 401, 403, 404, 429}:
+        if status in {400, 401, 403, 404}:
             return None
         if status not in {200, 201} or not isinstance(answer.get("session"), str):
             raise GatewayError(status)

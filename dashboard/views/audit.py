@@ -61,10 +61,10 @@ def _filters(page: Page) -> None:
     asked = page.filter
     with filter_bar(page, choices.workspaces):
         picker("kind", "Event", ["", *_FAMILIES, *choices.kinds], asked.kind, {"": "All events", **_FAMILIES}, width=190)
-        picker("outcome", "Outcome", ["", *choices.outcomes], asked.outcome, {"": "Any outcome"}, width=130)
+        picker("outcome", "Outcome", ["", *choices.outcomes], asked.outcome, {"": "Any outcome"}, width=150)
         picker("key", "Virtual key", ["", *choices.keys], asked.key, {"": "All keys", **choices.keys}, width=190)
         picker("model", "Model", ["", *choices.models], asked.model, {"": "All models"}, width=170)
-        text_filter("actor", "Actor", asked.actor, placeholder="key id, user or system", width=150)
+        text_filter("actor", "Actor", asked.actor, placeholder="key, user, system", width=150)
         text_filter("request_id", "Request id", asked.request_id, placeholder="x-request-id", width=240)
 
 

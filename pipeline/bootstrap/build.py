@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from collectors.deadline import Deadline
 from collectors.gate import ExportGate
 from collectors.metrics import Closed, Metrics
 from collectors.model import Account
@@ -44,6 +45,7 @@ from pipeline.keys.service import Office, ensure_admin_key
 from pipeline.keys.sessions import Sessions
 from pipeline.keys.store import mark_used
 from pipeline.keys.workspaces import mirror_workspaces
+from pipeline.ledger.budgets import Period
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.routing.demo import DemoProvider
 from pipeline.routing.direct import DirectProvider
@@ -64,6 +66,7 @@ from pipeline.version import VERSION
 
 WORKER_THREADS = 4
 USED_EVERY_S = 5.0
+REDACTION_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,13 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             local_rows=SqlRows(reader),
             local_keys=local_keys,
         )
-        swapped = Swapped(document, references, _router(document, references, clock, random_source), _pricer(document), compile_policies(document, redaction))
+        swapped = Swapped(
+            document,
+            references,
+            _router(document, references, clock, random_source),
+            _pricer(document),
+            compile_policies(document, redaction),
+        )
         resolver = Resolver(
             lambda manager_type, auth_config: open_vault(manager_type, auth_config, context),
             clock=clock,
@@ -168,15 +177,25 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         await ensure_admin_key(office, home.admin_key())
         await changed()
         outbox_store = SqlOutbox(ledger.run, clock, postgres=sqlite_path(plan.database_url) is None)
-        outbox = Outbox(outbox_store, _destinations(document, swapped, resolver), is_dirty=redaction.is_dirty, watched=metrics, now_us=clock.now_us)
-        providers = Providers(direct=DirectProvider(read_catalog()), litellm=LitellmProvider(), demo=DemoProvider(clock), catalog=read_catalog())
-        gate = ExportGate(redaction.recorder(), hash_key=_derived(peppers.digest("telemetry")[1], "telemetry"), remarked=metrics, generation=redaction.generation)
+        outbox = Outbox(
+            outbox_store, _destinations(document, swapped, resolver), is_dirty=redaction.is_dirty, watched=metrics, now_us=clock.now_us
+        )
+        providers = Providers(
+            direct=DirectProvider(read_catalog()), litellm=LitellmProvider(), demo=DemoProvider(clock), catalog=read_catalog()
+        )
+        gate = ExportGate(
+            Deadline(redaction.recorder(), seconds=REDACTION_S),
+            hash_key=_derived(peppers.digest("telemetry")[1], "telemetry"),
+            remarked=metrics,
+            generation=redaction.generation,
+        )
         tracing = Tracing(
             gate,
             destinations=[destination.id for destination in document.telemetry.destinations],
             resource={"service.name": document.telemetry.service_name, "service.version": VERSION},
             profile=document.telemetry.semconv,
             version=VERSION,
+            measured=metrics.model_call,
         )
         pool = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="lockgate-work")
         reads = open_reads(plan.database_url)
@@ -221,6 +240,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             asyncio.create_task(audit.run(), name="lockgate-secret-audit"),
             asyncio.create_task(_mark_used(ledger, authenticator), name="lockgate-used"),
             asyncio.create_task(_watch_lag(metrics), name="lockgate-lag"),
+            asyncio.create_task(asyncio.to_thread(redaction.warm_up), name="lockgate-warm-up"),
         ]
     except BaseException:
         await ledger.stop()
@@ -284,7 +304,7 @@ def _workspaces(document: Document) -> list[Any]:
             slug,
             section.name,
             section.policy,
-            Limit(section.budget.limit_micros, section.budget.sql_period) if section.budget else None,
+            Limit(section.budget.limit_micros, cast(Period, section.budget.sql_period)) if section.budget else None,
         )
         for slug, section in document.workspaces.items()
     ]
@@ -296,7 +316,14 @@ def _workspace_models(document: Document) -> dict[str, tuple[str, ...]]:
 
 def _file_roots(plan: Plan) -> tuple[Path, ...]:
     """Folders from which `file:` references may read: the document's, the data folder, and where platforms mount secrets."""
-    return (folder_of(plan.config), plan.home.path, Path("/run/secrets"), Path("/var/run/secrets"), Path("/etc/lockgate"), Path("/mnt/secrets"))
+    return (
+        folder_of(plan.config),
+        plan.home.path,
+        Path("/run/secrets"),
+        Path("/var/run/secrets"),
+        Path("/etc/lockgate"),
+        Path("/mnt/secrets"),
+    )
 
 
 def _destinations(document: Document, swapped: Swapped, resolver: Resolver) -> list[Destination]:

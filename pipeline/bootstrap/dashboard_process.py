@@ -13,7 +13,9 @@ STOP_S = 5.0
 _PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "NO_COLOR", "PYTHONPATH", "VIRTUAL_ENV")
 
 
-async def start_dashboard(host: str, port: int, *, database_url: str, gateway_url: str, home: Path, environment: Mapping[str, str]) -> Process:
+async def start_dashboard(
+    host: str, port: int, *, database_url: str, gateway_url: str, home: Path, environment: Mapping[str, str]
+) -> Process:
     """Start it. The database URL goes through its environment, never its arguments; provider keys do not go at all."""
     passed = {name: environment[name] for name in _PASSED if name in environment}
     return await asyncio.create_subprocess_exec(

@@ -11,7 +11,9 @@ from pipeline.vaults.model import Asker, Secret, SecretRef
 from pipeline.vaults.resolver import Resolver
 
 
-def key_opener(resolver: Resolver, by_target: Callable[[], Mapping[str, SecretRef]], forget: Callable[[str], None]) -> Callable[[Asker], OpenKey]:
+def key_opener(
+    resolver: Resolver, by_target: Callable[[], Mapping[str, SecretRef]], forget: Callable[[str], None]
+) -> Callable[[Asker], OpenKey]:
     """Make what opens a target's key for an asker. `forget` drops provider clients that hold a refused key."""
 
     def for_asker(asker: Asker) -> OpenKey:

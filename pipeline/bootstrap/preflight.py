@@ -19,7 +19,10 @@ async def refuse_if_missing(refs: Sequence[SecretRef], resolver: Resolver, clock
     statuses = await check(refs, resolver, clock)
     for status in statuses:
         if not status.resolvable and not status.required:
-            log.warning("an optional reference does not resolve; its targets are skipped until it does", extra={"reference": status.slug, "reason": status.reason})
+            log.warning(
+                "an optional reference does not resolve; its targets are skipped until it does",
+                extra={"reference": status.slug, "reason": status.reason},
+            )
     lost = missing(statuses)
     if lost:
         raise SecretError(

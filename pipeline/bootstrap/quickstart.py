@@ -28,7 +28,9 @@ def quickstart_path() -> Path:
     for path in (here.parents[2] / "examples" / NAME, here.parent / NAME):
         if path.is_file():
             return path
-    raise ConfigError("The quick-start document is missing from this installation.", hint="Install Lockgate again, or use `lockgate serve`.")
+    raise ConfigError(
+        "The quick-start document is missing from this installation.", hint="Install Lockgate again, or use `lockgate serve`."
+    )
 
 
 def quickstart(environment: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
@@ -59,9 +61,17 @@ def quickstart(environment: Mapping[str, str]) -> tuple[Document, tuple[str, ...
 
 
 def _add_vault(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
-    auth: dict[str, Any] = {"vault_auth_type": "token", "vault_addr": environment["VAULT_ADDR"], "vault_token": {"secret_key_ref": {"env": "VAULT_TOKEN"}}}
+    auth: dict[str, Any] = {
+        "vault_auth_type": "token",
+        "vault_addr": environment["VAULT_ADDR"],
+        "vault_token": {"secret_key_ref": {"env": "VAULT_TOKEN"}},
+    }
     if environment.get("VAULT_NAMESPACE"):
         auth["vault_namespace"] = environment["VAULT_NAMESPACE"]
     tree.setdefault("vaults", {})["vault"] = {"manager_type": "hashicorp_vault", "auth_config": auth}
     for _, provider, _ in _PROVIDERS:
-        tree.setdefault("references", {})[f"vault-{provider}"] = {"vault": "vault", "secret_path": f"llm/{provider}", "secret_key": "api_key"}
+        tree.setdefault("references", {})[f"vault-{provider}"] = {
+            "vault": "vault",
+            "secret_path": f"llm/{provider}",
+            "secret_key": "api_key",
+        }

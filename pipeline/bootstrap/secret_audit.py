@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from redactors.engine import Redactor
 from sqlalchemy import Connection, select
 
 from collectors.metrics import Metrics
@@ -23,7 +24,6 @@ from pipeline.ledger.ledger import DurableLedger
 from pipeline.ledger.model import Event
 from pipeline.store.tables import secret_status
 from pipeline.vaults.model import SecretRead
-from redactors.engine import Redactor
 
 log = logging.getLogger("lockgate.secrets")
 
@@ -52,7 +52,9 @@ class Standing:
 class SecretAudit:
     """Takes note of reads. `note` is called on the event loop for every use; `run` writes until it is cancelled."""
 
-    def __init__(self, ledger: DurableLedger, recorder: Redactor, metrics: Metrics, clock: Clock, new_id: Callable[[], str], references: References) -> None:
+    def __init__(
+        self, ledger: DurableLedger, recorder: Redactor, metrics: Metrics, clock: Clock, new_id: Callable[[], str], references: References
+    ) -> None:
         self._ledger = ledger
         self._recorder = recorder
         self._metrics = metrics
@@ -115,7 +117,13 @@ class SecretAudit:
             self._dirty |= slugs
 
     def _event(self, read: SecretRead) -> Event:
-        kind = "vault:secret:read" if read.outcome in _GOOD else "vault:secret:deny" if read.outcome in ("denied", "out_of_scope") else "vault:secret:fail"
+        kind = (
+            "vault:secret:read"
+            if read.outcome in _GOOD
+            else "vault:secret:deny"
+            if read.outcome in ("denied", "out_of_scope")
+            else "vault:secret:fail"
+        )
         detail = {
             "reference": read.reference,
             "manager_type": read.manager_type,

@@ -23,13 +23,13 @@ def serve(process: Process) -> int:
         raise ConfigError(f"A gateway already runs in this data folder, at {other.url}.", hint="Stop it, or set another LOCKGATE_HOME.")
     plan, redaction = prepare(process, document, config)
     for warning in warnings:
-        print(warning, file=sys.stderr)
+        sys.stderr.write(f"{warning}\n")
     return uvloop.run(run(process, plan, redaction, _beside))
 
 
 async def _beside(served: Served) -> Callable[[], Awaitable[None]]:
     announce_run(served)
-    print(f"Lockgate serves at {served.url}", file=sys.stderr)
+    sys.stderr.write(f"Lockgate serves at {served.url}\n")
 
     async def nothing() -> None:
         return None

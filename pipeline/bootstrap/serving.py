@@ -69,11 +69,10 @@ def named_variables(document: Document) -> tuple[str, ...]:
 
 async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside) -> int:
     """Build, listen, run until stopped. Returns the exit code."""
-    from collectors.logs import Installed
+    from collectors.logs import watch
 
-    _ = Installed
     loop = asyncio.get_running_loop()
-    _quiet_disconnects(loop)
+    watch(loop)
     server = plan.document.server
     listening = bind(process.host, DEFAULT_PORT if process.port is None else process.port, asked_for=process.port is not None)
     try:
@@ -135,12 +134,6 @@ async def _reload(running: Running) -> None:
         log.error("the document was not reloaded; the former one stays in force", extra={"code": error.code, "reason": error.message})
         refused = event(house.desk.office, actor, "config:document:reload", {"code": error.code, "by": "SIGHUP"}, outcome="failed")
         await house.ledger.append(refused)
-
-
-def _quiet_disconnects(loop: asyncio.AbstractEventLoop) -> None:
-    from collectors.logs import _task_failed
-
-    loop.set_exception_handler(_task_failed)
 
 
 def _pid() -> int:

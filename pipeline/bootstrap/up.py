@@ -40,7 +40,10 @@ def up(process: Process, *, home: Path | None = None, open_browser: bool = False
         process = process.model_copy(update={"home": home})
     other = live_run(process.layout)
     if other is not None:
-        _say(stream, f"Lockgate already runs in this data folder.\n\n  base URL    {other.url}/v1\n  dashboard   {other.dashboard_url or '(none)'}\n  process     {other.pid}")
+        _say(
+            stream,
+            f"Lockgate already runs in this data folder.\n\n  base URL    {other.url}/v1\n  dashboard   {other.dashboard_url or '(none)'}\n  process     {other.pid}",
+        )
         return 0
     document, found = quickstart(env_snapshot())
     plan, redaction = prepare(process, document, quickstart_path())
@@ -57,16 +60,27 @@ def demo(process: Process, *, out: TextIO | None = None) -> int:
         return up(process, home=Path(folder), out=out)
 
 
-async def _beside(served: Served, process: Process, found: tuple[str, ...], stream: TextIO, open_browser: bool) -> Callable[[], Awaitable[None]]:
+async def _beside(
+    served: Served, process: Process, found: tuple[str, ...], stream: TextIO, open_browser: bool
+) -> Callable[[], Awaitable[None]]:
     office = served.running.office
     key = await _fresh_key(served)
     link = await people.make_link(office, Actor("system"), "operator", "admin")
-    listener = bind("127.0.0.1", DASHBOARD_PORT if process.dashboard_port is None else process.dashboard_port, asked_for=process.dashboard_port is not None)
+    listener = bind(
+        "127.0.0.1",
+        DASHBOARD_PORT if process.dashboard_port is None else process.dashboard_port,
+        asked_for=process.dashboard_port is not None,
+    )
     dashboard_url = address_of(listener, tls=False)
     port = listener.getsockname()[1]
     listener.close()
     dashboard = await start_dashboard(
-        "127.0.0.1", port, database_url=served.plan.database_url, gateway_url=served.url, home=served.home.path, environment=served.plan.environment
+        "127.0.0.1",
+        port,
+        database_url=served.plan.database_url,
+        gateway_url=served.url,
+        home=served.home.path,
+        environment=served.plan.environment,
     )
     announce_run(served, dashboard_url)
     reachable = await _reachable(port)
@@ -126,8 +140,8 @@ def _greet(stream: TextIO, served: Served, key: str, dashboard: str, found: tupl
 
   base URL    {served.url}/v1
   key         {key}   (new at every start, {BUDGET_USD} USD a day)
-  models      {', '.join(served.plan.document.models)}{configured}
-  dashboard   {dashboard or 'did not start; see ' + str(served.home.path / 'dashboard.log')}
+  models      {", ".join(served.plan.document.models)}{configured}
+  dashboard   {dashboard or "did not start; see " + str(served.home.path / "dashboard.log")}
 
 Try it:
 

@@ -152,7 +152,8 @@ def _parsed(raw: bytes) -> Any:
 
 def _unreachable(url: str, error: Exception) -> GatewayError:
     return GatewayError(
-        f"The gateway at {url} does not answer ({type(error).__name__}).", hint="See whether it still runs: `lockgate doctor`, or start it again."
+        f"The gateway at {url} does not answer ({type(error).__name__}).",
+        hint="See whether it still runs: `lockgate doctor`, or start it again.",
     )
 
 

@@ -28,10 +28,9 @@ def administration(process: Process) -> Iterator[AdminClient | OfflineAdmin]:
     if client is not None:
         yield client
         return
-    from pipeline.cli.about import version
     from pipeline.cli.offline import OfflineAdmin
 
-    admin = OfflineAdmin(process, version())
+    admin = OfflineAdmin(process)
     try:
         yield admin
     finally:

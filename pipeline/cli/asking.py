@@ -35,10 +35,10 @@ def _from_variable(name: str) -> str:
 
 
 def _from_keychain(name: str) -> str:
+    from pipeline.clock import SystemClock
     from pipeline.vaults.keychain import open_keychain
     from pipeline.vaults.model import SecretRef
     from pipeline.vaults.registry import VaultContext
-    from pipeline.clock import SystemClock
 
     vault = open_keychain({}, VaultContext(clock=SystemClock()))
     return vault.fetch(SecretRef(slug=f"keychain:{name}", manager_type="keychain", secret_path=name)).value

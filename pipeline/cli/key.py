@@ -17,6 +17,7 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id or alias of 
 @app.command("create")
 def create(
     context: typer.Context,
+    *,
     alias: Annotated[str, typer.Option("--alias", help="A name for it.")] = "",
     workspace: Annotated[str, typer.Option("--workspace", help="Slug of its workspace.")] = "",
     role: Annotated[str, typer.Option("--role", help="key, auditor, manager or admin.")] = "key",
@@ -87,7 +88,20 @@ def show(context: typer.Context, key: KeyArgument, as_json: JsonOption = False) 
     if as_json:
         print_json("lockgate.keys.show/1", {"key": found})
         return
-    names = ("id", "alias", "hint", "workspace", "role", "status", "models", "policy", "rpm_limit", "created_at", "expires_at", "revoked_at")
+    names = (
+        "id",
+        "alias",
+        "hint",
+        "workspace",
+        "role",
+        "status",
+        "models",
+        "policy",
+        "rpm_limit",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+    )
     print_fields({**found, "spent": _spent(found)}, [*((name.replace("_", " "), name) for name in names), ("spent", "spent")])
 
 
@@ -144,11 +158,10 @@ def _keys(context: typer.Context, workspace: str) -> list[dict[str, Any]]:
     """The keys, read from the store without going through the gateway."""
     import time
 
-    from pipeline.cli.reading import open_store
+    from pipeline.cli.reading import ask_store
     from pipeline.keys.service import list_keys as listed
 
-    with open_store(process_of(context)) as reads:
-        found = reads.with_connection(lambda connection: listed(connection, time.time_ns() // 1_000, workspace=workspace))
+    found = ask_store(process_of(context), lambda connection: listed(connection, time.time_ns() // 1_000, workspace=workspace))
     data: list[dict[str, Any]] = found["data"]
     return data
 

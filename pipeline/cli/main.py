@@ -14,7 +14,22 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from pipeline.cli import about, audit, configuration, database, event, key, outbox, preflight, redaction, rules, secret, serving, spend, user
+from pipeline.cli import (
+    about,
+    audit,
+    configuration,
+    database,
+    event,
+    key,
+    outbox,
+    preflight,
+    redaction,
+    rules,
+    secret,
+    serving,
+    spend,
+    user,
+)
 from pipeline.cli.exits import FAILED, INTERRUPTED, USAGE, exit_code_of, tell, tell_trouble
 
 app = typer.Typer(
@@ -74,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
         return FAILED
     except BrokenPipeError:
         # Whoever read our output has enough; Python must not complain about it again when it exits.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     except Exception as error:  # noqa: BLE001 - boundary: whatever happens, no traceback that was not redacted
         if hasattr(error, "exit_code") and hasattr(error, "show"):  # a wrong option or argument
@@ -87,6 +102,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def run() -> None:
     """What the `lockgate` script calls."""
+    if sys.argv[1:] == ["version"]:  # asked by scripts all the time, and typer's parsing loads pydantic
+        from pipeline.version import VERSION
+
+        print(VERSION)
+        return
     sys.exit(main(sys.argv[1:]))
 
 

@@ -21,11 +21,12 @@ from pipeline.ledger.ledger import DurableLedger
 from pipeline.store.engine import StoreError
 from pipeline.store.migrate import migrate
 from pipeline.store.read_engine import open_read_engine, reading
+from pipeline.version import VERSION
 
 T = TypeVar("T")
 
 
-class StoreUnavailable(PipelineError):  # noqa: N818 - named like the rest of the error tree
+class StoreUnavailable(PipelineError):
     """The store cannot be opened for writing."""
 
     code, status, type = "store_unavailable", 503, "server_error"
@@ -34,7 +35,7 @@ class StoreUnavailable(PipelineError):  # noqa: N818 - named like the rest of th
 class OfflineAdmin:
     """Administration without a gateway. Opens the ledger once, for as long as the command runs."""
 
-    def __init__(self, process: Process, version: str) -> None:
+    def __init__(self, process: Process) -> None:
         self._home = prepare_home(process.home)
         self._url = database_url(process)
         self._clock = SystemClock()
@@ -42,7 +43,9 @@ class OfflineAdmin:
         try:
             migrate(self._url)
         except StoreError as error:
-            raise StoreUnavailable(f"The store cannot be opened: {error}.", hint="Stop the process that uses it, or use its admin API.") from None
+            raise StoreUnavailable(
+                f"The store cannot be opened: {error}.", hint="Stop the process that uses it, or use its admin API."
+            ) from None
         self._loop = asyncio.new_event_loop()
         self._ledger = DurableLedger(
             self._url,
@@ -52,9 +55,9 @@ class OfflineAdmin:
             epoch_id=ids.ulid(self._clock.now_us()),
             host=socket.gethostname(),
             pid=os.getpid(),
-            version=version,
+            version=VERSION,
         )
-        self._office = service.Office(self._ledger, self._home.peppers(), self._clock, _cleaner())
+        self._office = service.Office(self._ledger, self._home.peppers(), self._clock, _cleaner(process))
         self._engine = open_read_engine(self._url)
         self._do(self._ledger.start())
 
@@ -151,10 +154,11 @@ def _reading(engine: Engine, query: Callable[[Connection], T]) -> T:
         return query(connection)
 
 
-def _cleaner() -> Callable[[Any], Any]:
-    from redactors import build_redactor
+def _cleaner(process: Process) -> Callable[[Any], Any]:
+    from pipeline.cli.engine import redactor_of
 
-    return build_redactor(direction="telemetry").tree
+    hashed = {"telemetry": [{"detect": ["secrets", "known", "keynames", "pii"], "action": "hash"}]}
+    return redactor_of(process, policy=hashed, direction="telemetry").tree
 
 
 def _login() -> str:

@@ -17,6 +17,7 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Optional reference
 @app.command("add")
 def add(
     context: typer.Context,
+    *,
     name: Annotated[str, typer.Argument(help="What it is called: secret_key_ref: {store: NAME}.")],
     store: Annotated[bool, typer.Option("--store", help="Into the local encrypted store (the default).")] = True,
     to_keychain: Annotated[bool, typer.Option("--to-keychain", help="Into the operating system's keychain instead.")] = False,
@@ -55,11 +56,10 @@ def list_secrets(context: typer.Context, as_json: JsonOption = False) -> None:
     Example: lockgate secrets list
     """
     from pipeline.cli.output import print_json, print_table
-    from pipeline.cli.reading import open_store
+    from pipeline.cli.reading import ask_store
     from pipeline.keys.storing import stored_names
 
-    with open_store(process_of(context)) as reads:
-        secrets = reads.with_connection(stored_names)["data"]
+    secrets = ask_store(process_of(context), stored_names)["data"]
     if as_json:
         print_json("lockgate.secrets.list/1", {"secrets": secrets})
         return
@@ -69,7 +69,11 @@ def list_secrets(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command("status")
 def status(
-    context: typer.Context, config: ConfigOption = None, strict: StrictOption = False, verbose: VerboseOption = False, as_json: JsonOption = False
+    context: typer.Context,
+    config: ConfigOption = None,
+    strict: StrictOption = False,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Read every reference from its vault and say how it stands: 0 all resolve, 1 missing or denied, 2 wrong configuration, 3 unreachable.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import Annotated
 
 import typer
@@ -10,7 +9,9 @@ import typer
 from pipeline.cli.context import ConfigOption, process_of
 
 PortOption = Annotated[int | None, typer.Option("--port", help="Port of the gateway (default: 4000, or another free one).")]
-DashboardOption = Annotated[int | None, typer.Option("--dashboard-port", help="Port of the dashboard (default: 8501, or another free one).")]
+DashboardOption = Annotated[
+    int | None, typer.Option("--dashboard-port", help="Port of the dashboard (default: 8501, or another free one).")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,6 +62,3 @@ def serve(
     from pipeline.bootstrap.serve import serve as start
 
     raise typer.Exit(start(process_of(context, config=config, host=host, port=port, log_level=log_level and log_level.upper())))
-
-
-

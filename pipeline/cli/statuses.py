@@ -18,13 +18,14 @@ _TRANSIENT = frozenset({"unavailable", "throttled"})
 def read_statuses(process: Process, *, here: bool) -> list[dict[str, Any]]:
     """Every reference, read from its vault now. `here`: from this shell and this document, even while a gateway runs with its own."""
     from pipeline.cli.administration import running_gateway
+    from pipeline.cli.engine import finder_of
     from pipeline.config.loader import load_document
 
     client = None if here else running_gateway(process)
     if client is not None:
         data: list[dict[str, Any]] = client.references()["data"]
         return data
-    return statuses_of(process, load_document(process.document_path))
+    return statuses_of(process, load_document(process.document_path, find_secrets=finder_of(process)))
 
 
 def statuses_of(process: Process, document: Document) -> list[dict[str, Any]]:
@@ -91,17 +92,19 @@ async def _probe(process: Process, refs: Sequence[Any], declared: Mapping[str, A
 
     from pipeline.clock import SystemClock
     from pipeline.config.environment import env_snapshot
+    from pipeline.config.home import secret_folders
     from pipeline.vaults.check import check
     from pipeline.vaults.registry import VaultContext, open_vault
     from pipeline.vaults.resolver import Resolver
 
     clock = SystemClock()
+    folder = process.document_path.resolve().parent
     rows, keys, fingerprint_key = _local_store(process)
     context = VaultContext(
         clock=clock,
         environment=env_snapshot(),
-        file_roots=(),
-        file_base=process.document_path.resolve().parent,
+        file_roots=secret_folders(folder, process.home),
+        file_base=folder,
         local_rows=rows,
         local_keys=keys,
     )
@@ -112,7 +115,7 @@ async def _probe(process: Process, refs: Sequence[Any], declared: Mapping[str, A
         announce=lambda *_: None,
         retire=lambda *_: None,
         on_read=lambda _: None,
-        jitter=random.random,  # noqa: S311 - spreads load, hides nothing
+        jitter=random.random,
         references=lambda: declared,
     )
     try:
@@ -124,10 +127,10 @@ async def _probe(process: Process, refs: Sequence[Any], declared: Mapping[str, A
 
 def _local_store(process: Process) -> tuple[Any, Any, bytes]:
     """The local store's rows and keys where there are any, and the key of fingerprints (a fresh one when there is no home yet)."""
-    import hashlib
     import os
 
     from pipeline.config.environment import database_url
+    from pipeline.keys.pepper import derived_key
     from pipeline.store.engine import sqlite_path
     from pipeline.store.read_engine import open_read_engine
     from pipeline.vaults.local_sql import SqlRows
@@ -137,8 +140,7 @@ def _local_store(process: Process) -> tuple[Any, Any, bytes]:
         return None, None, os.urandom(32)
     url = database_url(process)
     path = sqlite_path(url)
-    peppers = home.peppers()
-    fingerprint_key = hashlib.sha256(b"lockgate:fingerprint:" + peppers.peppers[peppers.current]).digest()
+    fingerprint_key = derived_key(home.peppers(), "fingerprint")
     if path is not None and not path.exists():
         return None, None, fingerprint_key
     return SqlRows(open_read_engine(url)), home.store_keys(), fingerprint_key

@@ -44,11 +44,10 @@ def list_users(context: typer.Context, as_json: JsonOption = False) -> None:
     Example: lockgate users list
     """
     from pipeline.cli.output import print_json, print_table
-    from pipeline.cli.reading import open_store
+    from pipeline.cli.reading import ask_store
     from pipeline.keys import people
 
-    with open_store(process_of(context)) as reads:
-        users = reads.with_connection(people.list_users)["data"]
+    users = ask_store(process_of(context), people.list_users)["data"]
     if as_json:
         print_json("lockgate.users.list/1", {"users": users})
         return

@@ -38,10 +38,8 @@ class Document(Section):
     """Workspaces, by slug."""
     telemetry: TelemetrySection = TelemetrySection()
     """Traces and where they go."""
-    prices: Mapping[Annotated[str, Field(min_length=3, max_length=255, pattern=r"^[^/\s]+/\S+$")], PriceSection] = Field(
-        default_factory=dict
-    )
-    """Prices by `provider/model`, for what the bundled map does not know or gets wrong."""
+    prices: Mapping[Annotated[str, Field(min_length=3, max_length=255, pattern=r"^\S+$")], PriceSection] = Field(default_factory=dict)
+    """Prices by `provider/model`, `provider/*` or target id, for what the bundled map does not know or gets wrong."""
     unknown_price: Literal["refuse", "allow"] = "refuse"
     """What happens to a call whose price nobody knows. `allow` charges it at zero and marks it."""
     audit: AuditSection = AuditSection()

@@ -181,3 +181,22 @@ def default_home() -> Path:
         return Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "lockgate"
     data = environment.get("XDG_DATA_HOME", "")
     return (Path(data) if data.startswith("/") else Path.home() / ".local" / "share") / "lockgate"
+
+
+def settings_by_origin(process: Process) -> list[dict[str, str]]:
+    """Each setting of the process with where it comes from (option, variable, file variable, default). The database URL is not shown."""
+    environment = env_snapshot()
+    shown = []
+    for name in Process.model_fields:
+        variable = f"{PREFIX}{name.upper()}"
+        if variable in environment:
+            origin = variable
+        elif f"{variable}_FILE" in environment:
+            origin = f"{variable}_FILE"
+        else:
+            origin = "option" if name in process.model_fields_set else "default"
+        value = getattr(process, name)
+        shown.append(
+            {"name": name, "value": "****" if isinstance(value, SecretStr) else "" if value is None else str(value), "origin": origin}
+        )
+    return shown

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,23 +113,36 @@ def prepare_home(path: Path, random_bytes: RandomBytes = os.urandom) -> Home:
     return Home(path, tuple(notes))
 
 
+def secret_folders(document_folder: Path, home: Path) -> tuple[Path, ...]:
+    """The folders from which `file:` references may read: the document's, the data folder, and where platforms mount secrets."""
+    return (document_folder, home, *(Path(path) for path in ("/run/secrets", "/var/run/secrets", "/etc/lockgate", "/mnt/secrets")))
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner reads, all or nothing: beside it, synced, then renamed over it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    write_private_bytes(path, text.encode())
+
+
+def write_private_bytes(path: Path, content: bytes) -> None:
+    """The same for bytes."""
+    _beside(path, content).replace(path)
+
+
+def _beside(path: Path, content: bytes) -> Path:
+    """Write into a new file of a name of its own in the same folder (mode 600), synced."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    return Path(name)
 
 
 def _make(path: Path, text: Callable[[], str]) -> None:
     """Create a file once; whoever comes second leaves it alone. A link makes it appear whole or not at all."""
     if path.exists():
         return
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    write_private(beside, text())
+    beside = _beside(path, text().encode())
     try:
         os.link(beside, path)
     except FileExistsError:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.config.checks import Fault, TreePath
 from pipeline.vaults.reference import is_reference
+
+if TYPE_CHECKING:
+    from redactors.engine import Redactor
 
 FindSecrets = Callable[[str], Sequence[str]]
 """Names the rules that recognise a secret in a text (none: it holds none)."""
@@ -36,14 +39,16 @@ def literal_faults(data: Any, find_secrets: FindSecrets) -> Iterator[Fault]:
             yield Fault(path, f"{_field(path)} holds what looks like a live credential (rule {', '.join(sorted(set(rules))[:3])})", HINT)
 
 
-def secret_finder() -> FindSecrets:
-    """The house's own secret rules as a `FindSecrets`. Compiles them: hundreds of milliseconds, once."""
-    from redactors import build_redactor
+def secret_finder(redactor: Redactor | None = None) -> FindSecrets:
+    """The house's own secret rules as a `FindSecrets`. Without a redactor at hand one is built, which takes its time."""
+    if redactor is None:
+        from redactors import build_redactor
 
-    redactor = build_redactor(direction="telemetry")
+        redactor = build_redactor(direction="telemetry")
+    cleaner = redactor
 
     def find(text: str) -> tuple[str, ...]:
-        return tuple(remark.rule for remark in redactor.text(text).remarks if remark.detector == "secrets")
+        return tuple(remark.rule for remark in cleaner.text(text).remarks if remark.detector == "secrets")
 
     return find
 

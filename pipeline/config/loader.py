@@ -8,17 +8,20 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config.checks import Fault, TreePath, cross_faults, warnings_of
 from pipeline.config.document import Document
 from pipeline.config.literals import FindSecrets, literal_faults, secret_finder
+from pipeline.config.policies import PolicySection
 from pipeline.config.yaml_tree import Tree, YamlError, read_tree
 from pipeline.errors import ConfigError
 
 MAX_SHOWN: Final = 20
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class DocumentError(ConfigError):
@@ -53,16 +56,16 @@ def parse_document(text: str, name: str, *, find_secrets: FindSecrets | None = N
     literals = tuple(literal_faults(tree.data, find_secrets or secret_finder()))
     if literals:
         raise DocumentError(_lines(name, tree, literals))
-    document = _validated(name, tree)
+    document = _validated(name, tree, Document)
     faults = cross_faults(document)
     if faults:
         raise DocumentError(_lines(name, tree, faults))
     return document, _lines(name, tree, warnings_of(document))
 
 
-def _validated(name: str, tree: Tree) -> Document:
+def _validated(name: str, tree: Tree, model: type[M]) -> M:
     try:
-        return Document.model_validate(tree.data)
+        return model.model_validate(tree.data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=True)
     lines = []
@@ -71,17 +74,17 @@ def _validated(name: str, tree: Tree) -> Document:
         unknown = one["type"] == "extra_forbidden"
         known = tree.known_part(path)
         place = tree.place_of(known, key=unknown)
-        message, hint = _told(one["type"], one["msg"], path, known)
+        message, hint = _told(one["type"], one["msg"], path, known, model)
         where = ".".join(str(part) for part in known) or "the document"
         lines.append((place.line, place.column, _line(name, place.line, place.column, f"{where}: {message}", hint)))
     raise DocumentError(tuple(dict.fromkeys(line for _, _, line in sorted(lines))))
 
 
-def _told(kind: str, message: str, path: TreePath, known: TreePath) -> tuple[str, str]:
+def _told(kind: str, message: str, path: TreePath, known: TreePath, model: type[BaseModel]) -> tuple[str, str]:
     """A validator's finding in our words: what, and how to fix it."""
     match kind:
         case "extra_forbidden":
-            return "this key is not known here", _nearest(path)
+            return "this key is not known here", _nearest(path, model)
         case "missing":
             return f"{path[-1]!r} is missing", "Add it."
         case "string_type":
@@ -99,9 +102,9 @@ def _pattern_hint(message: str) -> str:
     return f"It must match {pattern.rstrip(chr(39))}." if pattern else ""
 
 
-def _nearest(path: TreePath) -> str:
+def _nearest(path: TreePath, root: type[BaseModel]) -> str:
     """Which keys are known at the place of an unknown one, the closest first."""
-    model = _model_at(path[:-1])
+    model = _model_at(path[:-1], root)
     if model is None:
         return "Remove it."
     names = sorted(model.model_fields)
@@ -109,9 +112,9 @@ def _nearest(path: TreePath) -> str:
     return f"Did you mean {close[0]!r}?" if close else f"Known here: {', '.join(names)}."
 
 
-def _model_at(path: TreePath) -> type[BaseModel] | None:
+def _model_at(path: TreePath, root: type[BaseModel]) -> type[BaseModel] | None:
     """The model whose fields stand at a path of the document."""
-    annotation: Any = Document
+    annotation: Any = root
     for part in path:
         model = _model_in(annotation)
         if model is not None and isinstance(part, str) and part in model.model_fields:
@@ -156,3 +159,13 @@ def _text_of(path: Path) -> str:
     except OSError as error:
         message, hint = f"{path} cannot be read ({type(error).__name__}).", "Check that it is a file and that you may read it."
     raise ConfigError(message, hint=hint)
+
+
+def load_policy(path: Path) -> PolicySection:
+    """Read one policy of the document from a file of its own (`redact --policy`). Raises DocumentError."""
+    name = str(path)
+    try:
+        tree = read_tree(_text_of(path))
+    except YamlError as fault:
+        raise DocumentError((_line(name, fault.place.line, fault.place.column, fault.message, fault.hint),)) from None
+    return _validated(name, tree, PolicySection)

@@ -23,6 +23,14 @@ class PriceSection(Section):
     """What the provider read from its cache; the price of input when absent."""
     cache_write_per_mtok_usd: Usd | None = None
     """What the provider wrote to its cache; the price of input when absent."""
+    cache_write_1h_per_mtok_usd: Usd | None = None
+    """What it wrote to its one-hour cache."""
+    reasoning_per_mtok_usd: Usd | None = None
+    """What it thought; the price of output when absent."""
+    max_input_tokens: Annotated[int, Field(ge=1)] | None = None
+    """The most that can go in: bounds what is reserved."""
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    """The most that can come out: bounds what is reserved when a call does not say."""
 
 
 class BudgetSection(Section):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from pipeline.config.section import Section
+from redactors.model import Direction
 
 Detector = Literal["secrets", "known", "pii", "terms", "patterns", "keynames"]
 ActionName = Literal["allow", "pseudonymize", "hash", "mask", "replace", "remove", "block"]
-DIRECTIONS = ("prompt", "answer", "telemetry")
+DIRECTIONS: Final[tuple[Direction, ...]] = ("prompt", "answer", "telemetry")
 
 Term = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=1000)]

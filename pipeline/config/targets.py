@@ -27,6 +27,7 @@ SETTINGS = (
     "client_id",
     "watsonx_region_name",
     "watsonx_project",
+    "base_model",
 )
 """The provider settings that a target may carry to LiteLLM, by LiteLLM's names. Nothing else reaches it."""
 
@@ -90,6 +91,12 @@ class TargetSection(Section):
     """Watsonx's region."""
     watsonx_project: Text | None = None
     """Watsonx's project."""
+    base_model: Text | None = None
+    """The model whose price and abilities count, where `model` is a deployment's name."""
+    drop_params: bool = False
+    """Whether parameters that the provider does not know are left out instead of refused (LiteLLM lane)."""
+    include_usage: bool = True
+    """Whether streams ask for usage; false only for servers that refuse the option. Tokens are then estimated."""
 
     @field_validator("base_url")
     @classmethod
@@ -106,8 +113,13 @@ class TargetSection(Section):
 
     @property
     def extra(self) -> Mapping[str, str]:
-        """The provider settings that are set, by LiteLLM's names."""
-        return {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
+        """The provider settings that are set, by LiteLLM's names; switches as `true` and `false` where they differ from the default."""
+        settings = {name: str(value) for name in SETTINGS if (value := getattr(self, name)) is not None}
+        if self.drop_params:
+            settings["drop_params"] = "true"
+        if not self.include_usage:
+            settings["include_usage"] = "false"
+        return settings
 
 
 class FallbackSection(Section):

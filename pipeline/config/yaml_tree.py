@@ -68,7 +68,10 @@ def read_tree(text: str) -> Tree:
     """Read one YAML document. Raises YamlError."""
     if len(text) > MAX_BYTES:
         raise YamlError(f"the document is larger than {MAX_BYTES} bytes", Place(1, 1), "Split it, or remove what is not configuration.")
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError:
+        raise YamlError("this is not YAML text", Place(1, 1), "Save the file as UTF-8 without control characters.") from None
     try:
         root = loader.get_single_node()
         if root is None:
@@ -77,8 +80,6 @@ def read_tree(text: str) -> Tree:
         data = reader.read(root, (), 0, frozenset())
     except yaml.MarkedYAMLError as error:
         raise _fault(error) from None
-    except yaml.YAMLError:
-        raise YamlError("this is not YAML text", Place(1, 1), "Save the file as UTF-8 without control characters.") from None
     except RecursionError:
         raise YamlError("the document is nested too deeply", Place(1, 1)) from None
     finally:

@@ -14,8 +14,12 @@ async def reload(house: House, request: AdminRequest, who: Who | None, _body: di
     try:
         digest = await house.desk.reload()
     except ConfigError as error:
-        await house.ledger.append(admin_event(house, request, who, "config:document:reload", "failed", {"code": error.code}, status=400, error=error.code))
-        raise ConfigError(error.message, hint=error.hint or "The former document stays in force.", status=400, type="invalid_request_error") from None
+        await house.ledger.append(
+            admin_event(house, request, who, "config:document:reload", "failed", {"code": error.code}, status=400, error=error.code)
+        )
+        raise ConfigError(
+            error.message, hint=error.hint or "The former document stays in force.", status=400, type="invalid_request_error"
+        ) from None
     await house.ledger.append(admin_event(house, request, who, "config:document:reload", "ok", {"digest": digest}))
     return Reply(json={"reloaded": True, "digest": digest})
 

@@ -42,7 +42,9 @@ async def list_keys(house: House, request: AdminRequest, who: Who | None, _body:
     assert who is not None
     workspace = request.query().get("workspace", "")
     now_us = house.clock.now_us()
-    return Reply(json=await reading(house, lambda connection: service.list_keys(connection, now_us, workspace=workspace, org_id=who.org_id)))
+    return Reply(
+        json=await reading(house, lambda connection: service.list_keys(connection, now_us, workspace=workspace, org_id=who.org_id))
+    )
 
 
 async def show_key(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from pipeline.errors import BadRequest
 from pipeline.gateway.model import House
@@ -39,12 +39,14 @@ async def events(house: House, request: AdminRequest, who: Who | None, _body: di
         detail = {"what": "events", "format": "csv", "filter": {name: value for name, value in params.items() if name != "format"}}
         await house.ledger.append(admin_event(house, request, who, "audit:export:create", "ok", detail))
         lines = event_lines(reads.iterate_events(asked))
-        return Reply(content=_streamed(house, lines), content_type=CSV, headers={"content-disposition": 'attachment; filename="events.csv"'})
+        return Reply(
+            content=_streamed(house, lines), content_type=CSV, headers={"content-disposition": 'attachment; filename="events.csv"'}
+        )
     limit = _whole(params.get("limit", "50"))
     page = await apart(house, lambda: reads.events_page(asked, limit=limit, cursor=params.get("cursor", "")))
     total = await apart(house, lambda: reads.count_events(asked))
     await house.ledger.append(admin_event(house, request, who, "audit:event:read", "ok", {"filter": dict(params), "total": total}))
-    return Reply(json={"object": "list", "total": total, "data": list(page.rows), "next_cursor": page.next_cursor})
+    return Reply(json={"object": "list", "total": total, "data": list(page.rows), "next_cursor": page.older or None})
 
 
 async def spend(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
@@ -55,10 +57,14 @@ async def spend(house: House, request: AdminRequest, who: Who | None, _body: dic
         raise BadRequest("There is no such grouping.", hint=f"Use one of {', '.join(get_args(SpendGroup))}.", param="group_by")
     asked = parse_filter(params)
     reads = reads_for(house, who)
-    rows = await apart(house, lambda: reads.spend(asked, group))
+    rows = await apart(house, lambda: reads.spend(asked, cast(SpendGroup, group)))
     if params.get("format", "json") == "csv":
-        await house.ledger.append(admin_event(house, request, who, "audit:export:create", "ok", {"what": "spend", "format": "csv", "group_by": group}))
-        return Reply(content="".join(csv_lines(rows)).encode(), content_type=CSV, headers={"content-disposition": 'attachment; filename="spend.csv"'})
+        await house.ledger.append(
+            admin_event(house, request, who, "audit:export:create", "ok", {"what": "spend", "format": "csv", "group_by": group})
+        )
+        return Reply(
+            content="".join(csv_lines(rows)).encode(), content_type=CSV, headers={"content-disposition": 'attachment; filename="spend.csv"'}
+        )
     total = await apart(house, lambda: reads.spend_total(asked))
     return Reply(json={"object": "list", "group_by": group, "total": total, "data": rows})
 

@@ -39,7 +39,9 @@ async def status(house: House, request: AdminRequest, who: Who | None, _body: di
     verdict = exit_code(statuses)
     detail = {"verdict": verdict, "resolvable": sum(each.resolvable for each in statuses), "references": len(statuses)}
     await house.ledger.append(admin_event(house, request, who, "admin:secret:check", "ok" if verdict == 0 else "failed", detail))
-    rows = [{**asdict(each), "resolvable": each.resolvable, "targets": list(house.desk.references().targets_of(each.slug))} for each in statuses]
+    rows = [
+        {**asdict(each), "resolvable": each.resolvable, "targets": list(house.desk.references().targets_of(each.slug))} for each in statuses
+    ]
     return Reply(json={"object": "list", "verdict": verdict, "data": rows})
 
 
@@ -62,5 +64,7 @@ async def verify(house: House, request: AdminRequest, who: Who | None, _body: di
     assert who is not None
     (found,) = await check(refs, house.desk.resolver, house.clock, asker=Asker("", who.id, request.request_id))
     outcome = "ok" if found.resolvable else "failed"
-    await house.ledger.append(admin_event(house, request, who, "admin:secret:verify", outcome, {"reference": slug, "reason": str(found.reason)}))
+    await house.ledger.append(
+        admin_event(house, request, who, "admin:secret:verify", outcome, {"reference": slug, "reason": str(found.reason)})
+    )
     return Reply(json={**asdict(found), "resolvable": found.resolvable})

@@ -48,7 +48,7 @@ class Gateway:
             return
         except PipelineError as error:
             await started.fail(error)
-        except Exception as error:  # noqa: BLE001 - the outermost boundary: the caller gets an answer, the log gets the redacted trace
+        except Exception as error:
             log.exception("unexpected error", extra={"request_id": request_id, "error_type": type(error).__name__})
             await started.fail(PipelineError("The gateway failed.", hint="Try again; the operator finds the cause by this request id."))
 
@@ -84,8 +84,6 @@ class Gateway:
             await converse(house, call, receive, started)
         finally:
             load.running -= 1
-            if load.draining and load.running == 0:
-                load.idle.set()
 
 
 class Started:

@@ -11,12 +11,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pipeline.errors import BadRequest, KeyRejected, PipelineError, PolicyBlocked
+from redactors.model import RedactionError
+from redactors.screen import Screened
+
+from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineError, PolicyBlocked
 from pipeline.gateway.auth import bearer
 from pipeline.gateway.error_table import upstream_error
 from pipeline.gateway.http import Receive, Send, read_json
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
 from pipeline.gateway.reply import deliver, deliver_stream, explain
+from pipeline.gateway.routes import CALLERS
 from pipeline.gateway.settle import Trail, refused, settle_failure
 from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand
 from pipeline.keys.model import Caller
@@ -25,7 +29,6 @@ from pipeline.ledger.model import Intent, Scope
 from pipeline.routing.attempts import Answer, TargetsFailed, ask
 from pipeline.routing.model import Attempt, Outbound, Plan, Target
 from pipeline.vaults.model import Asker
-from redactors.screen import Screened
 
 # Texts longer than this are screened on a worker thread: the event loop never waits for a scan.
 INLINE_BYTES = 64 * 1024
@@ -61,11 +64,14 @@ async def read(house: House, call: Call, receive: Receive) -> Asked:
 
 
 def identify(house: House, call: Call) -> Caller:
-    """Step 2: the proven identity, or 401."""
+    """Step 2: the proven identity, or 401; 403 for a role that calls no models."""
     token = bearer(call.headers)
     if token is None:
         raise KeyRejected("No API key was sent.", hint="Send a virtual key as `Authorization: Bearer lgk_…` or `x-api-key: lgk_…`.")
-    return house.authenticator.authenticate(token, call.peer)
+    caller = house.authenticator.authenticate(token, call.peer)
+    if caller.key.role not in CALLERS:
+        raise KeyOutOfScope("An auditor's key reads; it does not call models.", hint="Use a key of the role key.", code="role_not_allowed")
+    return caller
 
 
 def place(house: House, caller: Caller, asked: Asked) -> Plan:
@@ -76,10 +82,18 @@ def place(house: House, caller: Caller, asked: Asked) -> Plan:
 
 async def screen(house: House, policy: PolicySet, asked: Asked) -> Screened:
     """Step 4: what the provider may see. Raises PolicyBlocked with rule ids and the place, never the text."""
-    if asked.size > INLINE_BYTES:
-        screened = await asyncio.get_running_loop().run_in_executor(house.pool, policy.prompt.inspect, asked.body)
-    else:
-        screened = policy.prompt.inspect(asked.body)
+    try:
+        if asked.size > INLINE_BYTES:
+            screened = await asyncio.get_running_loop().run_in_executor(house.pool, policy.prompt.inspect, asked.body)
+        else:
+            screened = policy.prompt.inspect(asked.body)
+    except RedactionError as error:
+        raise BadRequest(
+            f"The request could not be screened, so it was not sent: {error}.",
+            hint="Send less text, or text that is nested less deeply.",
+            code="content_not_screenable",
+            headers={"x-should-retry": "false"},
+        ) from None
     if is_blocked(screened.verdict):
         raise PolicyBlocked(blocking_rules(screened.remarks), param=first_blocked_path(screened.remarks))
     return screened
@@ -89,7 +103,9 @@ def price(house: House, call: Call, asked: Asked, screened: Screened, plan: Plan
     """Step 5: the dearest of the planned targets at worst; rate limits, or 429."""
     house.rates.take(caller.key)
     body = _object(screened)
-    worst = max(((house.swapped.pricer.worst_case(target, call.surface, body), index) for index, target in enumerate(plan.targets)), default=(0, 0))
+    worst = max(
+        ((house.swapped.pricer.worst_case(target, call.surface, body), index) for index, target in enumerate(plan.targets)), default=(0, 0)
+    )
     return Bound(worst[0], plan.targets[worst[1]])
 
 
@@ -137,4 +153,3 @@ def _object(screened: Screened) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("The body is not a JSON object.")
     return body
-

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who
-from pipeline.gateway.routes import Route, RouteTable
+from pipeline.gateway.routes import CALLERS, Route, RouteTable
 
 _ERROR = {
     "type": "object",
@@ -42,7 +42,10 @@ def describe(routes: RouteTable, version: str) -> dict[str, Any]:
         "info": {"title": "Lockgate", "version": version, "summary": "The LLM gateway that lets nothing leak."},
         "paths": paths,
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}, "header": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            },
             "schemas": {"Error": _ERROR},
         },
     }
@@ -54,7 +57,7 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": about,
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").strip("_"),
-        "x-roles": ["key", "manager", "admin", "auditor"] if route.surface else sorted(route.roles or ()),
+        "x-roles": sorted(CALLERS if route.surface else route.roles or ()),
         "security": [] if public else [{"key": []}, {"header": []}],
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 255}}

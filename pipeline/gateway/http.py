@@ -98,10 +98,12 @@ async def read_json(receive: Receive, headers: Headers, limits: HttpLimits) -> t
     except orjson.JSONDecodeError as error:
         # The decoder's position is a number; its text could quote the body, so only the number is passed on.
         raise BadRequest(
-            f"The body is not valid JSON (line {error.lineno}, column {error.colno}).", hint="Send a JSON object in UTF-8.", code="invalid_json"
+            f"The body is not valid JSON (line {error.lineno}, column {error.colno}).",
+            hint="Send a JSON object in UTF-8.",
+            code="invalid_json",
         ) from None
     if not isinstance(body, dict):
-        raise BadRequest("The body is not a JSON object.", hint="Send an object such as {\"model\": …}.", code="invalid_json")
+        raise BadRequest("The body is not a JSON object.", hint='Send an object such as {"model": …}.', code="invalid_json")
     return body, len(raw)
 
 
@@ -153,7 +155,10 @@ def _decoded(raw: bytes, coding: str, limits: HttpLimits) -> bytes:
     window = {"gzip": 31, "x-gzip": 31, "deflate": 15}.get(coding)
     if window is None:
         raise BadRequest(
-            "The content coding is not supported.", hint="Send gzip, deflate or no content-encoding.", code="unsupported_media_type", status=415
+            "The content coding is not supported.",
+            hint="Send gzip, deflate or no content-encoding.",
+            code="unsupported_media_type",
+            status=415,
         )
     inflater = zlib.decompressobj(window)
     try:
@@ -213,4 +218,5 @@ async def send_bytes(send: Send, status: int, body: bytes, headers: RawHeaders) 
 
 async def send_json(send: Send, status: int, tree: Any, headers: RawHeaders) -> None:
     """Send a JSON answer."""
-    await send_bytes(send, status, orjson.dumps(tree), [JSON_TYPE, *headers])
+    # SQL rows have keys of a str subclass, which the strict encoder refuses.
+    await send_bytes(send, status, orjson.dumps(tree, option=orjson.OPT_NON_STR_KEYS), [JSON_TYPE, *headers])

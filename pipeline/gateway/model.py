@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from redactors.engine import Redactor
+from redactors.screen import Screen
 from sqlalchemy import Engine
 
 from collectors.metrics import Metrics
@@ -34,8 +35,6 @@ from pipeline.store.reads import Reads
 from pipeline.vaults.local_keys import LocalKeys
 from pipeline.vaults.model import Asker, SecretRef
 from pipeline.vaults.resolver import Resolver
-from redactors.engine import Redactor
-from redactors.screen import Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,6 @@ class Load:
     limit: int
     running: int = 0
     draining: bool = False
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class UsedReferences(Protocol):
@@ -182,4 +180,3 @@ class Bound:
 
     micros: int
     target: Target
-

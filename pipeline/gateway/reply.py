@@ -24,7 +24,10 @@ from pipeline.routing.attempts import Answer
 from pipeline.routing.model import Cost, Delta, UpstreamError, Usage
 from pipeline.routing.tokens import estimate
 from pipeline.routing.usage import UsageMeter
-from redactors.model import Remark
+from redactors.model import RedactionError, Remark
+
+# Longer answers are screened on a worker thread.
+INLINE_BYTES = 64 * 1024
 
 _SSE_HEADERS: RawHeaders = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -37,7 +40,12 @@ async def deliver(house: House, trail: Trail, answer: Answer, send: Send) -> Non
     """Send a whole answer: redact, price, settle, send."""
     meter = UsageMeter(trail.call.surface)
     delta = await _only(house, trail, answer, meter)
-    clean = await _screened(house, trail, delta)
+    try:
+        clean = await _screened(house, trail, delta, meter)
+    except RedactionError:
+        shown = _unscreenable()
+        await settle(house, trail, _ending(house, trail, answer, meter, "failed", shown.status, "observed", (), error=shown.code))
+        raise shown from None
     if is_blocked(clean.verdict):
         rules = blocking_rules(clean.remarks)
         await settle(house, trail, _ending(house, trail, answer, meter, "refused", 400, "observed", clean.remarks, error="content_blocked"))
@@ -67,10 +75,9 @@ async def _only(house: House, trail: Trail, answer: Answer, meter: UsageMeter) -
         await answer.aclose()
 
 
-async def _screened(house: House, trail: Trail, delta: Delta) -> Any:
+async def _screened(house: House, trail: Trail, delta: Delta, meter: UsageMeter) -> Any:
     text = trail.policy.answer
-    size = delta.size if hasattr(delta, "size") else 0
-    if size > 64 * 1024:
+    if meter.written > INLINE_BYTES:
         return await asyncio.get_running_loop().run_in_executor(house.pool, screen_answer, trail.call.surface, delta.data, text)
     return screen_answer(trail.call.surface, delta.data, text)
 
@@ -79,7 +86,9 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, receive: Re
     """Send a streamed answer. Every way it can end is settled before its last byte, and none of them is silent."""
     screen = stream_screen(trail.call.surface, trail.policy.answer)
     meter = UsageMeter(trail.call.surface)
-    await send({"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *header_list(reply_headers(trail, answer, None, None))]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *header_list(reply_headers(trail, answer, None, None))]}
+    )
     task = asyncio.current_task()
     assert task is not None
     watch = Watch(receive, task.cancel)
@@ -98,19 +107,30 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, receive: Re
                 break
             if events:
                 await send({"type": "http.response.body", "body": encode(events, house.is_dirty), "more_body": True})
-        wire = encode([*tail, *screen.close()] if not tail else tail, house.is_dirty)
+        wire = encode(tail or screen.close(), house.is_dirty)
         watch.stop()
         await settle(house, trail, _ending(house, trail, answer, meter, "ok", 200, "observed", screen.remarks(), first_us=first_us))
         done = b"data: [DONE]\n\n" if trail.call.dialect == "openai" else b""
         await send({"type": "http.response.body", "body": wire + done, "more_body": False})
     except asyncio.CancelledError:
         gone = watch.gone
-        ending = _ending(house, trail, answer, meter, "aborted", 499, "aborted_estimated", screen.remarks(), first_us=first_us, error="client_disconnected")
+        ending = _ending(
+            house,
+            trail,
+            answer,
+            meter,
+            "aborted",
+            499,
+            "aborted_estimated",
+            screen.remarks(),
+            first_us=first_us,
+            error="client_disconnected",
+        )
         await asyncio.shield(_close_and_settle(house, trail, answer, ending))
         if not gone:
             raise
         task.uncancel()
-    except (UpstreamError, AnswerBlocked, LeakFound, LedgerError) as error:
+    except (UpstreamError, AnswerBlocked, LeakFound, LedgerError, RedactionError) as error:
         watch.stop()
         await answer.aclose()
         await _end_in_error(house, trail, answer, meter, screen, send, error, first_us)
@@ -167,6 +187,8 @@ async def _end_in_error(
         shown = PolicyBlocked(error.rules, param="answer")
     elif isinstance(error, LeakFound):
         shown = _leak()
+    elif isinstance(error, RedactionError):
+        shown = _unscreenable()
     else:
         assert isinstance(error, LedgerError)
         shown = error
@@ -251,6 +273,12 @@ def _token(text: str) -> str:
     return "".join(character if "!" <= character <= "~" else "?" for character in text)[:256]
 
 
+def _unscreenable() -> PipelineError:
+    return AllTargetsFailed(
+        "The answer could not be screened, so it was not sent.", code="redaction_failed", status=502, headers={"x-should-retry": "false"}
+    )
+
+
 def _leak() -> PipelineError:
     return AllTargetsFailed(
         "The answer held a live secret in a form that could not be masked, so it was not sent.",
@@ -258,5 +286,3 @@ def _leak() -> PipelineError:
         code="live_secret",
         headers={"x-should-retry": "false"},
     )
-
-

@@ -88,7 +88,13 @@ async def answer_admin(house: House, route: Route, request: AdminRequest, receiv
     elif isinstance(reply.content, bytes):
         await send_bytes(send, reply.status, reply.content, [(b"content-type", reply.content_type.encode("ascii")), *headers])
     else:
-        await send({"type": "http.response.start", "status": reply.status, "headers": [(b"content-type", reply.content_type.encode("ascii")), *headers]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": reply.status,
+                "headers": [(b"content-type", reply.content_type.encode("ascii")), *headers],
+            }
+        )
         async for piece in reply.content:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -106,7 +112,17 @@ def prove(house: House, request: AdminRequest) -> Who:
     return Who(key.id, key.role, key.org_id, key.workspace_id if key.role == "manager" else "", models=key.models)
 
 
-def admin_event(house: House, request: AdminRequest, who: Who | None, kind: str, outcome: str, detail: dict[str, Any], *, status: int = 200, error: str = "") -> Event:
+def admin_event(
+    house: House,
+    request: AdminRequest,
+    who: Who | None,
+    kind: str,
+    outcome: str,
+    detail: dict[str, Any],
+    *,
+    status: int = 200,
+    error: str = "",
+) -> Event:
     """An event of the admin API; its detail is redacted here."""
     return Event(
         id=house.new_id(),
@@ -126,7 +142,9 @@ def admin_event(house: House, request: AdminRequest, who: Who | None, kind: str,
 
 async def _note_refusal(house: House, request: AdminRequest, who: Who | None, error: PipelineError) -> None:
     kind = "admin:access:deny" if who else "auth:key:reject"
-    entry = admin_event(house, request, who, kind, "refused", {"path": request.path, "code": error.code}, status=error.status, error=error.code)
+    entry = admin_event(
+        house, request, who, kind, "refused", {"path": request.path, "code": error.code}, status=error.status, error=error.code
+    )
     try:
         await house.ledger.append(entry)
     except PipelineError:

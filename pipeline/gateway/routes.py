@@ -17,6 +17,8 @@ from pipeline.routing.model import Surface
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 ADMIN: frozenset[Role] = frozenset({"admin"})
 READERS: frozenset[Role] = frozenset({"admin", "auditor"})
+CALLERS: frozenset[Role] = frozenset({"admin", "manager", "key"})
+"""Who may spend money: an auditor reads, and calls no model."""
 EVERYONE: frozenset[Role] = frozenset({"admin", "manager", "auditor", "key"})
 
 

@@ -94,6 +94,9 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
     )  # fmt: skip
     charges = (_charge(house, trail, ending, now_us),) if ending.state and ending.target and ending.cost else ()
     redactions = (*redaction_counts("prompt", trail.prompt_remarks), *redaction_counts("answer", ending.answer_remarks))
+    for direction, remarks in (("prompt", trail.prompt_remarks), ("answer", ending.answer_remarks)):
+        if remarks:
+            house.metrics.redacted(direction, Counter((remark.rule, remark.kind, remark.action.label) for remark in remarks))
     house.metrics.call(call.surface, ending.outcome, ending.status, house.clock.monotonic() - call.started)
     await house.ledger.close(Settlement(call.request_id, (finish,), charges, outbox, redactions))
     if outbox:
@@ -114,7 +117,13 @@ async def settle_failure(house: House, trail: Trail, attempts: tuple[Attempt, ..
 async def refused(house: House, call: Call, error: PipelineError, caller: Caller | None, asked: Asked | None) -> None:
     """Write down a call that ended before anything was sent. A refusal stands even when it cannot be written: nothing left."""
     blocked = isinstance(error, PolicyBlocked)
-    kind = "policy:prompt:block" if blocked else "auth:key:reject" if isinstance(error, KeyRejected) and caller is None else "gateway:call:refuse"
+    kind = (
+        "policy:prompt:block"
+        if blocked
+        else "auth:key:reject"
+        if isinstance(error, KeyRejected) and caller is None
+        else "gateway:call:refuse"
+    )
     detail: dict[str, Any] = {"surface": call.surface, "code": error.code, "param": error.param or "", "peer": call.peer}
     if isinstance(error, PolicyBlocked):
         detail["rules"] = list(error.rules)

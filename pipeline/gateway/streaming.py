@@ -11,11 +11,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Protocol
 
 import orjson
+from redactors.engine import Redactor
+from redactors.stream import StreamRedactor
 
 from pipeline.routing.model import Delta
-from redactors.engine import Redactor
 from redactors.model import Remark, Verdict
-from redactors.stream import StreamRedactor
 
 Wire = bytes
 Event = tuple[str, dict[str, Any]]
@@ -88,7 +88,7 @@ class Channels:
                 raise AnswerBlocked(_blocking(clean.remarks))
         return clean.value
 
-    def keys(self) -> tuple[Hashable, ...]:
+    def open_keys(self) -> tuple[Hashable, ...]:
         """The open channels, oldest first."""
         return tuple(self._open)
 
@@ -171,9 +171,7 @@ class OpenAIScreen:
                 out[name] = self._channels.feed((index, "text"), value)
                 changed = out[name] != value
                 quiet = quiet and not out[name]
-            elif name == "logprobs":
-                out[name] = value
-            elif name in _CHOICE_FIELDS:
+            elif name == "logprobs" or name in _CHOICE_FIELDS:
                 out[name] = value
             else:
                 out[name] = self._channels.whole({name: value})[name]
@@ -228,7 +226,7 @@ class OpenAIScreen:
         return out
 
     def _of(self, index: int) -> list[Hashable]:
-        return [key for key in self._channels.keys() if isinstance(key, tuple) and key[0] == index]
+        return [key for key in self._channels.open_keys() if isinstance(key, tuple) and key[0] == index]
 
     def _end(self, index: int) -> list[Event]:
         events: list[Event] = []
@@ -241,7 +239,7 @@ class OpenAIScreen:
     def close(self) -> list[Event]:
         """End every choice that the provider never finished."""
         events: list[Event] = []
-        for key in self._channels.keys():
+        for key in self._channels.open_keys():
             assert isinstance(key, tuple)
             events.extend(self._end(key[0]))
         return events
@@ -312,7 +310,7 @@ class AnthropicScreen:
 
     def _end(self, index: int) -> list[Event]:
         events: list[Event] = []
-        for key in self._channels.keys():
+        for key in self._channels.open_keys():
             if isinstance(key, tuple) and key[0] == index:
                 rest = self._channels.end(key)
                 if rest:
@@ -323,7 +321,7 @@ class AnthropicScreen:
     def close(self) -> list[Event]:
         """End every block that the provider never stopped."""
         events: list[Event] = []
-        for key in self._channels.keys():
+        for key in self._channels.open_keys():
             assert isinstance(key, tuple)
             events.extend(self._end(key[0]))
         return events

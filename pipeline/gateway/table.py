@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pipeline.gateway import admin_config, admin_keys, admin_reads, admin_secrets, admin_sessions, describe, health
-from pipeline.gateway.routes import ADMIN, EVERYONE, READERS, Method, Route, RouteTable
+from pipeline.gateway.routes import ADMIN, EVERYONE, READERS, Route, RouteTable
 from pipeline.routing.model import Surface
 
-# The data plane proves its key itself, in its own dialect, as its first step: roles stand in SURFACE_ROLES.
+# The data plane proves its key itself, in its own dialect, as its first step; `routes.CALLERS` may call it.
 _SURFACES: tuple[tuple[str, Surface], ...] = (
     ("/chat/completions", "openai.chat"),
     ("/completions", "openai.completions"),
@@ -57,5 +57,3 @@ def route_table() -> RouteTable:
     ]
     return RouteTable(routes)
 
-
-__all__ = ["Method", "route_table"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from redactors.engine import Redactor
+
 from pipeline.errors import BadRequest
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers
 from pipeline.gateway.model import Asked
 from pipeline.gateway.streaming import AnswerScreen, AnthropicScreen, OpenAIScreen
 from pipeline.routing.model import Delta, Surface
-from redactors.engine import Redactor
 from redactors.model import Clean, Json, Remark, Verdict
 
 # Fields that steer a provider library (hosts, credentials, callbacks, prices, test answers). A caller never chooses these.
@@ -111,14 +112,19 @@ def screen_answer(surface: Surface, data: dict[str, Any], redactor: Redactor) ->
     vectors = [item.get("embedding") if isinstance(item, dict) else None for item in data["data"]]
     plain = [all(isinstance(number, float | int) for number in vector) if isinstance(vector, list) else False for vector in vectors]
     hollow = [
-        {name: value for name, value in item.items() if name != "embedding"} if passes or (isinstance(item, dict) and _is_base64(item.get("embedding"))) else item
+        {name: value for name, value in item.items() if name != "embedding"}
+        if passes or (isinstance(item, dict) and _is_base64(item.get("embedding")))
+        else item
         for item, passes in zip(data["data"], plain, strict=True)
     ]
     clean = redactor.tree({**data, "data": hollow})
 
     def restore(tree: Json) -> Json:
         assert isinstance(tree, dict)
-        items = [item if vector is None or not isinstance(item, dict) or "embedding" in item else {**item, "embedding": vector} for item, vector in zip(tree["data"], vectors, strict=True)]
+        items = [
+            item if vector is None or not isinstance(item, dict) or "embedding" in item else {**item, "embedding": vector}
+            for item, vector in zip(tree["data"], vectors, strict=True)
+        ]
         return {**tree, "data": items}
 
     return clean.map(restore)
@@ -126,7 +132,12 @@ def screen_answer(surface: Surface, data: dict[str, Any], redactor: Redactor) ->
 
 def _is_base64(value: Any) -> bool:
     """Whether a value is an embedding in base64, as the OpenAI SDK asks for: 32-bit floats, so 4 bytes each."""
-    return isinstance(value, str) and len(value) % 4 == 0 and len(value) > 64 and value.rstrip("=").replace("+", "a").replace("/", "a").isalnum()
+    return (
+        isinstance(value, str)
+        and len(value) % 4 == 0
+        and len(value) > 64
+        and value.rstrip("=").replace("+", "a").replace("/", "a").isalnum()
+    )
 
 
 def _without_spelled_text(clean: Clean[Json]) -> Clean[Json]:
@@ -135,7 +146,9 @@ def _without_spelled_text(clean: Clean[Json]) -> Clean[Json]:
     def strip(tree: Json) -> Json:
         if not isinstance(tree, dict) or not isinstance(tree.get("choices"), list):
             return tree
-        choices = [{**choice, "logprobs": None} if isinstance(choice, dict) and choice.get("logprobs") else choice for choice in tree["choices"]]
+        choices = [
+            {**choice, "logprobs": None} if isinstance(choice, dict) and choice.get("logprobs") else choice for choice in tree["choices"]
+        ]
         return {**tree, "choices": choices}
 
     return clean.map(strip)

@@ -30,7 +30,7 @@ REMEMBER_REVOKED_US: Final = 90 * 86_400 * 1_000_000
 MAX_STALE_S: Final = 60.0
 
 
-class KeysUnavailable(PipelineError):  # noqa: N818 - named like the rest of the error tree
+class KeysUnavailable(PipelineError):
     """The store has been away for so long that a revocation could have been missed."""
 
     code, status, type = "keys_unavailable", 503, "server_error"

@@ -7,6 +7,7 @@ current one; older ones still prove tokens that were made with them. A digest is
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
@@ -38,6 +39,11 @@ class Peppers:
         if len(self.peppers) == 1:
             return (first,)
         return first, *(_digest(pepper, token) for name, pepper in self.peppers.items() if name != self.current)
+
+
+def derived_key(peppers: Peppers, label: str) -> bytes:
+    """A key of its own for one use (`fingerprint`, `telemetry`), 32 bytes. Rotating the pepper rotates it too."""
+    return hashlib.sha256(f"{label}:{peppers.digest(label)[1]}".encode()).digest()
 
 
 def make_peppers(random_bytes: RandomBytes, pepper_id: str = "p1") -> Peppers:

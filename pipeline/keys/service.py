@@ -35,6 +35,10 @@ class Changes(Protocol):
         """Run `apply(connection)` and write the event, in one transaction."""
         ...
 
+    async def run(self, apply: Callable[[Connection], T], /) -> T:
+        """Run `apply(connection)` in a transaction without an event: for looking before an act."""
+        ...
+
 
 async def _nothing() -> None:
     return None
@@ -89,28 +93,31 @@ async def issue_key(office: Office, actor: Actor, new: NewKey, *, token: str = "
     return {**view, "key": made}
 
 
-async def adopt_admin_key(office: Office, token: str) -> None:
-    """Make the admin key of a data folder known; called when the authenticator does not know the token of `admin.key`.
+async def ensure_admin_key(office: Office, token: str) -> None:
+    """Make the admin key of a data folder (the token in `admin.key`) known. Idempotent; writes an event only when it makes one.
 
-    ConfigError when that key was revoked: then the file must go, so that a new one is made.
+    ConfigError when that key was blocked or revoked: then the file must go, so that a new one is made.
     """
     now_us, key_id = office.clock.now_us(), office.new_id()
     digests = frozenset(office.peppers.candidates(token))
 
-    def apply(connection: Connection) -> None:
-        known = [proof for proof in store.load_proofs(connection) if proof.digest in digests]
-        if known and known[0].key.status != "active":
+    def known(connection: Connection) -> bool:
+        found = [proof for proof in store.load_proofs(connection) if proof.digest in digests]
+        if found and found[0].key.status != "active":
             raise ConfigError(
                 "The key in admin.key was blocked or revoked.", hint="Remove the file and start again: a new admin key is made."
             )
-        if known:
-            return
+        return bool(found)
+
+    def apply(connection: Connection) -> None:
         if not workspaces.list_workspaces(connection):
             workspaces.create_workspace(connection, NewWorkspace("default"), now_us=now_us)
         home = workspaces.list_workspaces(connection)[0].slug
         new = NewKey(alias=f"admin-{key_id[-6:].lower()}", workspace=home, role="admin", metadata={"origin": "admin.key"})
         store.create_key(connection, office.peppers, token, new, key_id=key_id, now_us=now_us, created_by="system")
 
+    if await office.ledger.run(known):
+        return
     detail = {"origin": "admin.key", "role": "admin"}
     await office.ledger.change(event(office, Actor("system"), "admin:key:create", detail, key_id=key_id), apply)
     await office.changed()

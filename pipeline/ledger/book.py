@@ -20,7 +20,7 @@ from pipeline.ledger.chain import Head, Row, link
 from pipeline.ledger.model import Receipt
 from pipeline.ledger.operations import Append, Change, Close, Open, Operation
 from pipeline.store.outbox import enqueue
-from pipeline.store.session import HotSql, Session, trouble
+from pipeline.store.session import HotSql, Session, is_driver_error, trouble
 
 CHECKPOINT_EVERY = 1_000
 
@@ -38,9 +38,32 @@ class Written:
 
 
 @dataclass(slots=True)
-class _Page:
-    """The rows of one segment (a run of operations without a change between them)."""
+class _Batch:
+    """Where a batch is written, and what it has written so far."""
 
+    session: Session
+    sql: HotSql
+    epoch_id: str
+    now_us: int
+    written: Written
+
+
+@dataclass(slots=True)
+class _Held:
+    """A reservation as the batch sees it."""
+
+    state: str
+    amount: int
+    scopes: Scopes
+
+
+@dataclass(slots=True)
+class _Page:
+    """A run of operations without a change between them: what they found, and the rows that come of them."""
+
+    batch: _Batch
+    held: dict[str, _Held]
+    standings: dict[tuple[str, str], Standing]
     events: list[Row] = field(default_factory=list)
     reservations: list[Row] = field(default_factory=list)
     charges: list[Row] = field(default_factory=list)
@@ -49,25 +72,19 @@ class _Page:
     ended: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Held:
-    state: str
-    amount: int
-    scopes: Scopes
-
-
-def write(session: Session, sql: HotSql, operations: Sequence[Operation], head: Head, epoch_id: str, now_us: int) -> Written:
+def write(session: Session, sql: HotSql, operations: Sequence[Operation], head: Head, *, epoch_id: str, now_us: int) -> Written:
     """Write a batch in the transaction that is open on the session. Errors of the database pass through: nothing of it stands then."""
     written = Written(head)
-    segment: list[Open | Close | Append] = []
+    batch = _Batch(session, sql, epoch_id, now_us, written)
+    run: list[Open | Close | Append] = []
     for operation in operations:
         if isinstance(operation, Change):
-            _segment(session, sql, segment, written, epoch_id, now_us)
-            segment = []
-            _change(session, sql, operation, written)
+            _run(batch, run)
+            run = []
+            _change(batch, operation)
         else:
-            segment.append(operation)
-    _segment(session, sql, segment, written, epoch_id, now_us)
+            run.append(operation)
+    _run(batch, run)
     if written.head.seq // CHECKPOINT_EVERY > head.seq // CHECKPOINT_EVERY:
         sql.checkpoints(session.cursor, [checkpoint(written.head, now_us)])
     return written
@@ -78,90 +95,69 @@ def checkpoint(head: Head, now_us: int) -> Row:
     return (ulid(now_us), head.chain, head.seq, head.hash, now_us)
 
 
-def _change(session: Session, sql: HotSql, operation: Change, written: Written) -> None:
+def _change(batch: _Batch, operation: Change) -> None:
     """Run a change in a savepoint of its own, so that its failure undoes nothing but itself."""
-    savepoint = session.connection.begin_nested()
+    connection = batch.session.connection
+    savepoint = connection.begin_nested()
     try:
-        value = operation.apply(session.connection)
+        value = operation.apply(connection)
         savepoint.commit()
-    except Exception as error:  # noqa: BLE001 - it is the caller's, and raised there; the database's own troubles go on up
-        if not isinstance(error, PipelineError) and _is_database(error) and trouble(error) != "row":
-            raise
+    except Exception as error:
+        if is_driver_error(error) and trouble(error) != "row":
+            raise  # the database's own trouble is that of the whole batch
         savepoint.rollback()
-        written.outcomes.append(error)
+        batch.written.outcomes.append(error)
         return
     if operation.draft is not None:
-        page = _Page()
-        _record(operation.draft, page, written)
-        sql.events(session.cursor, page.events)
-    written.outcomes.append(value)
+        page = _Page(batch, {}, {})
+        _record(operation.draft, page)
+        _flush(page)
+    batch.written.outcomes.append(value)
 
 
-def _is_database(error: Exception) -> bool:
-    return type(error).__module__.partition(".")[0] in {"sqlalchemy", "sqlite3", "psycopg"}
-
-
-def _segment(
-    session: Session, sql: HotSql, operations: Sequence[Open | Close | Append], written: Written, epoch_id: str, now_us: int
-) -> None:
+def _run(batch: _Batch, operations: Sequence[Open | Close | Append]) -> None:
     if not operations:
         return
-    held = _read_reservations(session, sql, operations)
-    standings = _read_budgets(session, sql, operations, held, now_us)
-    page = _Page()
-    outcomes = written.outcomes
+    held = _read_reservations(batch, operations)
+    page = _Page(batch, held, _read_budgets(batch, operations, held))
+    outcomes = batch.written.outcomes
     for operation in operations:
         if isinstance(operation, Open):
-            outcomes.append(_open(operation, held, standings, page, written, epoch_id, now_us))
+            outcomes.append(_open(operation, page))
         elif isinstance(operation, Close):
-            outcomes.append(_close(operation, held, standings, page, written) or _closed_before(session, sql, operation, written))
+            outcomes.append(_close(operation, page) or _closed_before(operation, batch))
         else:
-            for scope in operation.scopes:
-                if scope in standings:
-                    settle(standings[scope], 0, operation.cost)
-            if operation.charge is not None:
-                page.charges.append(operation.charge)
-            outcomes.append(_record(operation.draft, page, written))
-    _flush(session, sql, page, standings, now_us)
+            outcomes.append(_append(operation, page))
+    _flush(page)
 
 
-def _open(
-    operation: Open,
-    held: dict[str, _Held],
-    standings: dict[tuple[str, str], Standing],
-    page: _Page,
-    written: Written,
-    epoch_id: str,
-    now_us: int,
-) -> Receipt | PipelineError:
-    if operation.request_id in held:
+def _open(operation: Open, page: _Page) -> Receipt | PipelineError:
+    request_id = operation.request_id
+    if request_id in page.held:
         return LedgerError(
             "A request with this id was already written down.", code="request_id_used", status=409, type="invalid_request_error"
         )
-    limited = [standings[scope] for scope in operation.scopes if scope in standings]
+    limited = [page.standings[scope] for scope in operation.scopes if scope in page.standings]
     full = reserve(limited, operation.amount)
     if full is not None:
         return exceeded(full, operation.amount)
     scopes: Scopes = [(standing.kind, standing.scope_id, standing.id) for standing in limited]
-    held[operation.request_id] = _Held("open", operation.amount, scopes)
-    page.reservations.append(
-        (operation.request_id, epoch_id, operation.amount, orjson.dumps(scopes).decode(), "open", now_us, 0, *operation.owner)
-    )
-    return _record(operation.draft, page, written)
+    page.held[request_id] = _Held("open", operation.amount, scopes)
+    row = (request_id, page.batch.epoch_id, operation.amount, orjson.dumps(scopes).decode(), "open", page.batch.now_us, 0, *operation.owner)
+    page.reservations.append(row)
+    return _record(operation.draft, page)
 
 
-def _close(
-    operation: Close, held: dict[str, _Held], standings: dict[tuple[str, str], Standing], page: _Page, written: Written
-) -> Receipt | PipelineError | None:
+def _close(operation: Close, page: _Page) -> Receipt | PipelineError | None:
     """Settle; None when it was closed before."""
-    found = held.get(operation.request_id)
+    found = page.held.get(operation.request_id)
     if found is None:
         return LedgerError("A call was settled that was never written down.", code="reservation_unknown")
     if found.state != "open":
         return None
     found.state = "closed"
     for kind, scope_id, budget_id in found.scopes:
-        standing = standings.get((kind, scope_id))
+        standing = page.standings.get((kind, scope_id))
         if standing is not None:
             # A budget that was deleted and made anew never held this reservation.
             settle(standing, found.amount if standing.id == budget_id else 0, operation.cost)
@@ -170,19 +166,29 @@ def _close(
     page.redactions.extend(operation.redactions)
     page.outbox.extend(operation.outbox)
     for draft in operation.drafts:
-        receipt = _record(draft, page, written)
+        receipt = _record(draft, page)
     return receipt
 
 
-def _closed_before(session: Session, sql: HotSql, operation: Close, written: Written) -> Receipt:
-    for row in reversed(written.events):
+def _closed_before(operation: Close, batch: _Batch) -> Receipt:
+    for row in reversed(batch.written.events):
         if row[11] == operation.request_id:  # closed earlier in this very batch
             return Receipt(row[2], row[12], row[18])
-    row = sql.lists.last_event(session.cursor, operation.request_id) or (written.head.chain, 0, "")
-    return Receipt(*row)
+    last = batch.sql.lists.last_event(batch.session.cursor, operation.request_id)
+    return Receipt(*(last or (batch.written.head.chain, 0, "")))
 
 
-def _record(draft: Row, page: _Page, written: Written) -> Receipt:
+def _append(operation: Append, page: _Page) -> Receipt:
+    for scope in operation.scopes:
+        if scope in page.standings:
+            settle(page.standings[scope], 0, operation.cost)
+    if operation.charge is not None:
+        page.charges.append(operation.charge)
+    return _record(operation.draft, page)
+
+
+def _record(draft: Row, page: _Page) -> Receipt:
+    written = page.batch.written
     row, body = link(written.head, draft)
     written.head = head = Head(row[2], row[12], row[18])
     page.events.append(row)
@@ -191,31 +197,31 @@ def _record(draft: Row, page: _Page, written: Written) -> Receipt:
     return Receipt(*head)
 
 
-def _read_reservations(session: Session, sql: HotSql, operations: Sequence[Operation]) -> dict[str, _Held]:
-    ids = {operation.request_id for operation in operations if not isinstance(operation, Append | Change)}
-    if not ids:
+def _read_reservations(batch: _Batch, operations: Sequence[Operation]) -> dict[str, _Held]:
+    wanted = {operation.request_id for operation in operations if isinstance(operation, Open | Close)}
+    if not wanted:
         return {}
-    rows = sql.lists.reservations(session.cursor, ids)
-    return {id: _Held(state, amount, [tuple(scope) for scope in orjson.loads(scopes)]) for id, state, amount, scopes, _ in rows}
+    held = {}
+    for request_id, state, amount, scopes, _ in batch.sql.lists.reservations(batch.session.cursor, wanted):
+        held[request_id] = _Held(state, amount, [tuple(scope) for scope in orjson.loads(scopes)])
+    return held
 
 
-def _read_budgets(
-    session: Session, sql: HotSql, operations: Sequence[Operation], held: dict[str, _Held], now_us: int
-) -> dict[tuple[str, str], Standing]:
+def _read_budgets(batch: _Batch, operations: Sequence[Operation], held: dict[str, _Held]) -> dict[tuple[str, str], Standing]:
     wanted = {scope for operation in operations if isinstance(operation, Open | Append) for scope in operation.scopes}
-    wanted.update((kind, id) for found in held.values() for kind, id, _ in found.scopes)
+    wanted.update((kind, scope_id) for found in held.values() for kind, scope_id, _ in found.scopes)
     if not wanted:
         return {}
     standings = {}
-    for row in sql.lists.budgets(session.cursor, wanted):
+    for row in batch.sql.lists.budgets(batch.session.cursor, wanted):
         standing = Standing(*row)
-        roll(standing, now_us)
+        roll(standing, batch.now_us)
         standings[standing.kind, standing.scope_id] = standing
     return standings
 
 
-def _flush(session: Session, sql: HotSql, page: _Page, standings: dict[tuple[str, str], Standing], now_us: int) -> None:
-    cursor = session.cursor
+def _flush(page: _Page) -> None:
+    cursor, sql, now_us = page.batch.session.cursor, page.batch.sql, page.batch.now_us
     if page.events:
         sql.events(cursor, page.events)
     if page.reservations:
@@ -228,6 +234,8 @@ def _flush(session: Session, sql: HotSql, page: _Page, standings: dict[tuple[str
         enqueue(cursor, sql, page.outbox, now_us)
     if page.ended:
         sql.lists.end_reservations(cursor, page.ended, now_us)
-    touched = [(standing.id, standing.start_us, standing.spent, standing.reserved) for standing in standings.values() if standing.touched]
+    touched = [
+        (standing.id, standing.start_us, standing.spent, standing.reserved) for standing in page.standings.values() if standing.touched
+    ]
     if touched:
         sql.lists.set_budgets(cursor, sorted(touched))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -21,6 +22,7 @@ from pipeline.ledger.model import Scope
 from pipeline.store.tables import budgets
 
 Period = Literal["", "day", "week", "month"]
+_DAY_US = 86_400_000_000
 PERIODS: tuple[Period, ...] = ("", "day", "week", "month")
 
 
@@ -46,9 +48,13 @@ class Standing:
 
 def period_start(period: str, now_us: int) -> int:
     """When the calendar period of a moment began (UTC, epoch microseconds); 0 for no period."""
-    if not period:
-        return 0
-    day = datetime.fromtimestamp(now_us // 1_000_000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return _start_of(period, now_us // _DAY_US) if period else 0
+
+
+@lru_cache(maxsize=64)
+def _start_of(period: str, day_number: int) -> int:
+    """The same by day: every call of a day asks for it."""
+    day = datetime.fromtimestamp(day_number * 86_400, UTC)
     if period == "week":
         day -= timedelta(days=day.weekday())
     elif period == "month":

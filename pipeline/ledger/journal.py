@@ -32,7 +32,8 @@ class JournalError(Exception):
 
 def event_line(row: Row, body: bytes) -> bytes:
     """An event as a line: its canonical form, and its place in its chain."""
-    return body[:-1] + b',"hash":"' + row[18].encode() + b'","prev_hash":"' + row[17].encode() + b'"}\n'
+    place: str = f',"hash":"{row[18]}","prev_hash":"{row[17]}"}}\n'
+    return body[:-1] + place.encode()
 
 
 class Journal:
@@ -112,7 +113,7 @@ class Journal:
 
     def _fail(self, error: OSError) -> None:
         """Go on in a new part: what fsync refused once cannot be trusted. What was half written is cut off, if that works."""
-        self.trouble = f"journal: errno {error.errno}"
+        self.trouble = "journal: " + os.strerror(error.errno or 0)
         if self._fd is not None:
             try:
                 os.ftruncate(self._fd, self._size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -100,23 +101,48 @@ def missing_rows(folder: Path, epoch_id: str, tails: dict[str, int]) -> list[Row
     return [rows[place] for place in sorted(rows)]
 
 
+@contextmanager
+def claimed(folder: Path, epoch_id: str) -> Iterator[bool]:
+    """Hold the journal of a dead epoch, so that one process alone gives it back; False when it lives, is claimed, or has ended."""
+    parts = _parts(folder, epoch_id)
+    if not parts:
+        yield False
+        return
+    fd = os.open(parts[-1], os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield not has_ended(folder, epoch_id)
+    finally:
+        os.close(fd)
+
+
 def mark_ended(folder: Path, epoch_id: str, at_us: int) -> None:
     """Close the journal of a dead epoch, so that it is not looked at again; what has no seal is cut off first."""
-    path = _parts(folder, epoch_id)[-1]
+    parts = _parts(folder, epoch_id)
+    path = parts[-1]
     sealed = b"".join(b"".join(lines) for lines, _ in _blocks(path))
-    last = orjson.loads(sealed.splitlines()[-1])["link"] if sealed else _previous_link(folder, epoch_id)
-    line = orjson.dumps({"end": "recovered", "at_us": at_us}) + b"\n"
-    link = sha256(last.encode() + line).hexdigest()
+    lines = [orjson.dumps({"end": "recovered", "at_us": at_us}) + b"\n"]
+    if sealed:
+        before = str(_parsed(sealed.splitlines()[-1]).get("link", ""))
+    else:  # it died before its first block: a header, so that the part is one
+        before = _previous_link(parts[:-1])
+        lines.insert(0, orjson.dumps({"journal": 1, "epoch": epoch_id, "part": len(parts), "require": "all", "prev": before}) + b"\n")
+    block = b"".join(lines)
+    link = sha256(before.encode() + block).hexdigest()
     with path.open("r+b") as file:
         file.truncate(len(sealed))
         file.seek(len(sealed))
-        file.write(line + orjson.dumps({"seal": 1, "link": link}) + b"\n")
+        file.write(block + orjson.dumps({"seal": len(lines), "link": link}) + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 
-def _previous_link(folder: Path, epoch_id: str) -> str:
-    for path in reversed(_parts(folder, epoch_id)[:-1]):
+def _previous_link(parts: list[Path]) -> str:
+    for path in reversed(parts):
         seals = [seal for _, seal in _blocks(path)]
         if seals:
             return str(seals[-1]["link"])
@@ -193,7 +219,7 @@ def _bad_line(path: Path, epoch_id: str, values: list[dict[str, Any]]) -> Fault:
     for value in told:
         if _row(value) is None:
             return Fault(value["chain"], value["seq"], str(value.get("id", "")), f"journal {path.name}: edited")
-    place = told[0] if told else {"chain": epoch_id, "seq": 0}
+    place: dict[str, Any] = told[0] if told else {"chain": epoch_id, "seq": 0}
     return Fault(place["chain"], place["seq"], "", f"journal {path.name}: a line near this one is missing or was changed")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -17,7 +18,7 @@ from sqlalchemy import Connection
 from pipeline.clock import Clock
 from pipeline.ledger.model import Charge, Event, Intent, Receipt, Settlement
 from pipeline.ledger.operations import Change, append_of, close_of, draft_of, open_of
-from pipeline.ledger.recovery import HEARTBEAT_S, abandoned_calls, beat, end_dead_epochs, give_back, unfinished_journals
+from pipeline.ledger.recovery import HEARTBEAT_S, abandoned_calls, beat, dead_journals, end_dead_epochs, give_back
 from pipeline.ledger.scribe import Epoch, Require, Scribe
 from pipeline.ledger.writer import Writer
 from pipeline.store.engine import sqlite_path
@@ -63,10 +64,11 @@ class DurableLedger:
         self._sole_writer = sqlite_path(url) is not None
         self._scribe = Scribe(url, self._epoch, clock, journal_dir, require)
         self._writer = Writer(self._scribe, clock, require=require)
+        self._ended: frozenset[str] = frozenset()  # epochs whose journals are closed, and need no second look
         self._upkeep: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Connect, and settle what dead processes left. A database that is away does not stop the start: `ready` says so until it is back."""
+        """Connect, and settle what dead processes left. A database that is away does not stop the start: `ready` says why."""
         await self._writer.start()
         first = asyncio.Event()
         self._upkeep = asyncio.create_task(self._look_after(first), name="lockgate-ledger-upkeep")
@@ -105,7 +107,11 @@ class DurableLedger:
         return receipt
 
     async def change(self, event: Event, apply: Callable[[Any], T]) -> T:
-        """Run an administrative change (`apply(connection)`) and its event in one transaction; an exception of it rolls both back."""
+        """Run an administrative change (`apply(connection)`) and its event in one transaction; an exception of it rolls both back.
+
+        `apply` runs on the writer's thread, in a transaction that others wait behind: it must be quick, and what it gives
+        must not be a live result.
+        """
         return cast(T, await self._writer.submit(Change(apply, draft_of(event))))
 
     async def run(self, apply: Callable[[Connection], T], /) -> T:
@@ -126,32 +132,26 @@ class DurableLedger:
 
     async def recover(self) -> int:
         """Settle what dead processes left open and give their journals back; says how many calls were settled."""
-        settled = 0
         if self._journal_dir is not None:
-            await self._give_back(self._journal_dir)
-        while True:
-            now_us = self._clock.now_us()
-            calls = await self.run(lambda connection: abandoned_calls(connection, self._epoch, now_us, sole_writer=self._sole_writer))
+            dead, self._ended = await asyncio.to_thread(dead_journals, self._journal_dir, self._epoch, self._ended)
+            for epoch_id in dead:
+                await give_back(self.run, self._journal_dir, epoch_id, self._clock.now_us())
+        settled = 0
+        known = partial(abandoned_calls, own=self._epoch, sole_writer=self._sole_writer)
+        while calls := await self.run(partial(known, now_us=self._clock.now_us())):
             for future in [self._writer.submit(call) for call in calls]:
                 await future
             settled += len(calls)
-            if not calls:
-                break
-        await self.run(lambda connection: end_dead_epochs(connection, self._epoch, now_us, sole_writer=self._sole_writer))
+        await self.run(partial(end_dead_epochs, own=self._epoch, now_us=self._clock.now_us(), sole_writer=self._sole_writer))
         return settled
 
-    async def _give_back(self, folder: Path) -> None:
-        for epoch_id in await asyncio.to_thread(unfinished_journals, folder, self._epoch):
-            now_us = self._clock.now_us()
-            await self.run(lambda connection, epoch_id=epoch_id: give_back(connection, folder, epoch_id, now_us))  # type: ignore[misc]
-
     async def _look_after(self, first: asyncio.Event) -> None:
-        """Every ten seconds: a heartbeat, and recovery. Whatever fails is tried again the next time."""
+        """Every ten seconds: a heartbeat, recovery, and a checkpoint if anything was written; what fails is tried again."""
         while True:
             try:
-                now_us = self._clock.now_us()
-                await self.run(lambda connection: beat(connection, self._epoch, now_us))
+                await self.run(partial(beat, epoch=self._epoch, now_us=self._clock.now_us()))
                 await self.recover()
+                await self.run(self._scribe.checkpoint)
             except Exception:  # noqa: BLE001 - this task must outlive whatever fails: without its heartbeat the process counts as dead
                 first.set()
                 await asyncio.sleep(1.0)

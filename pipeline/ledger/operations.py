@@ -13,7 +13,7 @@ from collectors.model import OutboxRow
 from pipeline.errors import LedgerError
 from pipeline.ids import ulid
 from pipeline.ledger.chain import Row, detail_text
-from pipeline.ledger.model import Charge, Event, Intent, Settlement
+from pipeline.ledger.model import Charge, Event, Intent, RedactionCount, Settlement
 from pipeline.store import tables
 from redactors.model import is_clean
 
@@ -89,19 +89,19 @@ def draft_of(event: Event) -> Row:
     except (ValueError, TypeError, RecursionError):
         raise LedgerError("An event's detail cannot be written as JSON.", code="audit_unclean") from None
     return draft(
-        id=event.id, at_us=event.at_us, kind=event.kind, actor=event.actor, outcome=event.outcome, detail=detail, request_id=event.request_id,
-        org_id=event.org_id, workspace_id=event.workspace_id, key_id=event.key_id, model=event.model, target_id=event.target_id,
-        status=event.status, error=event.error, trace_id=event.trace_id,
+        event_id=event.id, at_us=event.at_us, kind=event.kind, actor=event.actor, outcome=event.outcome, detail=detail,
+        request_id=event.request_id, org_id=event.org_id, workspace_id=event.workspace_id, key_id=event.key_id, model=event.model,
+        target_id=event.target_id, status=event.status, error=event.error, trace_id=event.trace_id,
     )  # fmt: skip
 
 
 def draft(
-    *, id: str, at_us: int, kind: str, actor: str, outcome: str, detail: str, request_id: str = "", org_id: str = "default",
+    *, event_id: str, at_us: int, kind: str, actor: str, outcome: str, detail: str, request_id: str = "", org_id: str = "default",
     workspace_id: str = "", key_id: str = "", model: str = "", target_id: str = "", status: int = 0, error: str = "", trace_id: str = "",
 ) -> Row:  # fmt: skip
     """A row for the chain from plain values; texts are fitted to their columns. `detail` is JSON text made of clean values."""
     return (
-        fit(actor, 255), at_us, detail, fit(error, 64), fit(id, 26), fit(key_id, 26), fit(kind, 64), fit(model, 255), fit(org_id, 64),
+        fit(actor, 255), at_us, detail, fit(error, 64), fit(event_id, 26), fit(key_id, 26), fit(kind, 64), fit(model, 255), fit(org_id, 64),
         fit(outcome, 32), fit(request_id, 26), status, fit(target_id, 255), fit(trace_id, 32), fit(workspace_id, 26),
     )  # fmt: skip
 
@@ -147,22 +147,21 @@ def close_of(settlement: Settlement, now_us: int) -> Close:
         tuple([draft_of(event) for event in settlement.events]),
         tuple([charge_row(charge) for charge in settlement.charges]),
         sum([charge.cost_micros for charge in settlement.charges]),
-        tuple(
-            [
-                (settlement.request_id, now_us, workspace_id, key_id, fit(count.direction, 16), fit(count.detector, 16), fit(count.rule, 128),
-                 fit(count.kind, 128), fit(count.action, 16), count.count)
-                for count in settlement.redactions
-            ]
-        ),
+        tuple([(settlement.request_id, now_us, workspace_id, key_id, *_counted(count)) for count in settlement.redactions]),
         settlement.outbox,
     )  # fmt: skip
+
+
+def _counted(count: RedactionCount) -> Row:
+    kinds = (fit(count.direction, 16), fit(count.detector, 16), fit(count.rule, 128), fit(count.kind, 128), fit(count.action, 16))
+    return (*kinds, count.count)
 
 
 def append_of(event: Event, charge: Charge | None) -> Append:
     """The operation of an event outside a call."""
     if charge is None:
         return Append(draft_of(event))
-    scopes = tuple((kind, id) for kind, id in (("org", charge.org_id), ("workspace", charge.workspace_id), ("key", charge.key_id)) if id)
+    scopes = (("org", charge.org_id), ("workspace", charge.workspace_id), ("key", charge.key_id))
     return Append(draft_of(event), charge_row(charge), charge.cost_micros, scopes)
 
 
@@ -170,7 +169,7 @@ def abandoned(operation: Open, now_us: int) -> Close:
     """The end of a call that was written down after its caller had been refused or had gone: nothing was sent, nothing is charged."""
     org_id, workspace_id, key_id, model = operation.owner
     event = draft(
-        id=ulid(now_us), at_us=now_us, kind="gateway:call:abandon", actor="system", outcome="refused", detail="{}",
+        event_id=ulid(now_us), at_us=now_us, kind="gateway:call:abandon", actor="system", outcome="refused", detail="{}",
         request_id=operation.request_id, org_id=org_id, workspace_id=workspace_id, key_id=key_id, model=model, status=503,
         error="audit_unavailable",
     )  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from pipeline.clock import Clock
 from pipeline.errors import LedgerError
@@ -26,7 +26,7 @@ from pipeline.ledger.operations import Append, Change, Operation
 from pipeline.store.engine import open_writer, sqlite_path
 from pipeline.store.lock import SoleWriter
 from pipeline.store.session import Session, hot_sql, reason, trouble
-from pipeline.store.tables import epochs, events
+from pipeline.store.tables import checkpoints, epochs, events
 
 Require = Literal["all", "any"]
 Outcomes = list[Any]
@@ -46,18 +46,18 @@ class Epoch:
     version: str
 
 
-class Away(LedgerError):
+class AwayError(LedgerError):
     """The database (or a required journal) cannot be written now; nothing of the operation stands."""
 
     def __init__(self, cause: str) -> None:
         super().__init__("The audit store cannot be written; the request was not carried out.", hint=cause, headers={"Retry-After": "1"})
 
 
-class Doubt(Exception):  # noqa: N818 - a state that is resolved later, not a failure
+class Doubt(Exception):
     """The connection broke while committing: whether it was is known when the database is back."""
 
 
-class Poisoned(Exception):  # noqa: N818 - an answer, not a failure
+class Poisoned(Exception):
     """One row of a batch is refused by the database; the others are fine."""
 
 
@@ -82,6 +82,7 @@ class Scribe:
         self._owed: list[Row] = []  # events that only the journal has (`require: any`)
         self._spell: Head | None = None  # their chain, one for each time that the database is away
         self._tried = -_RECONNECT_S
+        self._noted = 0  # the seq of the last checkpoint
         self.away = "the ledger has not connected yet"
 
     @property
@@ -107,7 +108,7 @@ class Scribe:
             session = self._entering = Session(self._engine, self._path)
             tail = self._enter(session)
         except Exception as error:  # noqa: BLE001 - any failure to connect means: away, and tried again
-            self._detach(session, error)
+            self._detach(session, _cause(error))
             return None
         finally:
             self._entering = None
@@ -120,7 +121,7 @@ class Scribe:
             return doubt[1].outcomes
         if self._journal is not None:
             self._journal.void(doubt[1].events)
-        return [Away("the connection broke while committing") for _ in range(doubt[0])]
+        return [AwayError("the connection broke while committing") for _ in range(doubt[0])]
 
     def commit(self, operations: Sequence[Operation]) -> Outcomes:
         """Make a batch durable and give its outcomes, errors among them.
@@ -136,19 +137,21 @@ class Scribe:
                 break
             try:
                 return self._write(session, operations)
-            except Doubt:
+            except Doubt as doubt:
                 self._tried = -_RECONNECT_S
                 found = self.attach()
                 if found is None:
                     raise
-                if not isinstance(found[0], Away) or not self._repeatable:
+                if not isinstance(found[0], AwayError) or not self._repeatable:
                     return found
+                if left == 0 and self._session is not None:
+                    self._detach(self._session, str(doubt))
             except Exception as error:  # noqa: BLE001 - sorted by code into row, busy and lost
                 kind = self._undo(session, error)
                 if kind == "row":
                     return self._reject(operations)
                 if kind == "lost" or left == 0:
-                    self._detach(session, error)
+                    self._detach(session, _cause(error))
                     if left > 1:
                         self._tried = -_RECONNECT_S  # a connection that has gone stale: once more, at once
         return self.refuse(operations)
@@ -160,6 +163,17 @@ class Scribe:
         """
         return [self._without_database(operation) for operation in operations]
 
+    def checkpoint(self, connection: Connection) -> None:
+        """Note where the chain stands, when it has moved since the last time; a `Change` on this thread."""
+        if self._head.seq == self._noted:
+            return
+        names = [column.name for column in checkpoints.columns]
+        row = dict(zip(names, checkpoint(self._head, self._clock.now_us()), strict=True))
+        place = (checkpoints.c.chain == self._head.chain) & (checkpoints.c.seq == self._head.seq)
+        if connection.execute(select(checkpoints.c.id).where(place)).first() is None:
+            connection.execute(insert(checkpoints).values(row))
+        self._noted = self._head.seq
+
     def finish(self) -> None:
         """Write the last checkpoint and the epoch's end, close both devices. Failing at it loses nothing: recovery does it later."""
         ended = False
@@ -167,8 +181,7 @@ class Scribe:
         if session is not None:
             try:
                 session.begin(wrapped=True)
-                if self._head.seq:
-                    self._sql.checkpoints(session.cursor, [checkpoint(self._head, self._clock.now_us())])
+                self.checkpoint(session.connection)
                 session.connection.execute(update(epochs).where(epochs.c.id == self._epoch.id).values(ended_us=self._clock.now_us()))
                 session.commit()
                 ended = True
@@ -185,16 +198,16 @@ class Scribe:
 
     def _write(self, session: Session, operations: Sequence[Operation]) -> Outcomes:
         session.begin(wrapped=any(isinstance(operation, Change) for operation in operations))
-        written = write(session, self._sql, operations, self._head, self._epoch.id, self._clock.now_us())
+        written = write(session, self._sql, operations, self._head, epoch_id=self._epoch.id, now_us=self._clock.now_us())
         if not self._journaled(written):
             session.rollback()
-            return [Away(self.journal_trouble) for _ in operations]
+            return [AwayError(self.journal_trouble) for _ in operations]
         try:
             session.commit()
         except Exception as error:  # noqa: BLE001 - whatever it was, only the database knows now whether it stands
             self._doubt = (len(operations), written)
-            self._detach(session, error)
-            raise Doubt from None
+            self._detach(session, _cause(error))
+            raise Doubt(self.away) from None
         self._head = written.head
         return written.outcomes
 
@@ -218,14 +231,14 @@ class Scribe:
 
     def _without_database(self, operation: Operation) -> Any:
         if self._journal is None or self._require == "all" or not isinstance(operation, Append) or operation.charge is not None:
-            return Away(self.away)
+            return AwayError(self.away)
         if len(self._owed) >= _OWED_EVENTS:
-            return Away(self.away)
+            return AwayError(self.away)
         row, body = link(self._spell or Head(ulid(self._clock.now_us())), operation.draft)
         try:
             self._journal.write([event_line(row, body)])
         except JournalError:
-            return Away(self.away + "; " + self.journal_trouble)
+            return AwayError(self.away + "; " + self.journal_trouble)
         self._spell = Head(row[2], row[12], row[18])
         self._owed.append(row)
         return Receipt(*self._spell)
@@ -269,13 +282,16 @@ class Scribe:
             return "lost"
         return kind
 
-    def _detach(self, session: Session | None, error: BaseException) -> None:
+    def _detach(self, session: Session | None, cause: str) -> None:
         if session is not None:
             session.close()
         self._session = None
-        self.away = "the schema is missing; run: lockgate db migrate" if _schema_missing(error) else reason(error)
+        self.away = cause
 
 
-def _schema_missing(error: BaseException) -> bool:
+def _cause(error: BaseException) -> str:
+    """Why the database is away, for `/health/ready`."""
     original = getattr(error, "orig", None) or error
-    return getattr(original, "sqlstate", "") == "42P01" or "no such table" in str(original)
+    if getattr(original, "sqlstate", "") == "42P01" or "no such table" in str(original):
+        return "the schema is missing; run: lockgate db migrate"
+    return reason(error)

@@ -20,6 +20,7 @@ from pipeline.store.statements import EVENT_COLUMNS
 from pipeline.store.tables import charges, checkpoints, epochs, events
 
 _CHUNK = 5_000
+_SHOWN = 100
 _PATIENCE_S = 3.0  # a living writer's newest events stand in the journal a moment before they stand in the database
 
 
@@ -108,7 +109,7 @@ def _rows(connection: Connection, chain: str) -> Iterator[list[Row]]:
         query = select(*columns).where(events.c.chain == chain, events.c.seq > after).order_by(events.c.seq).limit(_CHUNK)
         result = connection.execute(query)
         assert result.cursor is not None
-        chunk: list[Row] = result.cursor.fetchall()
+        chunk: list[Row] = list(result.cursor.fetchall())
         result.close()
         if not chunk:
             return
@@ -118,7 +119,8 @@ def _rows(connection: Connection, chain: str) -> Iterator[list[Row]]:
 
 def _charges(connection: Connection, found: _Findings) -> None:
     told = exists().where(events.c.request_id == charges.c.request_id)
-    for ident, request_id in connection.execute(select(charges.c.id, charges.c.request_id).where(charges.c.request_id != "", ~told).limit(100)):
+    alone = select(charges.c.id, charges.c.request_id).where(charges.c.request_id != "", ~told).limit(_SHOWN)
+    for ident, request_id in connection.execute(alone):
         found.faults.append(Fault("", 0, ident, f"a charge of request {request_id}, which no event speaks of"))
 
 
@@ -145,7 +147,9 @@ def _database_against_journal(engine: Engine, copy: Copy, chain: str, heads: dic
     gaps = [(first, last) for name, first, last in copy.gaps if name == chain]
     only_here = 0
     with engine.connect() as connection:
-        query = select(events.c.seq, events.c.id, events.c.hash).where(events.c.chain == chain, events.c.seq <= known).order_by(events.c.seq)
+        query = (
+            select(events.c.seq, events.c.id, events.c.hash).where(events.c.chain == chain, events.c.seq <= known).order_by(events.c.seq)
+        )
         for seq, ident, digest in connection.execution_options(yield_per=_CHUNK).execute(query):
             theirs = copy.hashes.get((chain, seq))
             if theirs == digest:

@@ -19,7 +19,7 @@ from typing import Any
 from pipeline.clock import Clock
 from pipeline.errors import LedgerError
 from pipeline.ledger.operations import Append, Close, Open, Operation, abandoned
-from pipeline.ledger.scribe import Away, Doubt, Poisoned, Scribe
+from pipeline.ledger.scribe import AwayError, Doubt, Poisoned, Scribe
 
 MAX_BATCH = 200
 MAX_PENDING = 4_096
@@ -83,9 +83,7 @@ class Writer:
         self._queue.put(None)
         thread = self._thread
         if thread is not None:
-            end = time.monotonic() + timeout_s
-            while thread.is_alive() and time.monotonic() < end:
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(thread.join, timeout_s)
             if thread.is_alive():
                 self._scribe.abort()
         for item in list(self._pending):
@@ -101,7 +99,7 @@ class Writer:
             if len(self._pending) >= self._max_pending:
                 raise LedgerError("Too many requests wait for the audit store.", code="overloaded", headers={"Retry-After": "1"})
             if self._scribe.away and not (self._require == "any" and isinstance(operation, Append)):
-                raise Away(self._scribe.away)
+                raise AwayError(self._scribe.away)
         future: asyncio.Future[Any] = loop.create_future()
         item = Item(operation, future, loop.time() + self._deadline_s)
         self._pending[item] = None
@@ -145,7 +143,7 @@ class Writer:
     def _fail(self, item: Item) -> None:
         self._pending.pop(item, None)
         if item.future is not None and not item.future.done():
-            item.future.set_exception(Away(self._scribe.away or "the database did not answer in time"))
+            item.future.set_exception(AwayError(self._scribe.away or "the database did not answer in time"))
 
     # On the thread.
 
@@ -220,7 +218,7 @@ class Writer:
 
     def _hand_over(self, batch: list[Item], outcomes: Sequence[Any]) -> None:
         for item, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Away) and isinstance(item.operation, Close) and len(self._late) < MAX_LATE:
+            if isinstance(outcome, AwayError) and isinstance(item.operation, Close) and len(self._late) < MAX_LATE:
                 self._late.append(item.operation)
         loop = self._loop
         assert loop is not None

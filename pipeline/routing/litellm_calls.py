@@ -15,6 +15,10 @@ from pipeline.routing.model import Delta, Outbound, UpstreamError
 from pipeline.vaults.model import Secret
 
 
+_PACKING = frozenset({"openai", "azure", "custom_openai", "openai_like"})
+"""The providers that know `encoding_format`."""
+
+
 def arguments_for(request: Outbound, key: Secret | None, params: dict[str, Any]) -> dict[str, Any]:
     """LiteLLM's arguments: the caller's allow-listed ones, the target's own, and the switches that keep it quiet."""
     import httpx
@@ -30,6 +34,7 @@ def arguments_for(request: Outbound, key: Secret | None, params: dict[str, Any])
         "max_retries": 0,
         "drop_params": target.extra.get("drop_params") == "true",
         "no-log": True,
+        "_skip_mcp_handler": True,  # it imports LiteLLM's proxy, whose packages are not part of the base wheel
     }
     if target.base_url:
         arguments["api_base"] = target.base_url
@@ -92,7 +97,10 @@ async def plain_call(module: Any, request: Outbound, key: Secret | None) -> Asyn
     """Completions and embeddings, in OpenAI's format."""
     model = request.target.model
     if request.surface == "openai.embeddings":
-        exchange = CallExchange(module, request, key, chosen(request.body, EMBEDDING_PARAMS), "aembedding")
+        params = chosen(request.body, EMBEDDING_PARAMS)
+        if request.target.provider not in _PACKING:
+            params.pop("encoding_format", None)  # OpenAI's client always asks for base64; we pack the numbers ourselves
+        exchange = CallExchange(module, request, key, params, "aembedding")
         answer = await exchange.whole()
         yield Delta(embedding_tree(plain(answer), request), "", exchange.upstream_id)
         return

@@ -126,6 +126,7 @@ def prepare(
     Raises LiteLLM's own errors for what it cannot translate.
     """
     optional = cache.optional_params(parts, target, params)
+    optional.pop("stream", None)  # some of LiteLLM's mappings bring one along, which its handlers take out again
     messages = copy.deepcopy(body.get("messages") or [])
     if target.provider in ("gemini", "bedrock"):
         make = _gemini if target.provider == "gemini" else _bedrock

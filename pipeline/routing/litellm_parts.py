@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,8 @@ class Parts:
 
 def load() -> Parts:
     """Import LiteLLM and give its parts. Takes about two seconds the first time; safe to call from any thread."""
-    with _LOADING:
+    with _LOADING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its models warn while they are built, which is now or at the first call
         for name, value in SWITCHES.items():
             os.environ[name] = value  # noqa: TID251 the documented exception: see SWITCHES
         import litellm
@@ -80,7 +82,18 @@ def load() -> Parts:
         litellm.drop_params = False
         litellm.num_retries = None
         litellm.cache = None
-        return _parts(litellm)
+        parts = _parts(litellm)
+        _build_models(parts)
+        return parts
+
+
+def _build_models(parts: Parts) -> None:
+    """Make one of each response object, so that pydantic builds their schemas now and not in the first call."""
+    from litellm.types.utils import Delta, ModelResponseStream, StreamingChoices
+
+    call = {"id": "c", "type": "function", "index": 0, "function": {"name": "f", "arguments": ""}}
+    ModelResponseStream(choices=[StreamingChoices(index=0, delta=Delta(content="", role="assistant", tool_calls=[call]))]).model_dump()
+    parts.response().model_dump()
 
 
 def _parts(litellm: Any) -> Parts:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
@@ -19,7 +21,9 @@ from sqlalchemy.pool import NullPool, QueuePool
 CONNECT_TIMEOUT_S = 2
 STATEMENT_TIMEOUT_MS = 2_000
 BUSY_TIMEOUT_S = 0.5  # three tries of it stay below the deadline of a write
+_IDLE_TIMEOUT_MS = 10_000
 _OLDEST_SQLITE = (3, 35, 0)
+_POOL: Final[Mapping[str, Any]] = MappingProxyType({"pool_size": 4, "max_overflow": 4, "pool_timeout": 2})
 
 
 class StoreError(Exception):
@@ -46,17 +50,24 @@ def sqlite_path(url: str) -> Path | None:
     return Path(parsed.database).absolute() if parsed.drivername == "sqlite" and parsed.database else None
 
 
-def open_writer(url: str, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> Engine:
-    """An engine for the one connection that writes. A new SQLite file is made readable by its owner only."""
+def open_writer(url: str, *, create: bool = False, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> Engine:
+    """An engine for the one connection that writes. `create` makes a new SQLite file, for its owner only; without it there must be one."""
     path = sqlite_path(url)
     if path is None:
         return _postgres(url, statement_timeout_ms, pooled=False, read_only=False)
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed")
 
+    uri = _uri(path, "rw")
+
     def connect() -> sqlite3.Connection:
-        _own(path)
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=512)
+        if create:
+            _own(path)
+        elif not path.exists():
+            raise StoreError("there is no database file; run: lockgate db migrate")
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
         try:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-16000", "journal_size_limit=67108864"):
                 connection.execute("PRAGMA " + pragma)
@@ -75,7 +86,7 @@ def open_reader(url: str, *, statement_timeout_ms: int = 10_000) -> Engine:
     path = sqlite_path(url)
     if path is None:
         return _postgres(url, statement_timeout_ms, pooled=True, read_only=True)
-    uri = "file:" + quote(str(path)) + "?mode=ro"
+    uri = _uri(path, "ro")
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -87,9 +98,7 @@ def open_reader(url: str, *, statement_timeout_ms: int = 10_000) -> Engine:
             raise
         return connection
 
-    engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=4, pool_timeout=2, hide_parameters=True
-    )
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True, **_POOL)
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -98,12 +107,17 @@ def _postgres(url: str, statement_timeout_ms: int, *, pooled: bool, read_only: b
     options = f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"
     if read_only:
         options += " -c default_transaction_read_only=on"
+    else:
+        # A writer that was frozen in a transaction gives its row locks back to the other replicas.
+        options += f" -c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS}"
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, "options": options, "application_name": "lockgate"}
     if pooled:
-        return create_engine(
-            parse_url(url), connect_args=arguments, hide_parameters=True, pool_size=4, max_overflow=4, pool_timeout=2, pool_pre_ping=True
-        )
+        return create_engine(parse_url(url), connect_args=arguments, hide_parameters=True, pool_pre_ping=True, **_POOL)
     return create_engine(parse_url(url), connect_args=arguments, hide_parameters=True, poolclass=NullPool)
+
+
+def _uri(path: Path, mode: str) -> str:
+    return "file:" + quote(str(path)) + "?mode=" + mode
 
 
 def _own(path: Path) -> None:

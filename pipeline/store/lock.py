@@ -10,7 +10,7 @@ from pipeline.store.engine import StoreError
 
 
 class SoleWriter:
-    """Holds `<database>.lock` exclusively from `take` to `release`. Two processes that write one SQLite file would undo each other's chain."""
+    """Holds `<database>.lock` exclusively from `take` to `release`, because two writers of one SQLite file break its rules."""
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + ".lock")

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from pipeline.store.engine import StoreError, open_writer, sqlite_path
 from pipeline.store.lock import SoleWriter
+
+NEWEST = "0001"
+"""The newest revision in `migrations/versions`; a test keeps it so."""
 
 _MIGRATION_TIMEOUT_MS = 600_000
 _LOCK = 7_310_564_017  # any number that nothing else uses: two replicas that start together migrate one after the other
@@ -36,10 +39,13 @@ def migrate(url: str) -> SchemaStatus:
     """
     path = sqlite_path(url)
     lock = SoleWriter(path) if path is not None else None
-    engine = open_writer(url, statement_timeout_ms=_MIGRATION_TIMEOUT_MS)
+    engine = open_writer(url, create=True, statement_timeout_ms=_MIGRATION_TIMEOUT_MS)
     try:
         if lock is not None:
             lock.take()
+        found = _status(engine)
+        if found.up_to_date:
+            return found
         with engine.connect() as connection:
             _upgrade(connection)
         return _status(engine)
@@ -64,28 +70,34 @@ def status(url: str) -> SchemaStatus:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic.runtime.environment import EnvironmentContext
-
-    config, script = _scripts()
     with connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-
-        def plan(revision: Any, _context: Any) -> Any:
-            return script._upgrade_revs("heads", revision)
-
-        with EnvironmentContext(config, script, fn=plan, destination_rev="heads") as environment:
-            environment.configure(connection=connection, transactional_ddl=True, target_metadata=None)
-            environment.run_migrations()
+        _run_scripts(connection)
 
 
-def _status(engine: Engine) -> SchemaStatus:
+def _run_scripts(connection: Connection) -> None:
+    """Run the scripts that are missing, in the transaction that is open."""
     from alembic.runtime.migration import MigrationContext
 
     _, script = _scripts()
+
+    def plan(revision: Any, _context: Any) -> Any:
+        return script._upgrade_revs("heads", revision)
+
+    context = MigrationContext.configure(connection, opts={"fn": plan, "transactional_ddl": True, "script": script})
+    from alembic.operations import Operations
+
+    with Operations.context(context):
+        context.run_migrations()
+
+
+def _status(engine: Engine) -> SchemaStatus:
+    """Read the revision without Alembic, whose import takes longer than everything else at a start."""
     with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    return SchemaStatus(current or "", script.get_current_head() or "")
+        known = inspect(connection).has_table("alembic_version")
+        current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
+    return SchemaStatus(str(current or ""), NEWEST)
 
 
 def _scripts() -> tuple[Any, Any]:

@@ -65,7 +65,11 @@ class SqlOutbox:
     async def claim(self, destination: str, signal: Signal, *, max_bytes: int, lease_us: int) -> tuple[Leased, ...]:
         """Lease the oldest due rows up to `max_bytes` (at least one); nothing while the oldest is leased or waits."""
         now_us = self._clock.now_us()
-        return await self._do(lambda connection: _claim(connection, destination, signal, max_bytes, now_us, now_us + lease_us))
+
+        def apply(connection: Connection) -> tuple[Leased, ...]:
+            return _claim(connection, destination, signal, max_bytes=max_bytes, now_us=now_us, until_us=now_us + lease_us)
+
+        return await self._do(apply)
 
     async def delivered(self, ids: Sequence[int], *, rejected_items: int = 0) -> None:
         """Remove rows that the destination took; `rejected_items` of them it refused for good."""
@@ -116,17 +120,17 @@ def _sums(connection: Connection, table: Any) -> dict[tuple[str, str], int]:
     return {(destination, signal): int(items) for destination, signal, items in connection.execute(query)}
 
 
-def _claim(connection: Connection, destination: str, signal: Signal, max_bytes: int, now_us: int, until_us: int) -> tuple[Leased, ...]:
+def _claim(connection: Connection, destination: str, signal: Signal, *, max_bytes: int, now_us: int, until_us: int) -> tuple[Leased, ...]:
     columns = (outbox.c.id, outbox.c.bytes, outbox.c.due_us, outbox.c.lease_until_us)
     waiting = (
         select(*columns).where(outbox.c.destination == destination, outbox.c.signal == signal).order_by(outbox.c.id).limit(_CLAIM_ROWS)
     )
     picked: list[int] = []
     total = 0
-    for id, size, due_us, lease_until_us in connection.execute(waiting.with_for_update()):
+    for row_id, size, due_us, lease_until_us in connection.execute(waiting.with_for_update()):
         if due_us > now_us or lease_until_us > now_us or (picked and total + size > max_bytes):
             break
-        picked.append(id)
+        picked.append(row_id)
         total += size
     if not picked:
         return ()
@@ -134,7 +138,7 @@ def _claim(connection: Connection, destination: str, signal: Signal, max_bytes: 
     rows = connection.execute(
         select(outbox.c.id, outbox.c.payload, outbox.c["items"], outbox.c.attempts).where(outbox.c.id.in_(picked)).order_by(outbox.c.id)
     )
-    return tuple(Leased(id, OutboxRow(destination, signal, payload, items), attempts) for id, payload, items, attempts in rows)
+    return tuple(Leased(row_id, OutboxRow(destination, signal, payload, items), attempts) for row_id, payload, items, attempts in rows)
 
 
 def _delivered(connection: Connection, ids: Sequence[int], rejected_items: int) -> None:

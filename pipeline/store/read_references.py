@@ -95,4 +95,4 @@ def _health(status: Any) -> str:
     if status is None or not status["outcome"]:
         return "unchecked"
     outcome = status["outcome"]
-    return outcome if outcome == "stale" else "healthy" if outcome in {"ok", "hit", "fetched"} else "failing"
+    return outcome if outcome == "stale" else "healthy" if outcome in {"ok", "hit", "fetched", "refreshed"} else "failing"

@@ -7,10 +7,10 @@ import socket
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pipeline.store import tables
 from pipeline.store.engine import StoreError, open_writer, sqlite_path
@@ -55,7 +55,7 @@ class Session:
 
     def __init__(self, engine: Engine, path: Path | None) -> None:
         self.connection: Connection = engine.connect()
-        self._raw: Any = self.connection.connection.dbapi_connection
+        self._raw = cast(Any, self.connection.connection.driver_connection)
         self.cursor: Cursor = self._raw.cursor()
         self.postgres = not isinstance(self._raw, sqlite3.Connection)
         self._path = path
@@ -116,24 +116,22 @@ def open_session(url: str, engine: Engine | None = None) -> Session:
     return Session(engine if engine is not None else open_writer(url), sqlite_path(url))
 
 
+def is_driver_error(error: BaseException) -> bool:
+    """Whether an error comes from the database or its driver (and not from SQLAlchemy's own rules, or from us)."""
+    return isinstance(error, DBAPIError | sqlite3.Error) or _is_psycopg(error)
+
+
 def trouble(error: BaseException) -> Trouble:
-    """Say what an error of the database is about, by its code, never by its text."""
+    """Say what an error is about, by its code, never by its text. What nobody knows is about its row: the others go on without it."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or error.orig is None:
             return "lost"
         error = error.orig
     if isinstance(error, sqlite3.Error):
         return _sqlite_trouble(error)
-    state = getattr(error, "sqlstate", None)
-    if isinstance(state, str):
-        if state in {"40001", "40P01", "55P03"}:
-            return "busy"
-        return "row" if state[:2] in {"22", "23"} else "lost"
-    if isinstance(error, ValueError | TypeError | OverflowError):
-        return "row"
-    if type(error).__module__.partition(".")[0] == "psycopg" and type(error).__name__ in {"DataError", "ProgrammingError"}:
-        return "row"  # a value that psycopg refuses before it is sent
-    return "lost"
+    if _is_psycopg(error):
+        return _postgres_trouble(error)
+    return "lost" if isinstance(error, SQLAlchemyError | StoreError | OSError) else "row"
 
 
 def reason(error: BaseException) -> str:
@@ -152,11 +150,25 @@ def reason(error: BaseException) -> str:
 
 def _sqlite_trouble(error: sqlite3.Error) -> Trouble:
     code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+    primary = code & 0xFF if code is not None else None
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return "busy"
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError | sqlite3.ProgrammingError):
+    if primary in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE}:
         return "row"
-    return "lost"
+    return "lost" if isinstance(error, sqlite3.OperationalError) or primary is not None else "row"
+
+
+def _is_psycopg(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] == "psycopg"
+
+
+def _postgres_trouble(error: BaseException) -> Trouble:
+    state = getattr(error, "sqlstate", None)
+    if state is None:  # from the client itself: a value that it cannot send, or a connection that is gone
+        return "row" if type(error).__name__ in {"DataError", "ProgrammingError", "NotSupportedError"} else "lost"
+    if state in {"40001", "40P01", "55P03"}:
+        return "busy"
+    return "row" if state[:2] in {"22", "23", "42"} else "lost"
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:

@@ -182,7 +182,7 @@ class PostgresStatements:
     def budgets(self, cursor: Cursor, scopes: Iterable[tuple[str, str]]) -> list[Row]:
         """Read and lock the budget rows of scopes that have one."""
         pairs = list(scopes)
-        cursor.execute(self._BUDGETS, ([kind for kind, _ in pairs], [id for _, id in pairs]))
+        cursor.execute(self._BUDGETS, ([kind for kind, _ in pairs], [scope_id for _, scope_id in pairs]))
         return list(cursor.fetchall())
 
     def set_budgets(self, cursor: Cursor, rows: Sequence[Row]) -> None:
@@ -214,7 +214,8 @@ def _dialect(postgres: bool) -> Any:
     if postgres:
         from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
-        return psycopg_dialect(paramstyle="format")
+        dialect: Any = psycopg_dialect
+        return dialect(paramstyle="format")
     return sqlite_dialect(paramstyle="qmark")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pipeline.clock import Clock
@@ -295,8 +295,3 @@ class Resolver:
                 self._clock.now_us(),
             )
         )
-
-
-def with_secret_key(ref: SecretRef, secret_key: str) -> SecretRef:
-    """The same reference with another field of the JSON secret (a mapping's `secret_key` overrides the reference's)."""
-    return replace(ref, secret_key=secret_key)

@@ -76,19 +76,16 @@ class HyperScan:
 
 
 def compile_set(expressions: Sequence[tuple[str, bool, bool]]) -> HyperScan:
-    """Compile expressions given as (expression, ignores case, reports only once). Raises ValueError when the library refuses one."""
+    """Compile expressions given as (expression, ignores case, reads UTF-8 characters instead of bytes); `^` and `$` also match at line ends.
+
+    Raises ValueError when the library refuses one.
+    """
     import hyperscan as hs
 
-    flags = []
-    for expression, ignores_case, once in expressions:
-        flag = hs.HS_FLAG_MULTILINE
-        if ignores_case:
-            flag |= hs.HS_FLAG_CASELESS
-        if once:
-            flag |= hs.HS_FLAG_SINGLEMATCH
-        if not expression.isascii() or any(mark in expression for mark in ("[^", ".", r"\S", r"\D", r"\W", r"\p", r"\P", r"\x{")):
-            flag |= hs.HS_FLAG_UTF8
-        flags.append(flag)
+    flags = [
+        hs.HS_FLAG_MULTILINE | (hs.HS_FLAG_CASELESS if ignores_case else 0) | (hs.HS_FLAG_UTF8 if wide else 0)
+        for _, ignores_case, wide in expressions
+    ]
     database = hs.Database(mode=hs.HS_MODE_BLOCK)
     count = len(expressions)
     try:

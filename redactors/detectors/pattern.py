@@ -31,7 +31,8 @@ _GROUPED: Final = 4096
 _BLOCK: Final = 512
 _GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_.~-]{1,512}")
 _ARMOR_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_\\\r\n-]{1,512}")
-_RUN: Final = "[A-Za-z0-9+/_-]{20}"
+_RUN: Final = "(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20}"
+_RUN_LENGTH: Final = 20
 _FORMAT: Final = "lockgate-patterns-1"
 
 
@@ -114,12 +115,12 @@ class PatternSet:
         return json.dumps(front, separators=(",", ":")).encode() + b"\n" + body
 
     def hits(self, data: bytes) -> Hits:
-        """The raw answer of the scan; the index behind the last rule says that an encoded run may be there."""
+        """The raw answer of the scan; the index behind the last rule says where runs begin that may be encodings."""
         return self._scan.hits(data)
 
-    def has_run(self, hits: Hits) -> bool:
-        """Whether the scan saw twenty characters in a row that may be an encoding."""
-        return any(index == self._run for index, _ in hits)
+    def run_starts(self, subject: Subject, hits: Hits) -> list[int]:
+        """Where twenty or more characters in a row begin that may be an encoding."""
+        return [subject.point(end - _RUN_LENGTH) for index, end in hits if index == self._run]
 
     def suspects(self, data: bytes) -> list[int]:
         """Ends of heads, and of runs."""
@@ -324,7 +325,12 @@ def _compile_scan(rules: Sequence[Rule], outline: Outline) -> tuple[Outline, Hyp
 
 
 def _expressions(rules: Sequence[Rule], heads: Sequence[str]) -> list[tuple[str, bool, bool]]:
-    return [(text, rule.case_insensitive, False) for text, rule in zip(heads, rules, strict=True)] + [(_RUN, False, True)]
+    return [(text, rule.case_insensitive, _is_wide(text)) for text, rule in zip(heads, rules, strict=True)] + [(_RUN, False, False)]
+
+
+def _is_wide(expression: str) -> bool:
+    """Whether one item of the expression may match a character of several bytes."""
+    return not expression.isascii() or any(mark in expression for mark in ("[^", ".", r"\S", r"\D", r"\W", r"\p", r"\P", r"\x{"))
 
 
 def _accepted_head(rule: Rule, text: str) -> tuple[str, int]:
@@ -332,7 +338,7 @@ def _accepted_head(rule: Rule, text: str) -> tuple[str, int]:
     node = parse(text) if text else EMPTY
     while node != EMPTY:
         try:
-            compile_set([(render(node), rule.case_insensitive, False)])
+            compile_set([(render(node), rule.case_insensitive, _is_wide(render(node)))])
         except ValueError:
             node = shortened(node)
         else:

@@ -33,7 +33,7 @@ class KeywordScan:
                 self._owners.append(index)
         self._scan = AhoScan(literals)
         self._run = run
-        self._run_regex = compile_linear(run_expression)
+        self._run_regex = compile_linear(f"(?m){run_expression}")
 
     def hits(self, data: bytes) -> Hits:
         """Ends of literals; a match begins at most its rule's bound before one. Nothing for an empty text."""
@@ -43,8 +43,7 @@ class KeywordScan:
             step = max(1, self._longest[rule])
             hits.extend((rule, at) for at in range(step, size, step))
             hits.append((rule, size))
-        if self._run_regex.search(data) is not None:
-            hits.append((self._run, size))
+        hits.extend((self._run, match.end()) for match in self._run_regex.finditer(data))
         return hits
 
 

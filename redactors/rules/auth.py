@@ -78,7 +78,7 @@ RULES: tuple[Rule, ...] = (
         id="putty-private-key",
         kind="private_key",
         about="Private part of a PuTTY key file",
-        pattern=r"Private-Lines: [0-9]{1,3}\s{1,4}([A-Za-z0-9+/=]{16,}(?:\r?\n[A-Za-z0-9+/=]{16,})*(?:\r?\n[A-Za-z0-9+/]{1,16}={0,2}\b)?)",
+        pattern=r"Private-Lines: [0-9]{1,3}\s{1,4}([A-Za-z0-9+/=]{16,}(?:\r?\n[A-Za-z0-9+/=]{16,})*(?:\r?\n[A-Za-z0-9+/]{1,16}={1,2})?)",
         group=1,
         source="https://tartarus.org/~simon/putty-snapshots/htmldoc/AppendixC.html",
         dated=DATED,

@@ -13,9 +13,17 @@ FAMILIES = (
     "openai",
     "anthropic",
     "inference",
+    "aws",
+    "google",
+    "azure",
+    "source_control",
+    "delivery",
     "lockgate",
     "auth",
     "generic",
+    "people",
+    "money",
+    "network",
 )
 """Modules of this package that have a tuple `RULES`, most specific first."""
 

@@ -297,7 +297,7 @@ RULES: tuple[Rule, ...] = (
         "yaml-line-password",
         "password",
         "Line of YAML or INI whose key is a password and whose value is one plain word",
-        r"(?:^|[\r\n]|\\n)[ \t-]{0,24}[a-z0-9_.-]{0,32}(?:password|passwd|passphrase|_pass|_pwd)[ \t]{0,2}[:=][ \t]{1,4}([A-Za-z0-9_-]{4,64})[ \t]{0,4}(?:[\r\n#]|\\n|$)",
+        r"(?:\b|_|\\n)[a-z0-9_.-]*(?:password|passwd|passphrase|_pass|_pwd)[ \t]{0,2}[:=][ \t]{1,4}([A-Za-z0-9_-]{4,64})[ \t]{0,4}(?:[\r\n#]|\\n|$)",
         password,
         (within("db:\n  user: app\n  password: {s}\n  port: 5432", "admin_password = {s}\n")(either("swordfish", "letmein", "correcthorse")),),
         (("properties:\n  password:\n    type: string\n  old_password: string\n", "a schema"), ("password: optional", "a state")),

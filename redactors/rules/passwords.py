@@ -155,7 +155,7 @@ def secret_like(value: str) -> bool:
     if not digits:
         return size >= 20 and classes(text) >= 2 and shannon(text) >= 3.8
     named = re.split(r"[-_./:]", text)
-    if len(named) > 1 and all(_HEX.match(part) is None and (part.isalpha() or part.isdigit() or switches(part) <= 1) and len(part) < 12 for part in named if part):
+    if len(named) > 1 and all(len(part) < 12 and switches(part) <= 1 for part in named):
         return False
     return switches(text) >= 2 and shannon(text) >= 2.8 or (size >= 10 and classes(text) >= 3 and shannon(text) >= 3.0)
 

@@ -26,7 +26,9 @@ def calls_of(tree: ast.Module, name: str) -> list[int]:
         node.lineno
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
-        and ((isinstance(node.func, ast.Name) and node.func.id == name) or (isinstance(node.func, ast.Attribute) and node.func.attr == name))
+        and (
+            (isinstance(node.func, ast.Name) and node.func.id == name) or (isinstance(node.func, ast.Attribute) and node.func.attr == name)
+        )
     ]
 
 
@@ -39,7 +41,12 @@ def imports_of(tree: ast.Module, module: str, name: str) -> list[int]:
 
 
 def test_only_the_redactors_seal_a_value() -> None:
-    offenders = [(name, line) for name, tree in sources() if not name.startswith("redactors/") for line in imports_of(tree, "redactors.model", "seal")]
+    offenders = [
+        (name, line)
+        for name, tree in sources()
+        if not name.startswith("redactors/")
+        for line in imports_of(tree, "redactors.model", "seal")
+    ]
     offenders += [(name, line) for name, tree in sources() if not name.startswith("redactors/") for line in calls_of(tree, "model.seal")]
     assert offenders == []
     assert any(imports_of(tree, "redactors.model", "seal") for name, tree in sources() if name.startswith("redactors/"))

@@ -11,7 +11,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("litellm", "presidio_analyzer", "streamlit", "boto3", "botocore", "hvac", "spacy", "pandas", "numpy", "openai", "keyring", "grpc", "alembic")
+HEAVY = (
+    "litellm",
+    "presidio_analyzer",
+    "streamlit",
+    "boto3",
+    "botocore",
+    "hvac",
+    "spacy",
+    "pandas",
+    "numpy",
+    "openai",
+    "keyring",
+    "grpc",
+    "alembic",
+)
 
 PROBE = """
 import json, socket, sys
@@ -33,7 +47,9 @@ def modules() -> list[str]:
     return sorted(names)
 
 
-@pytest.mark.parametrize("package", ["redactors", "collectors", "pipeline", "dashboard", "pipeline.cli.main", "pipeline.gateway.app", "pipeline.bootstrap.build"])
+@pytest.mark.parametrize(
+    "package", ["redactors", "collectors", "pipeline", "dashboard", "pipeline.cli.main", "pipeline.gateway.app", "pipeline.bootstrap.build"]
+)
 def test_importing_a_package_loads_nothing_heavy_and_opens_no_socket(package: str) -> None:
     done = subprocess.run([sys.executable, "-c", PROBE, package], capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -34,7 +34,11 @@ def test_litellm_stays_on_its_exact_pin() -> None:
 
 def test_no_installed_package_runs_code_at_interpreter_start() -> None:
     site = Path(sysconfig.get_paths()["purelib"])
-    strays = [path.name for path in site.glob("*.pth") if not path.name.startswith(tuple(KNOWN_PTH)) and re.search(r"^import\b", path.read_text(), re.M)]
+    strays = [
+        path.name
+        for path in site.glob("*.pth")
+        if not path.name.startswith(tuple(KNOWN_PTH)) and re.search(r"^import\b", path.read_text(), re.M)
+    ]
     assert strays == []
 
 

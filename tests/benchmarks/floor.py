@@ -41,5 +41,12 @@ class PassThrough:
 
 if __name__ == "__main__":
     uvicorn.run(
-        PassThrough(sys.argv[2]), host="127.0.0.1", port=int(sys.argv[1]), http="httptools", loop="uvloop", lifespan="off", log_level="error", access_log=False
+        PassThrough(sys.argv[2]),
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        http="httptools",
+        loop="uvloop",
+        lifespan="off",
+        log_level="error",
+        access_log=False,
     )

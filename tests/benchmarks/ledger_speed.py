@@ -15,7 +15,9 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from collectors.model import OutboxRow
 from pipeline.clock import SystemClock
@@ -28,7 +30,7 @@ from pipeline.store.engine import open_reader
 from pipeline.store.migrate import migrate
 from redactors.model import seal
 
-DETAIL = seal({"surface": "openai.chat", "stream": False, "bytes": 1172, "policy": "default", "policy_digest": "0" * 16, "reserved_micros": 1500})
+DETAIL = seal({"surface": "openai.chat", "stream": False, "bytes": 1172, "policy": "default", "policy_digest": "0" * 16, "attempts": []})
 SCOPES = (Scope("org", "default"), Scope("workspace", "W"), Scope("key", "K"))
 PAYLOAD = bytes(range(256)) * 5
 
@@ -46,16 +48,22 @@ async def one(ledger: DurableLedger, clock: SystemClock, busy_s: float) -> None:
         pass
     now_us = clock.now_us()
     charge = Charge(
-        ulid(now_us), request_id, now_us, "default", "W", "K", "gpt-5-mini", "openai", "openai", "gpt-5-mini", "observed", 700, "d" * 64, 300, 0
+        ulid(now_us), request_id, now_us, "default", "W", "K", "gpt-5-mini", "openai", "openai", "gpt-5-mini", "observed", 700, "d" * 64
     )
     row = OutboxRow("sre", "traces", PAYLOAD, 3)
     count = RedactionCount("prompt", "pii", "email", "email", "mask", 2)
     await ledger.close(Settlement(request_id, (event(clock, "gateway:call:finish", request_id),), (charge,), (row,), (count,)))
 
 
+def set_budgets(connection: Any, now_us: int) -> None:
+    for scope in SCOPES:
+        set_budget(connection, scope, 10**15, "month", now_us)
+
+
 async def traffic(ledger: DurableLedger, calls: int, parallel: int, busy_s: float) -> tuple[float, float, float]:
     clock = SystemClock()
-    await ledger.change(event(clock, "admin:budget:set", ""), lambda connection: [set_budget(connection, scope, 10**15, "month", 1) for scope in SCOPES])
+    limits = partial(set_budgets, now_us=clock.now_us())
+    await ledger.change(event(clock, "admin:budget:set", ""), limits)
     left = iter(range(calls))
 
     async def worker() -> None:

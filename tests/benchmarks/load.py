@@ -105,7 +105,9 @@ class Connection(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def run_window(host: str, port: int, request: bytes, *, connections: int, seconds: float, pids: Iterable[int], pause_s: float = 0.0) -> Window:
+async def run_window(
+    host: str, port: int, request: bytes, *, connections: int, seconds: float, pids: Iterable[int], pause_s: float = 0.0
+) -> Window:
     """Keep `connections` busy for `seconds` (or paced by `pause_s` between requests) and report."""
     loop = asyncio.get_running_loop()
     latencies: list[float] = []

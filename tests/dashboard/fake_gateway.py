@@ -27,6 +27,7 @@ class FakeGateway:
     views: list[dict[str, Any]] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
     away: bool = False
+    weary: bool = False
     url: str = ""
 
     def add_person(self, name: str, password: str, role: str = "auditor", workspace: str | None = None) -> None:
@@ -104,7 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if (method, parts.path) == ("POST", "/v1/dashboard/sessions"):
             answer = self.state.sign_in(body)
-            self._json(200 if answer else 401, answer or {"error": {"code": "login_refused"}})
+            refusal = 429 if self.state.weary else 401
+            self._json(200 if answer else refusal, answer or {"error": {"code": "login_refused"}})
             return
         session = (self.headers.get("authorization") or "").removeprefix("Bearer ")
         known = self.state.sessions.get(session)

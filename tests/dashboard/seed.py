@@ -216,8 +216,8 @@ def _call(rows: Rows, rng: Random, at: int, request: str, org: str, workspace: s
         **common,
     )
     rows.add(
-        "charges", id=ulid(done, rng.getrandbits(80)), request_id=request, attempt=1, at_us=done, org_id=org, workspace_id=workspace, key_id=key,
-        model=model, target_id=f"{provider}-main", provider=provider, provider_model=model, state=state, cost_micros=cost,
+        "charges", id=ulid(done, rng.getrandbits(80)), request_id=request, attempt=1, at_us=done, org_id=org, workspace_id=workspace,
+        key_id=key, model=model, target_id=f"{provider}-main", provider=provider, provider_model=model, state=state, cost_micros=cost,
         price_digest="d" * 64, tokens_input=tokens_in, tokens_cache_read=cached, tokens_output=tokens_out, streamed=bool(detail["stream"]),
         secret_reference=f"{provider}-prod", secret_version={"openai": "3", "anthropic": "7", "gemini": "2"}[provider],
         secret_fingerprint=hashlib.sha256(provider.encode()).hexdigest()[:16], duration_us=duration,
@@ -247,12 +247,14 @@ def _references(rows: Rows, now_us: int) -> None:
         rows.add(
             "secret_references", id=hashlib.md5(slug.encode()).hexdigest(), org_id="default", slug=slug, name=slug,
             manager_type=manager, secret_path=f"llm/{slug}", allow_all_workspaces=slug != "openai-research",
-            allowed_workspaces=json.dumps(["research"] if slug == "openai-research" else []), origin="document", created_us=now_us - 90 * DAY_US,
+            allowed_workspaces=json.dumps(["research"] if slug == "openai-research" else []), origin="document",
+            created_us=now_us - 90 * DAY_US,
         )  # fmt: skip
         rows.add(
             "secret_status", slug=slug, manager_type=manager, outcome=outcome, error=error, version=version, fingerprint=fingerprint,
             resolved_us=now_us - 4 * MINUTE_US if version else 0, first_seen_us=now_us - age * DAY_US if age else 0,
-            used_us=now_us - MINUTE_US if outcome == "ok" and slug != "openai-research" else 0, latency_us=18_400, checked_us=now_us - MINUTE_US,
+            used_us=now_us - MINUTE_US if outcome == "ok" and slug != "openai-research" else 0, latency_us=18_400,
+            checked_us=now_us - MINUTE_US,
             required=slug != "openai-research", targets=json.dumps(targets),
         )  # fmt: skip
     rows.add(

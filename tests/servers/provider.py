@@ -216,6 +216,7 @@ class _Exchange:
                 model = path.split("/deployments/", 1)[1].split("/", 1)[0]
         provider = self.provider
         self.call = Call(ident, path, model, _key_of(headers), headers, raw if provider.keep else b"", body if provider.keep else None)
+        self.call.client = ":".join(map(str, self.scope.get("client") or ()))
         provider.calls.append(self.call)
         if not kind or not isinstance(body, dict):
             await self.fail(404 if not kind else 400, "Nothing here." if not kind else "The body is not a JSON object.")

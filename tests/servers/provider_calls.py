@@ -22,6 +22,7 @@ class Call:
     headers: dict[str, str] = field(repr=False)
     raw: bytes = field(repr=False)
     body: Any = field(repr=False)
+    client: str = ""
     stream: bool = False
     status: int = 0
     pieces: int = 0

@@ -6,12 +6,14 @@ temporary path, so that the leak scan can read every file it ever wrote.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.servers.otlp import OtlpSink
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 40.0
@@ -56,15 +60,24 @@ class Gateway:
         """The admin key of its home."""
         return (self.home / "admin.key").read_text().strip()
 
-    def call(self, method: str, path: str, body: Any = None, *, key: str | None = None, headers: Mapping[str, str] | None = None, timeout: float = 30) -> Answer:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30,
+    ) -> Answer:
         """One HTTP request; any status is an answer."""
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         sent = {"content-type": "application/json", **(headers or {})}
         if key is not None:
             sent["authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(self.url + path, data=raw, headers=sent, method=method)  # noqa: S310 - loopback
+        request = urllib.request.Request(self.url + path, data=raw, headers=sent, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=timeout) as response:
                 return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, {name.lower(): value for name, value in error.headers.items()}, error.read())
@@ -89,7 +102,13 @@ class Gateway:
     def cli(self, *arguments: str, given: bytes | None = None, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         """Run the command line in this home."""
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli.main", *arguments], input=given, capture_output=True, cwd=self.home.parent, env=self.environment, check=False, timeout=60
+            [sys.executable, "-m", "pipeline.cli.main", *arguments],
+            input=given,
+            capture_output=True,
+            cwd=self.home.parent,
+            env=self.environment,
+            check=False,
+            timeout=60,
         )
         if check:
             assert done.returncode == 0, (arguments, done.returncode, done.stdout[-800:], done.stderr[-800:])
@@ -120,7 +139,12 @@ class Gateway:
 def _spawn(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as stream:
         return subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli.main", "serve"], stdout=stream, stderr=stream, stdin=subprocess.DEVNULL, cwd=log.parent, env=environment
+            [sys.executable, "-m", "pipeline.cli.main", "serve"],
+            stdout=stream,
+            stderr=stream,
+            stdin=subprocess.DEVNULL,
+            cwd=log.parent,
+            env=environment,
         )
 
 
@@ -132,7 +156,7 @@ def _ready(process: subprocess.Popen[bytes], home: Path, log: Path) -> str:
         with contextlib.suppress(OSError, ValueError, KeyError):
             run = json.loads((home / "run.json").read_text())
             if run["pid"] == process.pid:
-                urllib.request.urlopen(f"{run['url']}/health/live", timeout=2).read()  # noqa: S310
+                urllib.request.urlopen(f"{run['url']}/health/live", timeout=2).read()
                 return str(run["url"])
         time.sleep(0.05)
     raise AssertionError(f"the gateway did not start: {log.read_text()[-3000:]}")
@@ -175,12 +199,29 @@ def running_gateway(folder: Path, document: Mapping[str, Any], **environment: st
                 gateway.process.wait()
 
 
+def refused_start(folder: Path, document: Mapping[str, Any], **environment: str) -> tuple[int, str]:
+    """Start a gateway that must refuse to: its exit code, and all that it printed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config, log = folder / "lockgate.yaml", folder / "gateway.log"
+    config.write_text(yaml.safe_dump(dict(document), sort_keys=False))
+    process = _spawn(environment_for(folder / "home", config, **environment), log)
+    try:
+        return process.wait(timeout=START_S), log.read_text()
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise AssertionError(f"the gateway started: {log.read_text()[-2000:]}") from None
+
+
 MASK_ALL = {
     "prompt": [{"detect": ["secrets", "known", "keynames"], "action": "mask"}, {"detect": ["pii"], "action": "mask"}],
     "answer": [{"detect": ["secrets", "known", "keynames"], "action": "mask"}],
     "telemetry": [{"detect": ["secrets", "known", "keynames", "pii"], "action": "hash"}],
 }
-BLOCK_SECRETS = {**MASK_ALL, "prompt": [{"detect": ["secrets", "known"], "action": "block"}, {"blocked_terms": ["project nightfall"], "action": "block"}]}
+BLOCK_SECRETS = {
+    **MASK_ALL,
+    "prompt": [{"detect": ["secrets", "known"], "action": "block"}, {"blocked_terms": ["project nightfall"], "action": "block"}],
+}
 
 
 def openai_target(name: str, model: str, url: str, **more: Any) -> dict[str, Any]:
@@ -198,7 +239,12 @@ def run_client(environment: str, script: str, given: Mapping[str, Any]) -> dict[
     python = ROOT / f".venv-{environment}" / "bin" / "python"
     passed = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     done = subprocess.run(
-        [str(python), str(ROOT / "tests/walks/clients" / f"{script}.py")], input=json.dumps(given).encode(), capture_output=True, env=passed, check=False, timeout=110
+        [str(python), str(ROOT / "tests/walks/clients" / f"{script}.py")],
+        input=json.dumps(given).encode(),
+        capture_output=True,
+        env=passed,
+        check=False,
+        timeout=110,
     )
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     result: dict[str, Any] = json.loads(done.stdout)
@@ -208,3 +254,45 @@ def run_client(environment: str, script: str, given: Mapping[str, Any]) -> dict[
 def has_environment(name: str) -> bool:
     """Whether a client environment is installed (`make clients`)."""
     return (ROOT / f".venv-{name}" / "bin" / "python").exists()
+
+
+class Sink:
+    """The OTLP sink of `tests.servers.otlp` on a loop of its own, for tests that are not async."""
+
+    def __init__(self, sink: OtlpSink) -> None:
+        self.sink = sink
+        self.http_url = sink.http_url
+        self.grpc_url = sink.grpc_url
+
+    def bodies(self) -> list[bytes]:
+        """Every request as it came and decompressed."""
+        return [part for request in list(self.sink.requests) for part in (request.wire, request.body)]
+
+    def spans(self) -> list[Any]:
+        """Every span of the accepted requests."""
+        spans: list[Any] = self.sink.spans()
+        return spans
+
+    def wait_for_spans(self, count: int, timeout_s: float = 30.0) -> None:
+        """Wait until so many spans have come."""
+        deadline = time.monotonic() + timeout_s
+        while len(self.sink.spans()) < count:
+            assert time.monotonic() < deadline, f"{len(self.sink.spans())} of {count} spans came"
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def running_sink(port: int = 0) -> Iterator[Sink]:
+    """An OTLP sink over HTTP (on a given or a free port) and gRPC in a thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    sink = OtlpSink()
+    asyncio.run_coroutine_threadsafe(sink.start(port), loop).result(10)
+    try:
+        yield Sink(sink)
+    finally:
+        asyncio.run_coroutine_threadsafe(sink.stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()

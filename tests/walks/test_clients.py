@@ -16,14 +16,24 @@ pytestmark = pytest.mark.clients
 
 ENVIRONMENTS = ("clients-newest", "clients-pinned")
 KEY_REF = {"env": "LOOPBACK_KEY"}
-PRICES = {"openai/*": {"input_per_mtok_usd": 1, "output_per_mtok_usd": 2}, "anthropic/*": {"input_per_mtok_usd": 1, "output_per_mtok_usd": 2}}
+PRICES = {
+    "openai/*": {"input_per_mtok_usd": 1, "output_per_mtok_usd": 2},
+    "anthropic/*": {"input_per_mtok_usd": 1, "output_per_mtok_usd": 2},
+}
 
 
 def document(provider: Provider) -> dict[str, Any]:
     targets: list[dict[str, Any]] = []
     models: dict[str, Any] = {}
     for lane in ("direct", "litellm"):
-        for name, model in {"echo": "echo", "tools": "tools", "plain": "plain", "upstream-500": "500", "upstream-429": "429:1", "cut": "say:9+trunc@3"}.items():
+        for name, model in {
+            "echo": "echo",
+            "tools": "tools",
+            "plain": "plain",
+            "upstream-500": "500",
+            "upstream-429": "429:1",
+            "cut": "say:9+trunc@3",
+        }.items():
             openai_id, anthropic_id = f"openai-{name}-{lane}", f"anthropic-{name}-{lane}"
             targets.append(openai_target(openai_id, model, provider.url, lane=lane, secret_key_ref=KEY_REF))
             # The LiteLLM lane of the Anthropic surface is about other wire formats: an OpenAI-shaped provider behind it.
@@ -77,7 +87,18 @@ def given(gateway: Gateway, surface: str, lane: str, key: str, **more: Any) -> d
 @pytest.mark.parametrize("lane", ["direct", "litellm"])
 def test_the_openai_client_works_unmodified(environment: str, lane: str, gateway: Gateway) -> None:
     key = gateway.create_key()["key"]
-    scenarios = ["chat", "stream", "stream_without_usage", "tools", "tools_streamed", "several", "image", "embeddings", "models", "completion"]
+    scenarios = [
+        "chat",
+        "stream",
+        "stream_without_usage",
+        "tools",
+        "tools_streamed",
+        "several",
+        "image",
+        "embeddings",
+        "models",
+        "completion",
+    ]
     seen = run_client(environment, "openai_walk", given(gateway, "openai", lane, key, scenarios=scenarios))
     assert "quick brown fox" in seen["chat"]["text"]
     assert seen["chat"]["finish"] == "stop"

@@ -16,7 +16,9 @@ LIMITS = HttpLimits(body_bytes=1000, decoded_bytes=2000, json_depth=10, body_tim
 
 
 def receiving(parts: Sequence[bytes], *, disconnect: bool = False) -> Any:
-    messages = [{"type": "http.request", "body": part, "more_body": index < len(parts) - 1 or disconnect} for index, part in enumerate(parts)]
+    messages = [
+        {"type": "http.request", "body": part, "more_body": index < len(parts) - 1 or disconnect} for index, part in enumerate(parts)
+    ]
     if disconnect:
         messages.append({"type": "http.disconnect"})
 

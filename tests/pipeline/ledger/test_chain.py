@@ -20,7 +20,9 @@ Rows = list[Row]
 def chained(count: int, chain: str = "C1") -> Rows:
     head, rows = Head(chain), []
     for number in range(count):
-        row, _ = link(head, draft(id=f"E{number}", at_us=number, kind="a:b:c", actor="system", outcome="ok", detail=f'{{"n":{number}}}'))
+        row, _ = link(
+            head, draft(event_id=f"E{number}", at_us=number, kind="a:b:c", actor="system", outcome="ok", detail=f'{{"n":{number}}}')
+        )
         rows.append(row)
         head = head_of(row)
     return rows
@@ -71,7 +73,7 @@ def swap_numbers(rows: Rows) -> None:
 
 
 def insert(rows: Rows) -> None:
-    row, _ = link(head_of(rows[3]), draft(id="X", at_us=4, kind="a:b:c", actor="system", outcome="ok", detail="{}"))
+    row, _ = link(head_of(rows[3]), draft(event_id="X", at_us=4, kind="a:b:c", actor="system", outcome="ok", detail="{}"))
     rows.insert(4, row)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -13,11 +12,10 @@ from typing import Any
 import pytest
 
 from pipeline.errors import LedgerError
-from pipeline.ledger import writer as writer_module
 from pipeline.ledger.verify import verify_store
 from pipeline.store import tables
 from pipeline.store.engine import open_reader, sqlite_path
-from tests.pipeline.ledger.calls import budget, event, intent, made, rows, running, settlement, tamper
+from tests.pipeline.ledger.calls import budget, event, intent, made, rows, running, settlement
 from tests.servers.postgres import Postgres
 
 
@@ -49,7 +47,10 @@ async def test_a_locked_database_refuses_and_comes_back(sqlite_url: str) -> None
         other = sqlite3.connect(str(sqlite_path(sqlite_url)), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         results = await asyncio.gather(
-            ledger.append(event()), ledger.close(settlement(start.event.request_id)), ledger.change(event(), lambda _: 1), return_exceptions=True
+            ledger.append(event()),
+            ledger.close(settlement(start.event.request_id)),
+            ledger.change(event(), lambda _: 1),
+            return_exceptions=True,
         )
         assert [getattr(result, "code", "") for result in results] == ["audit_unavailable"] * 3
         able, why = ledger.ready()
@@ -75,7 +76,8 @@ async def test_a_database_that_was_moved_away_refuses(sqlite_url: str) -> None:
         path.rename(path.with_suffix(".away"))
         with pytest.raises(LedgerError):
             await ledger.append(event())
-        path.unlink()  # what the attempts to come back have created
+        await asyncio.sleep(0.6)
+        assert ledger.ready() == (False, "there is no database file; run: lockgate db migrate")
         path.with_suffix(".away").rename(path)
         await until(works(ledger))
     assert verify_store(open_reader(sqlite_url)).faults == ()
@@ -89,13 +91,16 @@ async def test_a_full_disk_refuses_and_comes_back(sqlite_url: str, tmp_path: Pat
         assert path is not None
         wal = path.with_name(path.name + "-wal").stat().st_size
         resource.setrlimit(resource.RLIMIT_FSIZE, (wal + 8_192, before[1]))
+        refused = 0
         try:
             for _ in range(50):
-                with pytest.raises(LedgerError):
-                    while True:
-                        await ledger.append(event(detail={"text": "x" * 4_000}))
+                try:
+                    await ledger.append(event(detail={"text": "x" * 4_000}))
+                except LedgerError:
+                    refused += 1
                 if not ledger.ready()[0]:
                     break
+            assert refused > 0
             assert ledger.ready()[0] is False
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -110,14 +115,19 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(sqlite_url: st
     hidden = path.rename(path.with_suffix(".away"))
     ledger = made(sqlite_url)
     await ledger.start()
-    assert ledger.ready() == (False, "the schema is missing; run: lockgate db migrate")
+    assert ledger.ready() == (False, "there is no database file; run: lockgate db migrate")
     with pytest.raises(LedgerError, match="cannot be written") as refusal:
         await ledger.open(intent())
     assert refusal.value.status == 503
-    path.unlink()
     hidden.rename(path)
     await until(works(ledger))
     await ledger.stop()
+
+
+async def test_a_store_without_a_schema_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    async with running(f"sqlite:///{tmp_path}/empty.db") as ledger:
+        assert ledger.ready() == (False, "the schema is missing; run: lockgate db migrate")
 
 
 async def test_two_processes_do_not_write_one_file(sqlite_url: str) -> None:
@@ -131,18 +141,6 @@ async def test_two_processes_do_not_write_one_file(sqlite_url: str) -> None:
         await ledger.append(event())
 
 
-def broken(journal: Path) -> None:
-    """Make every further write of the journal fail: what is open is closed to appending by the size limit of nothing."""
-    for path in journal.iterdir():
-        path.unlink()
-    journal.rmdir()
-    journal.write_text("not a folder")
-
-
-def mended(journal: Path) -> None:
-    journal.unlink()
-
-
 @pytest.mark.parametrize("require", ["all", "any"])
 async def test_a_journal_that_cannot_be_written(url: str, tmp_path: Path, require: Any) -> None:
     journal = tmp_path / "journal"
@@ -153,13 +151,13 @@ async def test_a_journal_that_cannot_be_written(url: str, tmp_path: Path, requir
     if require == "all":
         with pytest.raises(LedgerError):
             await ledger.open(start)
-        assert ledger.ready() == (False, "journal: errno 17")
+        assert ledger.ready() == (False, "journal: File exists")
         assert rows(url, tables.events) == []
     else:
         await ledger.open(start)
         await ledger.close(settlement(start.event.request_id))
         assert ledger.ready() == (True, "")
-        assert ledger.condition().journal == "journal: errno 17"
+        assert ledger.condition().journal == "journal: File exists"
     journal.unlink()
     await ledger.append(event("after:the:fault"))
     assert ledger.condition().journal == ""
@@ -244,10 +242,10 @@ async def test_a_database_that_hangs_fails_in_time_and_never_blocks_the_loop(pos
         start = intent()
         await ledger.open(start)
         with postgres.frozen():
-            began = loop.time()
+            began = loop.time()  # frozen for longer than any caller waits
             attempts = [ledger.append(event()), ledger.open(intent()), ledger.close(settlement(start.event.request_id))]
-            results = await asyncio.gather(*attempts, return_exceptions=True)
-            assert loop.time() - began < writer_module.DEADLINE_S + 2
+            async with asyncio.timeout(10):
+                results = await asyncio.gather(*attempts, return_exceptions=True)
             assert all(isinstance(result, LedgerError) for result in results)
             ticks = 0
             while loop.time() - began < 3.5:
@@ -291,8 +289,3 @@ async def test_two_writers_share_a_budget_without_overshooting(postgres_url: str
         )
     assert sum(not isinstance(result, BaseException) for result in results) == 11
     assert [row["reserved_micros"] for row in rows(postgres_url, tables.budgets)] == [990]
-
-
-def test_nothing_here_depends_on_the_machine() -> None:
-    assert os.getpid() > 0
-    assert tamper is not None

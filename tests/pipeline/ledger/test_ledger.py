@@ -161,7 +161,10 @@ async def test_a_change_and_its_event_stand_or_fall_together(url: str) -> None:
     assert results[0] == "added"
     assert isinstance(results[1], KeyError)
     assert results[3] is True
-    assert [row["kind"] for row in sorted(rows(url, tables.events), key=lambda row: row["seq"])] == ["admin:setting:add", "gateway:call:refuse"]
+    assert [row["kind"] for row in sorted(rows(url, tables.events), key=lambda row: row["seq"])] == [
+        "admin:setting:add",
+        "gateway:call:refuse",
+    ]
     assert rows(url, tables.budgets) == []
     assert [row["name"] for row in rows(url, tables.settings)] == ["a", "b"]
 
@@ -224,7 +227,7 @@ async def test_an_adjustment_outside_a_call_moves_the_budgets(url: str) -> None:
 
 
 async def test_odd_texts_are_fitted_and_still_verify(url: str) -> None:
-    odd = "naïve \u2028 \x07 \\ \" \U0001f600" + "x" * 300
+    odd = 'naïve \u2028 \x07 \\ " \U0001f600' + "x" * 300
     async with running(url) as ledger:
         await ledger.append(event(model="a\0b\ud800" + odd, detail={"text": odd + "\0", "lone": "\udcff", "big": 1 << 80, "float": 0.1}))
         start = intent()

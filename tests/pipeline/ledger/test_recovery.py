@@ -140,7 +140,8 @@ from tests.pipeline.ledger.calls import intent, settlement
 
 async def main(url, journal, parallel):
     clock = SystemClock()
-    ledger = DurableLedger(url, clock=clock, journal_dir=Path(journal), require="all", epoch_id=ulid(clock.now_us()), host="h", pid=os.getpid(), version="0")
+    life = {"epoch_id": ulid(clock.now_us()), "host": "h", "pid": os.getpid(), "version": "0"}
+    ledger = DurableLedger(url, clock=clock, journal_dir=Path(journal), require="all", **life)
     await ledger.start()
     async def call():
         while True:

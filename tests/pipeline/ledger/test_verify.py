@@ -44,7 +44,15 @@ async def test_an_untouched_store_verifies_over_several_lives(url: str, tmp_path
     [
         (["UPDATE events SET outcome = 'failed' WHERE seq = 4"], 4, "edited"),
         (["DELETE FROM events WHERE seq = 4"], 4, "deleted"),
-        (["UPDATE events SET seq = 100 WHERE seq = 4", "UPDATE events SET seq = 4 WHERE seq = 5", "UPDATE events SET seq = 5 WHERE seq = 100"], 4, "edited"),
+        (
+            [
+                "UPDATE events SET seq = 100 WHERE seq = 4",
+                "UPDATE events SET seq = 4 WHERE seq = 5",
+                "UPDATE events SET seq = 5 WHERE seq = 100",
+            ],
+            4,
+            "edited",
+        ),
         (["DELETE FROM events WHERE seq > 9"], 10, "deleted: the chain ends"),
         (["DELETE FROM events"], 1, "the whole chain"),
         (["UPDATE checkpoints SET hash = prev_hash FROM events WHERE events.seq = 12"], 12, "written anew"),
@@ -100,6 +108,7 @@ async def test_a_running_store_verifies_while_it_is_written(url: str, tmp_path: 
     import asyncio
 
     async with running(url, journal_dir=tmp_path / "journal") as ledger:
+
         async def traffic() -> None:
             for _ in range(40):
                 start = intent()

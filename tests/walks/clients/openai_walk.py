@@ -17,7 +17,11 @@ PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAD
 TOOLS = [
     {
         "type": "function",
-        "function": {"name": "note", "description": "Takes a note", "parameters": {"type": "object", "properties": {"text": {"type": "string"}}}},
+        "function": {
+            "name": "note",
+            "description": "Takes a note",
+            "parameters": {"type": "object", "properties": {"text": {"type": "string"}}},
+        },
     }
 ]
 
@@ -88,7 +92,11 @@ def completion(client: OpenAI, given: dict[str, Any]) -> Any:
 
 def embeddings(client: OpenAI, given: dict[str, Any]) -> Any:
     answer = client.embeddings.create(model=given["embedding_model"], input=["one", "two"])
-    return {"vectors": len(answer.data), "numbers": len(answer.data[0].embedding), "first_is_float": isinstance(answer.data[0].embedding[0], float)}
+    return {
+        "vectors": len(answer.data),
+        "numbers": len(answer.data[0].embedding),
+        "first_is_float": isinstance(answer.data[0].embedding[0], float),
+    }
 
 
 def models(client: OpenAI, given: dict[str, Any]) -> Any:

@@ -1,0 +1,134 @@
+"""Redaction, put together once: the compiled rules (cached on disk), the live secrets, and one redactor per policy and direction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.config.document import Document
+from pipeline.errors import ConfigError
+from pipeline.gateway.model import PolicySet
+from pipeline.keys.model import Caller
+from redactors.detectors.known import KnownSecrets
+from redactors.detectors.pattern import PatternSet, compile_patterns
+from redactors.engine import Redactor, build_redactor
+from redactors.model import Direction
+from redactors.policy import PolicyError
+from redactors.rules.catalog import all_rules
+from redactors.screen import Screen
+
+log = logging.getLogger("lockgate.redaction")
+
+CACHE_FILE = "rules.db"
+
+# What records look like whatever the policies say: logs and event details are ours, and nobody needs a value in them.
+_RECORDER = {"telemetry": [{"detect": ["secrets", "known", "keynames", "pii"], "action": "hash"}]}
+
+
+class Redaction:
+    """The engine's shared parts. `announce` and `retire` may be called from any thread."""
+
+    def __init__(self, patterns: PatternSet, known: KnownSecrets, key: bytes) -> None:
+        self._patterns = patterns
+        self._known = known
+        self._key = key
+        self._recorder = self.redactor(_RECORDER, "telemetry")
+
+    def redactor(self, policy: Mapping[str, object], direction: Direction) -> Redactor:
+        """A redactor of one policy and direction over the shared rules and live secrets. Raises PolicyError."""
+        return build_redactor(self._known, policy=policy, direction=direction, pattern_set=self._patterns, key=self._key)
+
+    def recorder(self) -> Redactor:
+        """What logs, events and telemetry go through when no policy of a caller applies."""
+        return self._recorder
+
+    def announce(self, value: str, label: str) -> None:
+        """Make a live value known: when this returns it is caught on every exit."""
+        self._known.announce(value, label)
+
+    def retire(self, label: str) -> None:
+        """Forget a value."""
+        self._known.retire(label)
+
+    def announce_process(self, database_url: str, admin_key: str) -> None:
+        """Make known what this process itself holds: the database password and the admin key."""
+        from sqlalchemy.engine import make_url
+
+        password = make_url(database_url).password
+        if password:
+            self.announce(str(password), "process:database")
+        self.announce(admin_key, "process:admin-key")
+
+    def is_dirty(self, data: bytes) -> bool:
+        """The last look: whether bytes hold a live secret in any form."""
+        return self._known.contains(data)
+
+    def generation(self) -> int:
+        """Changes whenever a live secret is announced or retired."""
+        return self._known.generation
+
+    def warm_up(self) -> None:
+        """Load what the first finding would load (Presidio's recognizers take a second), so that no call waits for it."""
+        self._recorder.text("warm.up@example.com, 4242 4242 4242 4242, +1 202 555 0143, DE89 3704 0044 0532 0130")
+
+    def rule_ids(self) -> frozenset[str]:
+        """The ids of the built-in rules, for closed metric labels."""
+        return self._patterns.rule_ids
+
+
+class PolicyBook:
+    """The compiled policies of a document by name."""
+
+    def __init__(self, sets: Mapping[str, PolicySet]) -> None:
+        self._sets = dict(sets)
+
+    def of(self, caller: Caller) -> PolicySet:
+        """The policy of a caller: its key's, which stands in for its workspace's, else `default`, else the strictest first one."""
+        found = self._sets.get(caller.key.policy) or self._sets.get("default")
+        if found is None:
+            raise ConfigError("The policy of this key does not exist any more.", hint="The operator must name another.", status=503)
+        return found
+
+
+def open_redaction(cache: Path) -> Redaction:
+    """Compile the rules, or load them compiled: the cache holds rules only, never a secret."""
+    file = cache / CACHE_FILE
+    try:
+        stored = file.read_bytes()
+    except OSError:
+        stored = None
+    rules = all_rules()
+    patterns = compile_patterns(rules, cache=stored)
+    dumped = patterns.dump()
+    if dumped and dumped != stored:
+        _keep(file, dumped)
+    return Redaction(patterns, KnownSecrets(), os.urandom(32))
+
+
+def compile_policies(document: Document, redaction: Redaction) -> PolicyBook:
+    """Compile every policy for its three directions. Raises ConfigError that names the policy and the place."""
+    sets = {}
+    for name, section in document.policies.items():
+        plain = section.plain()
+        digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+        try:
+            prompt, answer, telemetry = (redaction.redactor(plain, direction) for direction in ("prompt", "answer", "telemetry"))
+        except PolicyError as error:
+            raise ConfigError(f"The policy {name!r} cannot be used: {error}.", hint="`lockgate check` shows the place.") from None
+        sets[name] = PolicySet(name, digest, Screen(prompt, telemetry), answer, telemetry)
+    return PolicyBook(sets)
+
+
+def _keep(file: Path, dumped: bytes) -> None:
+    """Write the cache beside and rename it; a cache that cannot be written costs time, nothing else."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(dumped)
+        beside.chmod(0o600)
+        beside.replace(file)
+    except OSError:
+        log.warning("the compiled rules could not be cached; the next start takes longer")

@@ -1,0 +1,107 @@
+"""`check`: everything that would stop a start, found before one. Never a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.context import ConfigOption, JsonOption, process_of
+
+if TYPE_CHECKING:
+    from pipeline.config.document import Document
+    from pipeline.config.environment import Process
+    from redactors.detectors.pattern import PatternSet
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check)
+
+
+def check(
+    context: typer.Context,
+    config: ConfigOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also what is in order.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings and optional references count, too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read document, policies, secrets and store as a start would: 0 ready, 1 a secret missing, 2 wrong configuration, 3 a vault away.
+
+    Example: lockgate check --config lockgate.yaml --verbose
+    """
+    from pipeline.cli.engine import patterns_of
+    from pipeline.cli.exits import FAILED
+    from pipeline.cli.output import note, print_json
+    from pipeline.cli.statuses import code_of, print_statuses, statuses_of
+    from pipeline.config.checks import check_address
+    from pipeline.config.literals import secret_finder
+    from pipeline.config.loader import load_with_warnings
+    from redactors import build_redactor
+
+    process = process_of(context, config=config)
+    patterns = patterns_of(process)
+    finder = secret_finder(build_redactor(pattern_set=patterns))
+    document, warnings = load_with_warnings(process.document_path, find_secrets=finder)
+    check_address(document, process.host)
+    check_parts(document, patterns)
+    statuses = statuses_of(process, document)
+    store = store_state(process)
+    code = code_of(statuses, strict=strict) or (FAILED if strict and warnings else 0)
+    if as_json:
+        found: dict[str, Any] = {"ok": code == 0, "warnings": warnings, "references": statuses, "store": store, "digest": document.digest}
+        print_json("lockgate.check/1", found)
+        raise typer.Exit(code)
+    for line in warnings:
+        note(f"warning: {line}")
+    if verbose or code:
+        print_statuses(statuses)
+    lost = [status["slug"] for status in statuses if not status["resolvable"]]
+    summary = (
+        f"{len(document.targets)} targets, {len(document.models)} models, {len(statuses) - len(lost)} of {len(statuses)} references resolve"
+    )
+    note(f"{process.document_path}: {summary}, store {store}.")
+    note("Ready to serve." if code == 0 else "Not ready to serve.")
+    raise typer.Exit(code)
+
+
+def check_parts(document: Document, patterns: PatternSet) -> None:
+    """Compile what a start compiles: policies and their patterns, references, routes. ConfigError names the place."""
+    from pipeline.bootstrap.compile import compile_limits, compile_prices, compile_references, compile_routes
+    from pipeline.config.policies import DIRECTIONS
+    from pipeline.errors import ConfigError
+    from redactors import build_redactor
+    from redactors.policy import PolicyError
+
+    compile_routes(document, compile_references(document))
+    compile_limits(document)
+    compile_prices(document)
+    for name, policy in document.policies.items():
+        for direction in DIRECTIONS:
+            try:
+                build_redactor(policy=policy.plain(), direction=direction, pattern_set=patterns)
+            except PolicyError as error:
+                # The engine's own sentence: it names the rule and the reason, and quotes no text that it examined.
+                raise ConfigError(f"policies.{name}.{direction}: {error}", hint="Correct that rule of the policy.") from None
+
+
+def store_state(process: Process) -> str:
+    """Where the store stands, in a word or two; ConfigError when it cannot be used."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from pipeline.config.environment import database_url
+    from pipeline.errors import LedgerError
+    from pipeline.store.engine import StoreError, sqlite_path
+    from pipeline.store.migrate import status
+
+    url = database_url(process)
+    path = sqlite_path(url)
+    if path is not None and not path.exists():
+        return "not made yet"
+    try:
+        found = status(url)
+    except (StoreError, SQLAlchemyError) as error:
+        raise LedgerError(
+            f"The store cannot be read ({type(error).__name__}).", hint="Check LOCKGATE_DATABASE_URL and the server."
+        ) from None
+    return "up to date" if found.up_to_date else "will be migrated at the next start"

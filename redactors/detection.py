@@ -1,0 +1,111 @@
+"""All detectors over one text and every other way to read it: what is found, and from where on something may still be open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from redactors.detectors.pattern import PatternSet
+from redactors.detectors.subject import Label, Scanner, Span, Subject
+from redactors.normalise import RUN, STRETCH, View, decoded, folded, open_runs, run_at_end, unescaped, unfinished
+
+DEPTH: Final = 3
+"""How many disguises around one another are taken off. Each view is at most as long as four thirds of its text, so bytes are bounded too."""
+
+_TOO_DEEP: Final = Label("nested-encoding", "encoded", "secrets")
+
+
+class Detection:
+    """The detectors of one redactor. `patterns` is the main rule set, whose scan also sees encoded runs; `others` are scanned beside it."""
+
+    def __init__(self, patterns: PatternSet, others: Sequence[Scanner] = ()) -> None:
+        self._patterns = patterns
+        self._others = tuple(others)
+
+    def find(self, text: str, begin: int = 0, resumed: Collection[str] = ()) -> list[Span]:
+        """Everything found that begins at or behind `begin`, in places of `text`; `resumed` rules were cut at `begin` and go on there."""
+        spans = self._level(text, begin, DEPTH)
+        if resumed:
+            subject = Subject(text)
+            for scanner in (self._patterns, *self._others):
+                spans += scanner.resume(subject, begin, resumed)
+        return spans
+
+    def _level(self, text: str, begin: int, depth: int) -> list[Span]:
+        subject = Subject(text)
+        patterns = self._patterns
+        hits = patterns.hits(subject.data)
+        spans = patterns.find(subject, begin, hits) if hits else []
+        for scanner in self._others:
+            spans += scanner.find(subject, begin)
+        if not subject.plain and (view := folded(text)) is not None:
+            self._through(view, begin, depth, spans)
+        if (view := unescaped(text)) is not None:
+            self._through(view, begin, depth, spans)
+        if hits and (starts := patterns.run_starts(subject, hits)):
+            for stretch in decoded(text, starts):
+                self._through(stretch, begin, depth, spans)
+        return spans
+
+    def _through(self, view: View, begin: int, depth: int, spans: list[Span]) -> None:
+        """Add what is found in a view, in places of the original."""
+        if depth == 0:
+            if view.decoded:
+                # Four encodings around one another: nobody looked inside, so it does not pass.
+                low, high = view.origin(0, len(view.text))
+                if low >= begin:
+                    spans.append(Span(low, high, low, high, _TOO_DEEP))
+            return
+        for span in self._level(view.text, view.inward(begin), depth - 1):
+            if span.continues or (view.decoded and span.end - span.start < STRETCH):
+                continue
+            start, end = view.origin(span.start, span.end)
+            outer_start, outer_end = view.origin(span.outer_start, span.outer_end)
+            if outer_start >= begin and end > start:
+                spans.append(Span(start, end, min(start, outer_start), max(end, outer_end), span.label))
+
+    def open_from(self, text: str) -> int:
+        """The earliest place from which on more text could complete, lengthen or change a finding; the length when there is none."""
+        return self._open(text, DEPTH)
+
+    def _open(self, text: str, depth: int) -> int:
+        opened = self._opened_by_scanners(text)
+        if depth == 0:
+            return opened
+        cut = unfinished(text)
+        whole = text
+        if cut < len(text):
+            whole = text[:cut]
+            opened = min(opened, cut, self._opened_by_scanners(whole))
+        if not text.isascii() and (view := folded(whole)) is not None:
+            opened = min(opened, self._opened_in(view, depth, len(text)))
+        if (view := unescaped(whole)) is not None:
+            opened = min(opened, self._opened_in(view, depth, len(text)))
+        length = run_at_end(text)
+        if length >= RUN:
+            opened = min(opened, len(text) - 3)
+            for stretch in open_runs(text, length):
+                if len(stretch.text) < STRETCH:
+                    opened = min(opened, stretch.origin(0, 0)[0])
+                else:
+                    opened = min(opened, self._opened_in(stretch, depth, len(text)))
+        elif length:
+            opened = min(opened, len(text) - length)
+        return opened
+
+    def _opened_by_scanners(self, text: str) -> int:
+        opened = self._patterns.open_from(text)
+        for scanner in self._others:
+            opened = min(opened, scanner.open_from(text))
+        return opened
+
+    def _opened_in(self, view: View, depth: int, size: int) -> int:
+        place = self._open(view.text, depth - 1)
+        return view.origin(place, place)[0] if place < len(view.text) else size
+
+    def suspects(self, subject: Subject) -> list[int]:
+        """Places near everything that may be found: each finding has one inside it (behind its start, not behind its end)."""
+        places = self._patterns.suspects(subject.data)
+        for scanner in self._others:
+            places += scanner.suspects(subject.data)
+        return places if subject.plain else [subject.point(place) for place in places]

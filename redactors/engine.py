@@ -1,0 +1,271 @@
+"""The one engine: a `Redactor` finds with every detector, asks its policy, and replaces, for texts, trees and streams."""
+
+from __future__ import annotations
+
+import secrets
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Final
+
+from redactors import operators, walk
+from redactors.detection import Detection
+from redactors.detectors.keyname import is_value, label_of, names_secret
+from redactors.detectors.known import KnownScanner, KnownSecrets
+from redactors.detectors.pattern import Engine, PatternSet, compile_patterns
+from redactors.detectors.subject import Label, Scanner, Span, Subject
+from redactors.detectors.terms import KIND as TERM_KIND
+from redactors.detectors.terms import Term, TermScanner
+from redactors.model import Action, Clean, Detector, Direction, Finding, Json, RedactionError, Remark, Verdict, seal
+from redactors.policy import CompiledPolicy, Policy, UnsafeAllowAll, compile_policy, custom_pattern, custom_term, mask_everything, verdict_of
+from redactors.rules.model import Rule
+from redactors.spans import Judged, merge, without
+from redactors.stream import StreamRedactor
+
+MAX_TEXT: Final = walk.MAX_TEXT
+
+_ESCAPED: Final = frozenset("nrtbfu\"\\/")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A redacted text with what was done to it."""
+
+    value: str
+    remarks: tuple[Remark, ...]
+    verdict: Verdict
+
+
+class Redactor:
+    """Redacts under one policy in one direction. Safe for several threads at once; see `build_redactor`."""
+
+    def __init__(
+        self,
+        detection: Detection,
+        policy: Policy,
+        *,
+        kinds: Iterable[str],
+        key: bytes,
+        recognizers: Sequence[Detector] = (),
+        dump: Callable[[], bytes] = bytes,
+    ) -> None:
+        self._detection = detection
+        self._policy = policy
+        self._kinds = frozenset(kinds)
+        self._operators = operators.operators(key)
+        self._recognizers = tuple(recognizers)
+        self._dump = dump
+
+    def __repr__(self) -> str:
+        return f"Redactor(kinds={len(self._kinds)})"
+
+    @property
+    def cache(self) -> bytes:
+        """The compiled rules, for `build_redactor(cache=…)`: no secret is in it. Empty for the fallback engine."""
+        return self._dump()
+
+    def text(self, raw: str) -> Clean[str]:
+        """Redact a text. Never raises because of what it finds; raises RedactionError for a text too long to be looked at."""
+        outcome = self._redacted(raw, "", None)
+        if outcome is None:
+            return seal(raw)
+        return seal(outcome.value, outcome.remarks, outcome.verdict)
+
+    def tree(self, raw: Json) -> Clean[Json]:
+        """Redact every text of a JSON tree: values, keys, JSON inside strings, and values under secret key names.
+
+        A tree in which nothing was found comes back as the same object. Raises RedactionError for a tree too deep, too large, or not JSON.
+        """
+        found, keys = walk.texts(raw)
+        suspicious = self._suspicious(found, keys)
+        if not suspicious and not self._recognizers:
+            return seal(raw)
+        remarks: list[Remark] = []
+        verdicts = [Verdict.ALLOW]
+        count = -1
+
+        def change(text: str, place: walk.Place) -> str:
+            nonlocal count
+            count += 1
+            if count not in suspicious and not self._recognizers:
+                return text
+            key = place.key if not place.is_key else ""
+            outcome = self._redacted(text, place.path, label_of(key) if key and names_secret(key) and is_value(text) else None)
+            if outcome is None:
+                return text
+            path = place.path if not place.is_key or outcome.value == text else _renamed(place.path, outcome.value)
+            remarks.extend(outcome.remarks if path == place.path else (_at(remark, path) for remark in outcome.remarks))
+            verdicts.append(outcome.verdict)
+            return outcome.value
+
+        clean = walk.changed(raw, change)
+        return seal(clean, remarks, max(verdicts))
+
+    def stream(self) -> StreamRedactor:
+        """A redactor of one text that comes in pieces. NER does not run in streams; everything else gives the same as `text`."""
+        return StreamRedactor(self._detection, self.apply)
+
+    def _suspicious(self, found: list[str], keys: list[str]) -> set[int]:
+        """Which texts have to be looked at one by one: one scan over all of them together decides."""
+        joined = "\n".join(found)
+        if len(joined) > MAX_TEXT:
+            raise RedactionError("the value holds more text than may be redacted at once")
+        subject = Subject(joined)
+        suspicious = {index for index, key in enumerate(keys) if key and names_secret(key)}
+        places = self._detection.suspects(subject)
+        if not subject.plain or "\\" in joined or "%" in joined or "&" in joined or "=\n" in joined:
+            suspicious.update(index for index, text in enumerate(found) if not text.isascii() or "\\" in text or "%" in text or "&" in text or "=" in text)
+        if places:
+            ends = list(accumulate(len(text) + 1 for text in found))
+            suspicious.update(bisect_left(ends, place) for place in places)
+        return suspicious
+
+    def _redacted(self, text: str, path: str, whole: Label | None) -> Outcome | None:
+        """Redact one text; None when nothing is to be said about it."""
+        if len(text) > MAX_TEXT:
+            raise RedactionError("the text is longer than may be redacted at once")
+        spans = self._detection.find(text)
+        for recognizer in self._recognizers:
+            spans += [_span_of(finding) for finding in recognizer.find(text)]
+        if whole is not None:
+            spans.append(Span(0, len(text), 0, len(text), whole))
+        if not spans:
+            return None
+        pieces, remarks, actions, _ = self.apply(text, spans, 0, len(text), path)
+        if not remarks:
+            return None
+        return Outcome("".join(pieces), tuple(remarks), verdict_of(actions))
+
+    def apply(
+        self, text: str, spans: Sequence[Span], begin: int, end: int, path: str, shift: int = 0
+    ) -> tuple[list[str], list[Remark], list[Action], int]:
+        """Replace what the policy says in `text[begin:end]`, of which no span lies only partly inside.
+
+        Answers the pieces of the result, the remarks (places moved by `shift`), the actions, and how much of the text was replaced.
+        """
+        shields = operators.replacements(text, self._kinds)
+        judged: list[Judged] = []
+        remarks: list[Remark] = []
+        for span in spans:
+            action = self._policy.action(span.label) if span.start >= begin and span.end <= end else None
+            if action is None:
+                continue
+            for low, high in without(span, shields) if shields else ((span.start, span.end),):
+                low, high = _whole_escapes(text, low, high, begin)
+                if high > low:
+                    judged.append(Judged(low, high, span.label, action, span.continues))
+        pieces: list[str] = []
+        actions: list[Action] = []
+        at, replaced = begin, 0
+        allowed = {(one.start, one.end, one.label) for one in judged if one.action is Action.ALLOW}
+        remarks.extend(_remark(low + shift, high + shift, path, label, Action.ALLOW) for low, high, label in sorted(allowed, key=_order))
+        for one in merge(one for one in judged if one.action is not Action.ALLOW):
+            pieces.append(text[at : one.start])
+            if not one.continues:
+                pieces.append(self._operators[one.action](one.label.kind, text[one.start : one.end]))
+            remarks.append(_remark(one.start + shift, one.end + shift, path, one.label, one.action))
+            actions.append(one.action)
+            replaced += one.end - one.start
+            at = one.end
+        pieces.append(text[at:end])
+        return pieces, remarks, actions, replaced
+
+
+def _order(one: tuple[int, int, Label]) -> tuple[int, int, str]:
+    return one[0], one[1], one[2].rule
+
+
+def _remark(start: int, end: int, path: str, label: Label, action: Action) -> Remark:
+    return Remark(path, start, end, label.rule, label.kind, label.detector, action)
+
+
+def _at(remark: Remark, path: str) -> Remark:
+    return Remark(path, remark.start, remark.end, remark.rule, remark.kind, remark.detector, remark.action)
+
+
+def _renamed(path: str, name: str) -> str:
+    return f"{path.rpartition('/')[0]}/{name.replace('~', '~0').replace('/', '~1')}"
+
+
+def _span_of(finding: Finding) -> Span:
+    return Span(finding.start, finding.end, finding.start, finding.end, Label(finding.rule, finding.kind, finding.detector))
+
+
+def _whole_escapes(text: str, low: int, high: int, begin: int) -> tuple[int, int]:
+    r"""Move borders that would cut a JSON escape: `\n` before the span goes with it, `\` before a quote behind it stays."""
+    if low > begin and text[low - 1] == "\\" and text[low] in _ESCAPED and _backslashes(text, low) % 2:
+        low -= 1
+    if high < len(text) and text[high - 1] == "\\" and text[high] in _ESCAPED and _backslashes(text, high) % 2:
+        high -= 1
+    return low, high
+
+
+def _backslashes(text: str, end: int) -> int:
+    start = max(0, end - 64)
+    return end - start - len(text[start:end].rstrip("\\"))
+
+
+def build_redactor(
+    known: KnownSecrets | Iterable[str] = (),
+    terms: Iterable[Term | str | Mapping[str, Any] | tuple[str, int]] = (),
+    patterns: Iterable[Rule | str | Mapping[str, Any]] = (),
+    policy: Mapping[str, Any] | Policy | None = None,
+    direction: Direction = "telemetry",
+    cache: bytes | None = None,
+    *,
+    rules: Sequence[Rule] | None = None,
+    pattern_set: PatternSet | None = None,
+    key: bytes | None = None,
+    recognizers: Sequence[Detector] = (),
+    engine: Engine | None = None,
+) -> Redactor:
+    """Build a redactor bound to one policy and direction.
+
+    `known` are live secrets (a shared `KnownSecrets`, or values); `terms` are blocked terms (strings, or `{"term", "max_distance"}`);
+    `patterns` are RE2 expressions (or `{"name", "pattern", "group"?}`); `policy` is one policy of the YAML document (None masks whatever any
+    detector finds). `cache` is `Redactor.cache` of an earlier process: without it the rules are compiled, which takes seconds;
+    `pattern_set` shares one compiled set between redactors instead. `rules` replaces the built-in rules. `key` keys hashes and pseudonyms; without
+    it they hold for this redactor only. `recognizers` also see whole texts and trees, but no streams. Raises PolicyError.
+    """
+    if pattern_set is None:
+        pattern_set = compile_patterns(_rules() if rules is None else rules, cache=cache, engine=engine)
+    given_terms = tuple(custom_term(entry) for entry in terms)
+    given_patterns = tuple(custom_pattern(entry, str(number)) for number, entry in enumerate(patterns, 1))
+    kinds = pattern_set.kinds | {"live_secret", "secret_value", "encoded", TERM_KIND} | {rule.kind for rule in given_patterns}
+    running = _running(policy, direction, kinds)
+    added: CompiledPolicy | UnsafeAllowAll = running if isinstance(running, CompiledPolicy) else UnsafeAllowAll()
+    all_patterns = (*given_patterns, *added.patterns)
+    others: list[Scanner] = [KnownScanner(known if isinstance(known, KnownSecrets) else KnownSecrets(known))]
+    groups = [*added.terms, ("blocked-terms", given_terms)] if given_terms else list(added.terms)
+    if groups:
+        others.append(TermScanner(groups))
+    if all_patterns:
+        others.append(compile_patterns(all_patterns, engine=engine))
+    return Redactor(
+        Detection(pattern_set, others),
+        running,
+        kinds=kinds | {rule.kind for rule in added.patterns},
+        key=secrets.token_bytes(32) if key is None else key,
+        recognizers=recognizers,
+        dump=pattern_set.dump,
+    )
+
+
+def _rules() -> tuple[Rule, ...]:
+    from redactors.rules.catalog import all_rules
+
+    return all_rules()
+
+
+def _running(policy: Mapping[str, Any] | Policy | None, direction: Direction, kinds: frozenset[str]) -> Policy:
+    """The policy to ask. Terms and patterns that were given beside a written policy are masked when it says nothing about them."""
+    if policy is None:
+        return mask_everything()
+    if not isinstance(policy, Mapping):
+        return policy
+    compiled = compile_policy(policy, direction, kinds=kinds)
+    if isinstance(compiled, UnsafeAllowAll):
+        return compiled
+    families = {"terms": Action.MASK, "patterns": Action.MASK, **compiled.by_detector}
+    return CompiledPolicy(compiled.by_rule, compiled.by_kind, families, compiled.terms, compiled.patterns)

@@ -1,0 +1,277 @@
+"""Other ways to read a text: what detectors also look at, each with the way back to the original places.
+
+A view is made only where a cheap test sees its marks: odd characters (zero-width, look-alike, full-width), escapes (`\\u`, `\\x`, `%`, `&#`,
+line continuations), and long runs that decode from base64 or hexadecimal to printable text. Every view is local: what stands in one
+depends on a few neighboring characters of the original only, so a stream sees the same views as a whole text.
+"""
+
+from __future__ import annotations
+
+import binascii
+import html
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Final
+
+RUN: Final = 20
+"""Characters in a row from which on a run is read as an encoding."""
+
+STRETCH: Final = 8
+"""Printable characters in a row from which on decoded bytes are read as text."""
+
+_BASE64: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
+_RUN_AT: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}")
+_PRINTABLE: Final = b"\t\n\r" + bytes(range(0x20, 0x7F))
+_HEX_RUNS: Final = re.compile(r"[0-9a-fA-F]{20,}")
+_STRETCHES: Final = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
+_URLSAFE: Final = str.maketrans("-_", "+/")
+
+_ESCAPES: Final = re.compile(
+    r"\\{1,8}(?:u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}"
+    r"|[nrt\"'/]|\r?\n[ \t]{0,16})"
+    r"|%(?:[0-7][0-9a-fA-F]|[c-dC-D][0-9a-fA-F]%[89abAB][0-9a-fA-F]|[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}"
+    r"|[fF][0-7](?:%[89abAB][0-9a-fA-F]){3})"
+    r"|&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|(?:amp|lt|gt|quot|apos|nbsp|colon|equals|sol|lowbar|hyphen|dash|period|plus|num|commat);)"
+    r"|=\r?\n"
+)
+_UNFINISHED: Final = re.compile(
+    r"(?:\\{1,8}(?:u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|x[0-9a-fA-F]?|\r?|\r?\n[ \t]{0,16}|u[dD][89abAB][0-9a-fA-F]{2}(?:\\{1,8}(?:u[0-9a-fA-F]{0,3})?)?)"
+    r"|%(?:[0-9a-fA-F]?|[c-fC-F][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){0,2}(?:%[89abAB]?)?)"
+    r"|&(?:#[0-9]{0,7}|#[xX][0-9a-fA-F]{0,6}|[a-zA-Z]{0,8})|=\r?)\Z"
+)
+_WORDS: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "/": "/"}
+LONGEST_ESCAPE: Final = 40
+"""No single escape spans more characters."""
+
+_LOOK_ALIKES: Final = dict(
+    zip(
+        "АВЕЅІЈКМНОРСТХУаеорсухѕіјһԁԛԝ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρυ" "ıſℓ‐‑‒–—―−﹣",
+        "ABESIJKMHOPCTXYaeopcyxsijhdqw" "ABEZHIKMNOPTYXovpu" "isl--------",
+        strict=True,
+    )
+)
+_ZERO_WIDTH: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\u0300-\u036f\U000e0001\U000e007f\U000e0100-\U000e01ef"
+)
+_BLANKS: Final = "\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_COMPATIBLE: Final = ((0xFF01, 0xFF5E), (0x1D400, 0x1D7FF), (0x24B6, 0x24E9), (0x2070, 0x209C), (0x2460, 0x2468), (0x2100, 0x2138), (0x1D2C, 0x1D6A))
+
+
+@cache
+def _folding() -> tuple[dict[int, str], re.Pattern[str]]:
+    """The table of single characters that stand for one ASCII character, and the pattern that finds them and the invisible ones."""
+    table = {ord(odd): plain for odd, plain in _LOOK_ALIKES.items()}
+    for low, high in _COMPATIBLE:
+        for code in range(low, high + 1):
+            plain = unicodedata.normalize("NFKC", chr(code))
+            if len(plain) == 1 and plain.isascii():
+                table[code] = plain
+    # Tag characters spell ASCII invisibly.
+    table.update({0xE0000 + code: chr(code) for code in range(0x20, 0x7F)})
+    odd = "".join(re.escape(chr(code)) for code in table)
+    return table, re.compile(f"([{_ZERO_WIDTH}]+)|([{_BLANKS}{odd}]+)")
+
+
+class View:
+    """One other reading of a text. `pieces` are (start, end, origin start, origin end, width) in order.
+
+    `width` tells how places inside a piece go back: 0 as a whole, 1 one to one, 2 as hexadecimal, 4 as base64 (three for four).
+    """
+
+    __slots__ = ("_pieces", "_starts", "decoded", "text")
+
+    def __init__(self, text: str, pieces: list[tuple[int, int, int, int, int]], *, decoded: bool = False) -> None:
+        self.text = text
+        self.decoded = decoded
+        self._pieces = pieces
+        self._starts = [piece[0] for piece in pieces]
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """The stretch of the original in which a stretch of the view is written, whole escapes and groups included."""
+        low, _, origin_low, origin_high, width = self._pieces[max(0, bisect_right(self._starts, start) - 1)]
+        first = origin_high if width == 0 and start >= _ else origin_low if width == 0 else origin_low + _outward(start - low, width)
+        low, high, origin_low, origin_high, width = self._pieces[max(0, bisect_right(self._starts, max(start, end - 1)) - 1)]
+        last = origin_high if width == 0 or end >= high else origin_low + _outward(end - low, width, up=True)
+        return first, max(first, last)
+
+    def inward(self, place: int) -> int:
+        """The first place of the view that is written at or behind a place of the original."""
+        for start, end, origin_low, origin_high, width in self._pieces:
+            if origin_low >= place:
+                return start
+            if origin_high > place and width:
+                at = start
+                while at < end and origin_low + _outward(at - start, width) < place:
+                    at += 1 if width != 1 else max(1, place - origin_low - (at - start))
+                return at
+        return len(self.text)
+
+
+def _outward(places: int, width: int, *, up: bool = False) -> int:
+    if width == 1:
+        return places
+    if width == 2:
+        return places * 2
+    return -(-places * 4 // 3) if up else places * 4 // 3
+
+
+def folded(text: str) -> View | None:
+    """The text without invisible characters and with look-alikes as ASCII; None when nothing changes."""
+    if text.isascii():
+        return None
+    table, odd = _folding()
+    if odd.search(text) is None:
+        return None
+    parts: list[str] = []
+    pieces: list[tuple[int, int, int, int, int]] = []
+    at = size = 0
+    for match in odd.finditer(text):
+        start, end = match.span()
+        if start > at:
+            parts.append(text[at:start])
+            pieces.append((size, size + start - at, at, start, 1))
+            size += start - at
+        if match.group(2) is not None:
+            parts.append("".join(table.get(ord(character), " ") for character in match.group()))
+            pieces.append((size, size + end - start, start, end, 1))
+            size += end - start
+        at = end
+    if at < len(text):
+        parts.append(text[at:])
+        pieces.append((size, size + len(text) - at, at, len(text), 1))
+    return View("".join(parts), pieces) if pieces else None
+
+
+def unescaped(text: str) -> View | None:
+    """The text with escapes resolved and continued lines joined; None when there are none."""
+    if "\\" not in text and "%" not in text and "&" not in text and "=\n" not in text and "=\r" not in text:
+        return None
+    parts: list[str] = []
+    pieces: list[tuple[int, int, int, int, int]] = []
+    at = size = 0
+    for match in _ESCAPES.finditer(text):
+        start, end = match.span()
+        if start > at:
+            parts.append(text[at:start])
+            pieces.append((size, size + start - at, at, start, 1))
+            size += start - at
+        plain = _resolved(match.group())
+        if plain:
+            parts.append(plain)
+            pieces.append((size, size + len(plain), start, end, 0))
+            size += len(plain)
+        at = end
+    if at == 0:
+        return None
+    if at < len(text):
+        parts.append(text[at:])
+        pieces.append((size, size + len(text) - at, at, len(text), 1))
+    return View("".join(parts), pieces) if pieces else None
+
+
+def _resolved(escape: str) -> str:
+    mark = escape[0]
+    if mark == "%":
+        return bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
+    if mark == "&":
+        plain = html.unescape(escape if escape.endswith(";") else escape + ";")
+        return " " if plain == "\xa0" else plain
+    if mark == "=":
+        return ""
+    body = escape.lstrip("\\")
+    if body[:1] in _WORDS:
+        return _WORDS[body[0]]
+    if body[:1] not in "ux":
+        return ""
+    codes = [int(part.strip("{}"), 16) for part in re.split(r"\\*[ux]", body) if part]
+    if len(codes) == 2:
+        return chr(0x10000 + ((codes[0] - 0xD800) << 10) + (codes[1] - 0xDC00))
+    return chr(codes[0]) if codes[0] <= 0x10FFFF else "\ufffd"
+
+
+def decoded(text: str, starts: Iterable[int]) -> Iterator[View]:
+    """Every printable stretch that stands behind the base64 or hexadecimal runs that begin at these places, at every alignment."""
+    for start in starts:
+        match = _RUN_AT.match(text, start)
+        if match is None:
+            continue
+        run = match.group()
+        plain = run.translate(_URLSAFE)
+        for phase in range(4):
+            yield from _stretches(_base64_bytes(plain[phase:]), start + phase, 4)
+        for inner in _HEX_RUNS.finditer(run):
+            body = inner.group()
+            for phase in range(2):
+                yield from _stretches(bytes.fromhex(body[phase : len(body) - (len(body) - phase) % 2]), start + inner.start() + phase, 2)
+
+
+def _base64_bytes(text: str) -> bytes:
+    """The whole bytes that the characters give, an incomplete group at the end included."""
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    return binascii.a2b_base64(text + "=" * (-len(text) % 4)) if text else b""
+
+
+def _stretches(raw: bytes, origin: int, width: int) -> Iterator[View]:
+    for match in _STRETCHES.finditer(raw):
+        yield Stretch(match.group().decode("ascii"), origin, match.start(), width)
+
+
+class Stretch(View):
+    """A view of printable bytes behind a run: `skipped` bytes after the first character of the run at `origin`."""
+
+    __slots__ = ("_origin", "_skipped", "_width")
+
+    def __init__(self, text: str, origin: int, skipped: int, width: int) -> None:
+        super().__init__(text, [], decoded=True)
+        self._origin, self._skipped, self._width = origin, skipped, width
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """The characters in which these bytes are written, shared ones included."""
+        first = self._origin + _outward(start + self._skipped, self._width)
+        return first, max(first, self._origin + _outward(end + self._skipped, self._width, up=True))
+
+    def inward(self, place: int) -> int:
+        """The first byte whose characters begin at or behind a place of the original."""
+        groups = place - self._origin
+        at = max(0, (groups * 3 // 4 if self._width == 4 else groups // 2) - self._skipped - 1)
+        while at < len(self.text) and self.origin(at, at)[0] < place:
+            at += 1
+        return min(at, len(self.text))
+
+
+def unfinished(text: str) -> int:
+    """Where an escape begins that the end of the text cuts; the length when none does."""
+    size = len(text)
+    tail = text[-LONGEST_ESCAPE:]
+    if "\\" not in tail and "%" not in tail and "&" not in tail and "=" not in tail:
+        return size
+    match = _UNFINISHED.search(tail)
+    return size if match is None else size - len(tail) + match.start()
+
+
+def run_at_end(text: str) -> int:
+    """How many characters at the end of the text may be part of an encoded run."""
+    return len(text) - len(text.rstrip(_BASE64))
+
+
+def open_runs(text: str, length: int) -> Iterator[Stretch]:
+    """The readings of the run of `length` characters at the end of the text: what it decodes to so far, as far as that ends printable."""
+    start = len(text) - length
+    plain = text[start:].translate(_URLSAFE)
+    for phase in range(4):
+        yield from _open_stretch(_base64_bytes(plain[phase : length - (length - phase) % 4]), start + phase, 4)
+    digits = length - len(plain.rstrip("0123456789abcdefABCDEF"))
+    for phase in range(2):
+        body = plain[length - digits + phase :]
+        yield from _open_stretch(bytes.fromhex(body[: len(body) & ~1]), len(text) - digits + phase, 2)
+
+
+def _open_stretch(raw: bytes, origin: int, width: int) -> Iterator[Stretch]:
+    kept = len(raw.rstrip(_PRINTABLE))
+    if kept < len(raw):
+        yield Stretch(raw[kept:].decode("ascii"), origin, kept, width)

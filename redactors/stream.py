@@ -1,0 +1,126 @@
+"""Redacts a text that comes in pieces, with the same result as for the whole text wherever it is cut.
+
+What is held back is the part of the text from the earliest place on at which a detector may still find something: a beginning that the
+end of the text so far cuts, or a match that could grow. Everything before that place is settled, because each match depends on the
+text from its start on only. A stream that failed gives nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from redactors import operators
+from redactors.detection import Detection
+from redactors.detectors.subject import Span
+from redactors.model import Action, Clean, RedactionError, Remark, Verdict, seal
+from redactors.policy import verdict_of
+from redactors.spans import settled_before
+
+CONTEXT: Final = 128
+"""Characters before the settled place that are kept: word borders, escapes and replacements are read across it."""
+
+MAX_HELD: Final = 1024 * 1024
+"""More held-back text than this is an error: no chain of matches is that long."""
+
+Apply = Callable[[str, Sequence[Span], int, int, str, int], tuple[list[str], list[Remark], list[Action], int]]
+
+
+class StreamRedactor:
+    """One text in pieces. Not for several threads: a stream has one reader."""
+
+    def __init__(self, detection: Detection, apply: Apply) -> None:
+        self._detection = detection
+        self._apply = apply
+        self._text = ""
+        self._settled = 0
+        self._dropped = 0
+        self._resumed: tuple[str, ...] = ()
+        self._remarks: list[Remark] = []
+        self._verdict = Verdict.ALLOW
+        self._ended = False
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What was done so far; places are code points of the whole text."""
+        return tuple(self._remarks)
+
+    @property
+    def redactions(self) -> int:
+        """How many remarks there are so far."""
+        return len(self._remarks)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the policy says about the text so far."""
+        return self._verdict
+
+    @property
+    def held(self) -> int:
+        """How many characters are held back now."""
+        return len(self._text) - self._settled
+
+    def feed(self, piece: str) -> str:
+        """Take a piece and return what is safe now (maybe nothing). Raises RedactionError when redaction fails; the rest is then dropped."""
+        if self._ended:
+            raise RedactionError("the stream has ended or failed; nothing more can be redacted in it")
+        if not piece:
+            return ""
+        try:
+            self._text += piece
+            if self.held > MAX_HELD:
+                raise RedactionError("more text is held back than a stream may hold")
+            return self._release(self._open_from())
+        except BaseException as error:
+            self._fail()
+            if isinstance(error, RedactionError) or not isinstance(error, Exception):
+                raise
+            raise RedactionError(f"redaction of a stream failed ({type(error).__name__})") from None
+
+    def close(self) -> Clean[str]:
+        """End the text: the value is what was not yet released, the remarks and the verdict are those of the whole text."""
+        if self._ended:
+            raise RedactionError("the stream has ended or failed; nothing more can be redacted in it")
+        try:
+            rest = self._release(len(self._text), final=True)
+        except BaseException as error:
+            self._fail()
+            if isinstance(error, RedactionError) or not isinstance(error, Exception):
+                raise
+            raise RedactionError(f"redaction of a stream failed ({type(error).__name__})") from None
+        self._ended = True
+        return seal(rest, self._remarks, self._verdict)
+
+    def _fail(self) -> None:
+        self._ended = True
+        self._text = ""
+        self._settled = 0
+
+    def _open_from(self) -> int:
+        text = self._text
+        opened = min(self._detection.open_from(text), operators.unfinished(text))
+        # A backslash at the end may escape what follows; the border of a replacement depends on it.
+        return opened if not text.endswith("\\") else min(opened, len(text.rstrip("\\")))
+
+    def _release(self, opened: int, *, final: bool = False) -> str:
+        text, settled = self._text, self._settled
+        if opened <= settled and not final:
+            return ""
+        spans = self._detection.find(text, settled, self._resumed)
+        border = len(text)
+        if not final:
+            for span in spans:
+                if span.continues and not span.more and span.end == len(text):
+                    opened = min(opened, span.start)
+            border = settled_before(spans, max(opened, settled))
+            if border <= settled:
+                return ""
+        pieces, remarks, actions, _ = self._apply(text, spans, settled, border, "", self._dropped)
+        self._remarks += remarks
+        self._verdict = max(self._verdict, verdict_of(actions))
+        self._resumed = tuple(dict.fromkeys(span.label.rule for span in spans if span.more and span.outer_end == border))
+        kept = max(0, border - CONTEXT)
+        self._text = text[kept:]
+        self._settled = border - kept
+        self._dropped += kept
+        return "".join(pieces)

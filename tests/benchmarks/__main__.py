@@ -1,0 +1,22 @@
+"""`make bench`: every benchmark, one after the other."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+BENCHMARKS = ("tests.benchmarks.redactor_speed", "tests.benchmarks.ledger_speed", "tests.benchmarks.gateway_steps", "tests.benchmarks.gateway_speed")
+
+
+def main() -> None:
+    """Run each in a process of its own, so that none inherits the other's memory."""
+    for name in BENCHMARKS:
+        if importlib.util.find_spec(name) is None:
+            continue
+        print(f"\n=== {name.rsplit('.', 1)[1]} ===", flush=True)
+        subprocess.run([sys.executable, "-m", name], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Migrations give the schema that tables.py describes, on both databases, whole or not at all."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+
+from pipeline.store import migrate as migrating
+from pipeline.store.engine import StoreError, open_reader, open_writer
+from pipeline.store.lock import SoleWriter
+from pipeline.store.migrate import SchemaStatus, migrate, status
+from pipeline.store.tables import metadata
+from tests.servers.postgres import Postgres
+
+
+def test_the_migrated_schema_is_that_of_the_tables(url: str) -> None:
+    with open_reader(url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_indexes_are_the_same_too(url: str) -> None:
+    with open_reader(url).connect() as connection:
+        inspector = inspect(connection)
+        for table in metadata.tables.values():
+            found = {index["name"] for index in inspector.get_indexes(table.name)}
+            assert {index.name for index in table.indexes} <= found
+
+
+def test_migrating_twice_changes_nothing(url: str) -> None:
+    before = status(url)
+    assert before.up_to_date
+    assert migrate(url) == before
+
+
+def test_the_newest_revision_is_that_of_the_scripts() -> None:
+    _, script = migrating._scripts()
+    assert script.get_current_head() == migrating.NEWEST
+
+
+def test_a_store_that_is_up_to_date_costs_no_import_of_alembic(sqlite_url: str) -> None:
+    code = "import sys; from pipeline.store.migrate import migrate; migrate(sys.argv[1]); print('alembic' in sys.modules)"
+    command = [sys.executable, "-c", code, sqlite_url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    assert done.stdout == "False\n"
+
+
+def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    assert migrate(f"sqlite:///{tmp_path}/a b.db").up_to_date
+    path = tmp_path / "a b.db"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_no_file_has_no_status(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="db migrate"):
+        status(f"sqlite:///{tmp_path}/none.db")
+
+
+def test_a_database_that_is_written_by_another_is_not_migrated(sqlite_url: str) -> None:
+    lock = SoleWriter(Path(sqlite_url.removeprefix("sqlite:///")))
+    lock.take()
+    with pytest.raises(StoreError, match="another process"):
+        migrate(sqlite_url)
+    lock.release()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_an_interrupted_migration_leaves_nothing_behind(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "postgres":
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.fresh_database()
+    else:
+        url = f"sqlite:///{tmp_path}/lockgate.db"
+
+    def interrupted(connection: Any) -> None:
+        with connection.begin():
+            upgrade(connection)
+            raise KeyboardInterrupt
+
+    upgrade = _without_begin(migrating)
+    with monkeypatch.context() as patch:
+        patch.setattr(migrating, "_upgrade", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            migrate(url)
+    with open_writer(url).connect() as connection:
+        assert inspect(connection).get_table_names() == []
+    assert migrate(url) == SchemaStatus(status(url).newest, status(url).newest)
+
+
+def _without_begin(module: Any) -> Any:
+    """The upgrade itself, inside a transaction that the caller began."""
+    return module._run_scripts
