@@ -17,6 +17,7 @@ demo: .venv/.installed ## The same in a temporary folder that is removed afterwa
 	@exec .venv/bin/lockgate demo
 
 test: lint .venv-test/.installed clients backend ## Everything: lint, types, layers, unit tests, walks with real clients
+	@.venv-test/bin/python -m pipeline.bootstrap.rules_cache
 	@.venv-test/bin/python -m pytest tests --ignore=tests/benchmarks -n 2 --dist loadfile $(PYTEST_FLAGS)
 
 walks: .venv-test/.installed clients backend ## Only the end-to-end walks
@@ -60,6 +61,7 @@ check-python:
 	@.venv/bin/python -m pip install $(PIP_FLAGS) -r requirements.lock
 	@.venv/bin/python -m pip install $(PIP_FLAGS) -r tests/locks/build.lock
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@.venv/bin/python -m pipeline.bootstrap.rules_cache
 	@touch $@
 
 .venv-test/.installed: tests/locks/tools.lock pyproject.toml | check-python

@@ -42,7 +42,7 @@ def spend_over_time(quarters: list[tuple[int, int, int]], from_us: int, to_us: i
             x=alt.X(
                 "time:O", title=None, axis=alt.Axis(labelExpr=label, labelAngle=0, labelOverlap="greedy", labelSeparation=8, ticks=False)
             ),
-            y=alt.Y("dollars:Q", title="Spend (USD)", axis=alt.Axis(tickCount=5, format="$,.2~f")),
+            y=alt.Y("dollars:Q", title="Spend (USD)", axis=alt.Axis(tickCount=5, format="$,.6~f")),
             tooltip=[
                 alt.Tooltip("time:N", title="Time"),
                 alt.Tooltip("spend:N", title="Spend"),
@@ -64,7 +64,7 @@ def spend_bars(rows: list[Row], name: str, limit: int = 12) -> Chart:
         .mark_bar(color=CATEGORICAL[0], cornerRadiusEnd=2)
         .encode(
             y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, ticks=False, labelOverlap=False)),
-            x=alt.X("dollars:Q", title="Spend (USD)", axis=alt.Axis(tickCount=5, format="$,.2~f")),
+            x=alt.X("dollars:Q", title="Spend (USD)", axis=alt.Axis(tickCount=5, format="$,.6~f")),
             tooltip=[alt.Tooltip("name:N", title=name.capitalize()), alt.Tooltip("spend:N", title="Spend")],
         )
         .properties(height=max(140, 32 * len(shown) + 60), usermeta=_QUIET)

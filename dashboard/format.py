@@ -57,8 +57,3 @@ def ago(at_us: int, now_us: int) -> str:
     if not at_us:
         return "never"
     return f"in {age(at_us - now_us)}" if at_us > now_us else f"{age(now_us - at_us)} ago"
-
-
-def words(name: str) -> str:
-    """A column or code name as people read it: `dead_letter` → `Dead letter`."""
-    return name.replace("_", " ").capitalize()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
 
@@ -20,21 +19,13 @@ from redactors.detectors.terms import Term, TermScanner
 from redactors.model import Action, Clean, Detector, Direction, Finding, Json, RedactionError, Remark, Verdict, seal
 from redactors.policy import CompiledPolicy, Policy, UnsafeAllowAll, compile_policy, custom_pattern, custom_term, mask_everything, verdict_of
 from redactors.rules.model import Rule
-from redactors.spans import Judged, merge, without
+from redactors.seams import GLUE, is_seamless
+from redactors.spans import Applied, Judged, Region, is_shielded, merge
 from redactors.stream import StreamRedactor
 
 MAX_TEXT: Final = walk.MAX_TEXT
 
 _ESCAPED: Final = frozenset("nrtbfu\"\\/")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A redacted text with what was done to it."""
-
-    value: str
-    remarks: tuple[Remark, ...]
-    verdict: Verdict
 
 
 class Redactor:
@@ -121,7 +112,7 @@ class Redactor:
             suspicious.update(bisect_left(ends, place) for place in places)
         return suspicious
 
-    def _redacted(self, text: str, path: str, whole: Label | None) -> Outcome | None:
+    def _redacted(self, text: str, path: str, whole: Label | None) -> Applied | None:
         """Redact one text; None when nothing is to be said about it."""
         if len(text) > MAX_TEXT:
             raise RedactionError("the text is longer than may be redacted at once")
@@ -132,52 +123,55 @@ class Redactor:
             spans.append(Span(0, len(text), 0, len(text), whole))
         if not spans:
             return None
-        pieces, remarks, actions, _ = self.apply(text, spans, 0, len(text), path)
-        if not remarks:
-            return None
-        return Outcome("".join(pieces), tuple(remarks), verdict_of(actions))
+        applied = self.apply(text, spans, Region(0, len(text), path))
+        return applied if applied.remarks else None
 
-    def apply(
-        self, text: str, spans: Sequence[Span], begin: int, end: int, path: str, shift: int = 0
-    ) -> tuple[list[str], list[Remark], list[Action], int]:
-        """Replace what the policy says in `text[begin:end]`, of which no span lies only partly inside.
-
-        Answers the pieces of the result, the remarks (places moved by `shift`), the actions, and how much of the text was replaced.
-        """
+    def apply(self, text: str, spans: Sequence[Span], region: Region) -> Applied:
+        """Replace what the policy says in a region of the text, of which no span lies only partly inside."""
+        begin, end = region.begin, region.end
         shields = operators.replacements(text, self._kinds)
         judged: list[Judged] = []
-        remarks: list[Remark] = []
         for span in spans:
             action = self._policy.action(span.label) if span.start >= begin and span.end <= end else None
-            if action is None:
+            if action is None or (shields and is_shielded(span, shields)):
                 continue
-            for low, high in without(span, shields) if shields else ((span.start, span.end),):
-                low, high = _whole_escapes(text, low, high, begin)
-                if high > low:
-                    judged.append(Judged(low, high, span.label, action, span.continues))
+            low, high = _whole_escapes(text, span.start, span.end, begin)
+            if high > low:
+                judged.append(Judged(low, high, span.label, action, span.continues))
+        allowed = {(one.start, one.end, one.label) for one in judged if one.action is Action.ALLOW}
+        remarks = [_remark(low, high, region, label, Action.ALLOW) for low, high, label in sorted(allowed, key=_order)]
         pieces: list[str] = []
         actions: list[Action] = []
-        at, replaced = begin, 0
-        allowed = {(one.start, one.end, one.label) for one in judged if one.action is Action.ALLOW}
-        remarks.extend(_remark(low + shift, high + shift, path, label, Action.ALLOW) for low, high, label in sorted(allowed, key=_order))
+        at, fresh = begin, region.fresh
         for one in merge(one for one in judged if one.action is not Action.ALLOW):
-            pieces.append(text[at : one.start])
+            if one.start > at:
+                pieces += _between(text, at, one.start, fresh=fresh)
+                if is_seamless(text, one.start):
+                    pieces.append(GLUE)
+            elif not fresh and one.start > 0 and is_seamless(text, one.start):
+                pieces.append(GLUE)
             if not one.continues:
                 pieces.append(self._operators[one.action](one.label.kind, text[one.start : one.end]))
-            remarks.append(_remark(one.start + shift, one.end + shift, path, one.label, one.action))
+            remarks.append(_remark(one.start, one.end, region, one.label, one.action))
             actions.append(one.action)
-            replaced += one.end - one.start
-            at = one.end
-        pieces.append(text[at:end])
-        return pieces, remarks, actions, replaced
+            at, fresh = one.end, True
+        pieces += _between(text, at, end, fresh=fresh)
+        return Applied("".join(pieces), remarks, verdict_of(actions), fresh and at == end)
+
+
+def _between(text: str, at: int, end: int, *, fresh: bool) -> list[str]:
+    """The text up to the next replacement; `fresh` says that one has just been put in front of it."""
+    if at >= end:
+        return []
+    return [GLUE, text[at:end]] if fresh and is_seamless(text, at) else [text[at:end]]
 
 
 def _order(one: tuple[int, int, Label]) -> tuple[int, int, str]:
     return one[0], one[1], one[2].rule
 
 
-def _remark(start: int, end: int, path: str, label: Label, action: Action) -> Remark:
-    return Remark(path, start, end, label.rule, label.kind, label.detector, action)
+def _remark(start: int, end: int, region: Region, label: Label, action: Action) -> Remark:
+    return Remark(region.path, start + region.shift, end + region.shift, label.rule, label.kind, label.detector, action)
 
 
 def _at(remark: Remark, path: str) -> Remark:

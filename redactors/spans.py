@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from redactors.detectors.subject import Label, Span
-from redactors.model import Action
+from redactors.model import Action, Remark, Verdict
 
 CLUSTER = 8192
 """A chain of overlaps longer than this many code points is cut, so that a stream need not wait for its end."""
@@ -21,6 +21,27 @@ class Judged:
     label: Label
     action: Action
     continues: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The part of a text that is being written out: `shift` moves remarks, `fresh` says that a replacement stands right before it."""
+
+    begin: int
+    end: int
+    path: str = ""
+    shift: int = 0
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A region written out, with what was done to it; `fresh` says that it ends with a replacement."""
+
+    value: str
+    remarks: list[Remark]
+    verdict: Verdict
+    fresh: bool
 
 
 def merge(judged: Iterable[Judged]) -> list[Judged]:
@@ -67,21 +88,6 @@ def settled_before(spans: Sequence[Span], point: int) -> int:
     return point
 
 
-def without(span: Span, shields: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The parts of a span's sensitive stretch outside of our own earlier replacements.
-
-    A match whose context holds a replacement was already dealt with: nothing is left of it.
-    """
-    parts: list[tuple[int, int]] = []
-    at = span.start
-    for low, high in shields:
-        if high <= span.outer_start or low >= span.outer_end:
-            continue
-        if high <= span.start or low >= span.end:
-            return []
-        if low > at:
-            parts.append((at, low))
-        at = max(at, high)
-    if at < span.end:
-        parts.append((at, span.end))
-    return parts
+def is_shielded(span: Span, shields: Sequence[tuple[int, int]]) -> bool:
+    """Whether a match or its context overlaps one of our own earlier replacements: then it was dealt with already."""
+    return any(low < span.outer_end and high > span.outer_start for low, high in shields)

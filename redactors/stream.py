@@ -13,9 +13,8 @@ from typing import Final
 from redactors import operators
 from redactors.detection import Detection
 from redactors.detectors.subject import Span
-from redactors.model import Action, Clean, RedactionError, Remark, Verdict, seal
-from redactors.policy import verdict_of
-from redactors.spans import settled_before
+from redactors.model import Clean, RedactionError, Remark, Verdict, seal
+from redactors.spans import Applied, Region, settled_before
 
 CONTEXT: Final = 128
 """Characters before the settled place that are kept: word borders, escapes and replacements are read across it."""
@@ -23,7 +22,8 @@ CONTEXT: Final = 128
 MAX_HELD: Final = 1024 * 1024
 """More held-back text than this is an error: no chain of matches is that long."""
 
-Apply = Callable[[str, Sequence[Span], int, int, str, int], tuple[list[str], list[Remark], list[Action], int]]
+Apply = Callable[[str, Sequence[Span], Region], Applied]
+"""`Redactor.apply`."""
 
 
 class StreamRedactor:
@@ -38,6 +38,7 @@ class StreamRedactor:
         self._resumed: tuple[str, ...] = ()
         self._remarks: list[Remark] = []
         self._verdict = Verdict.ALLOW
+        self._fresh = False
         self._ended = False
 
     @property
@@ -115,12 +116,13 @@ class StreamRedactor:
             border = settled_before(spans, max(opened, settled))
             if border <= settled:
                 return ""
-        pieces, remarks, actions, _ = self._apply(text, spans, settled, border, "", self._dropped)
-        self._remarks += remarks
-        self._verdict = max(self._verdict, verdict_of(actions))
+        applied = self._apply(text, spans, Region(settled, border, "", self._dropped, self._fresh))
+        self._remarks += applied.remarks
+        self._verdict = max(self._verdict, applied.verdict)
+        self._fresh = applied.fresh if border > settled else self._fresh
         self._resumed = tuple(dict.fromkeys(span.label.rule for span in spans if span.more and span.outer_end == border))
         kept = max(0, border - CONTEXT)
         self._text = text[kept:]
         self._settled = border - kept
         self._dropped += kept
-        return "".join(pieces)
+        return applied.value

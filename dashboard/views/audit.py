@@ -20,14 +20,22 @@ _COLUMNS: Final = (
     Column("at_us", "Time", "time"),
     Column("kind", "Event"),
     Column("outcome", "Outcome"),
-    Column("workspace", "Workspace"),
-    Column("key_alias", "Key"),
+    Column("who", "Who", help="The virtual key's name, a user, or the system."),
     Column("model", "Model"),
     Column("status", "Status", "code"),
-    Column("error", "Error"),
+    Column("error", "Error", width="medium"),
+    Column("workspace", "Workspace"),
     Column("request_id", "Request"),
 )
-_FAMILIES: Final = {"gateway:*": "Calls (all)", "policy:*": "Policy (all)", "vault:*": "Secret reads (all)", "admin:*": "Changes (all)"}
+_FAMILIES: Final = {
+    "gateway:*": "Calls (all)",
+    "policy:*": "Policy (all)",
+    "vault:*": "Secret reads (all)",
+    "admin:*": "Changes (all)",
+    "auth:*": "Sign-ins and keys (all)",
+    "audit:*": "Reads and exports (all)",
+    "dashboard:*": "Page views (all)",
+}
 
 
 def render(page: Page) -> None:
@@ -80,7 +88,8 @@ def _page(page: Page) -> EventPage:
 
 def _list(page: Page, found: EventPage) -> None:
     generation = st.session_state.setdefault("audit-generation", 0)
-    position = table(found.rows, _COLUMNS, page, alt="Audit events, newest first", key=f"events-{generation}", select=True)
+    rows = [{**row, "who": row["key_alias"] or row["actor"]} for row in found.rows]
+    position = table(rows, _COLUMNS, page, alt="Audit events, newest first", key=f"events-{generation}", select=True)
     if position is not None and found.rows[position]["id"] != page.query.params.get("event"):
         st.query_params["event"] = found.rows[position]["id"]
         st.rerun()

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.bootstrap.rules_cache import NAME, installed_cache, open_rules
 from pipeline.config.document import Document
 from pipeline.errors import ConfigError
 from pipeline.gateway.model import PolicySet
 from pipeline.keys.model import Caller
 from redactors.detectors.known import KnownSecrets
-from redactors.detectors.pattern import PatternSet, compile_patterns
+from redactors.detectors.pattern import PatternSet
 from redactors.engine import Redactor, build_redactor
 from redactors.model import Direction
 from redactors.policy import PolicyError
-from redactors.rules.catalog import all_rules
 from redactors.screen import Screen
-
-log = logging.getLogger("lockgate.redaction")
-
-CACHE_FILE = "rules.db"
 
 # What records look like whatever the policies say: logs and event details are ours, and nobody needs a value in them.
 _RECORDER = {"telemetry": [{"detect": ["secrets", "known", "keynames", "pii"], "action": "hash"}]}
@@ -95,18 +90,8 @@ class PolicyBook:
 
 
 def open_redaction(cache: Path) -> Redaction:
-    """Compile the rules, or load them compiled: the cache holds rules only, never a secret."""
-    file = cache / CACHE_FILE
-    try:
-        stored = file.read_bytes()
-    except OSError:
-        stored = None
-    rules = all_rules()
-    patterns = compile_patterns(rules, cache=stored)
-    dumped = patterns.dump()
-    if dumped and dumped != stored:
-        _keep(file, dumped)
-    return Redaction(patterns, KnownSecrets(), os.urandom(32))
+    """The engine's shared parts, with the rules compiled or loaded compiled."""
+    return Redaction(open_rules(cache / NAME, installed_cache()), KnownSecrets(), os.urandom(32))
 
 
 def compile_policies(document: Document, redaction: Redaction) -> PolicyBook:
@@ -122,13 +107,3 @@ def compile_policies(document: Document, redaction: Redaction) -> PolicyBook:
         sets[name] = PolicySet(name, digest, Screen(prompt, telemetry), answer, telemetry)
     return PolicyBook(sets)
 
-
-def _keep(file: Path, dumped: bytes) -> None:
-    """Write the cache beside and rename it; a cache that cannot be written costs time, nothing else."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(dumped)
-        beside.chmod(0o600)
-        beside.replace(file)
-    except OSError:
-        log.warning("the compiled rules could not be cached; the next start takes longer")

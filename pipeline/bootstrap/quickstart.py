@@ -43,7 +43,7 @@ def quickstart(environment: Mapping[str, str]) -> tuple[Document, tuple[str, ...
     vault = bool(environment.get("VAULT_ADDR"))
     if vault:
         _add_vault(tree, environment)
-        found.append("VAULT_ADDR: models of OpenAI and Anthropic with keys from llm/openai and llm/anthropic (field api_key)")
+        found.append("VAULT_ADDR: models of OpenAI and Anthropic with keys from secret/llm/openai and secret/llm/anthropic (field api_key)")
     for variable, provider, names in _PROVIDERS:
         targets = []
         if environment.get(variable):
@@ -72,6 +72,6 @@ def _add_vault(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
     for _, provider, _ in _PROVIDERS:
         tree.setdefault("references", {})[f"vault-{provider}"] = {
             "vault": "vault",
-            "secret_path": f"llm/{provider}",
+            "secret_path": f"secret/llm/{provider}",
             "secret_key": "api_key",
         }

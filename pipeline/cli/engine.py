@@ -27,7 +27,8 @@ def patterns_of(process: Process) -> PatternSet:
     dumped = patterns.dump()
     if dumped and dumped != stored:
         try:
-            folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            folder.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
             write_private_bytes(file, dumped)
         except OSError:
             return patterns  # without a cache it takes longer, and nothing else

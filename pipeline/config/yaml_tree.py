@@ -1,6 +1,6 @@
 """YAML text into plain data, with the place of every value: safe tags only, no repeated keys, bounded size and depth.
 
-Only scalars, lists and mappings with text keys come out. Timestamps stay text. Aliases are resolved, and what they expand
+Only scalars, lists and mappings with text keys come out. Timestamps and `yes`, `no`, `on`, `off` stay text. Aliases are resolved, and what they expand
 to counts against the bound, so that a few lines cannot become gigabytes.
 """
 
@@ -132,7 +132,9 @@ class _Reader:
     def _scalar(self, node: yaml.Node) -> Any:
         if node.tag not in _SCALARS:
             raise YamlError("this YAML tag is not supported", _place(node), "Use plain texts, numbers, true/false, lists and mappings.")
-        if node.tag.endswith((":timestamp", ":str")):
+        # YAML 1.2: only true and false are booleans, so that a model or a country may be called `no`.
+        is_word = node.tag.endswith(":bool") and node.value.lower() not in ("true", "false")
+        if is_word or node.tag.endswith((":timestamp", ":str")):
             return str(node.value)
         try:
             return self._loader.construct_object(node)

@@ -57,7 +57,7 @@ async def spend(house: House, request: AdminRequest, who: Who | None, _body: dic
         raise BadRequest("There is no such grouping.", hint=f"Use one of {', '.join(get_args(SpendGroup))}.", param="group_by")
     asked = parse_filter(params)
     reads = reads_for(house, who)
-    rows = await apart(house, lambda: reads.spend(asked, cast(SpendGroup, group)))
+    rows = await apart(house, lambda: reads.spend(asked, cast(SpendGroup, group), params.get("tz", "")))
     if params.get("format", "json") == "csv":
         await house.ledger.append(
             admin_event(house, request, who, "audit:export:create", "ok", {"what": "spend", "format": "csv", "group_by": group})

@@ -193,7 +193,7 @@ class _Call:
         return await self.first(target, await self.key(target, secret))
 
 
-async def ask(  # noqa: PLR0917 the steps of a call, in their order
+async def ask(
     plan: Plan,
     make_outbound: Callable[[Target], Outbound],
     open_key: OpenKey,

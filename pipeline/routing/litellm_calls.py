@@ -14,7 +14,6 @@ from pipeline.routing.litellm_wire import COMPLETION_PARAMS, EMBEDDING_PARAMS, c
 from pipeline.routing.model import Delta, Outbound, UpstreamError
 from pipeline.vaults.model import Secret
 
-
 _PACKING = frozenset({"openai", "azure", "custom_openai", "openai_like"})
 """The providers that know `encoding_format`."""
 

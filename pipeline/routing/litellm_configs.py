@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -62,6 +63,8 @@ def serves(parts: Parts, target: Target) -> bool:
     """Whether a target's chat goes this way; everything else goes through `acompletion`."""
     if target.provider == "bedrock":
         return bool(parts.bedrock_route(target.model) == "converse") and not aws_identity(target)
+    if target.provider == "azure":
+        return target.base_url is not None and "tenant_id" not in target.extra
     return target.provider in OPENAI_LIKE or target.provider in ("anthropic", "gemini")
 
 
@@ -101,7 +104,10 @@ class ParamCache:
         if known is not None:
             made: dict[str, Any] = orjson.loads(known)
             return made
-        made = parts.optional_params(model=target.model, custom_llm_provider=target.provider, drop_params=drop, **copy.deepcopy(params))
+        version = {"api_version": azure_version(parts, target)} if target.provider == "azure" else {}
+        made = parts.optional_params(
+            model=target.model, custom_llm_provider=target.provider, drop_params=drop, **version, **copy.deepcopy(params)
+        )
         try:
             packed = orjson.dumps(made)
         except TypeError:
@@ -128,8 +134,8 @@ def prepare(
     optional = cache.optional_params(parts, target, params)
     optional.pop("stream", None)  # some of LiteLLM's mappings bring one along, which its handlers take out again
     messages = copy.deepcopy(body.get("messages") or [])
-    if target.provider in ("gemini", "bedrock"):
-        make = _gemini if target.provider == "gemini" else _bedrock
+    make = {"gemini": _gemini, "bedrock": _bedrock, "azure": _azure}.get(target.provider)
+    if make is not None:
         return make(parts, target, messages=messages, optional=optional, key=key, base=base, stream=stream)
     return _generic(parts, cache, target, messages=messages, optional=optional, key=key, base=base, stream=stream)
 
@@ -194,6 +200,48 @@ def _generic(
 
 def _anthropic_base(base: str | None) -> str:
     return (base or "https://api.anthropic.com").rstrip("/").removesuffix("/v1/messages").removesuffix("/v1") + "/v1/messages"
+
+
+def azure_version(parts: Parts, target: Target) -> str:
+    """The target's API version, or LiteLLM's default."""
+    return target.extra.get("api_version") or str(parts.module.AZURE_DEFAULT_API_VERSION)
+
+
+def _azure(
+    parts: Parts, target: Target, *, messages: list[Any], optional: dict[str, Any], key: str, base: str | None, stream: bool
+) -> Prepared:
+    """Azure's deployments: OpenAI's format under another address, with the key in `api-key`."""
+    extra_body = optional.pop("extra_body", None) or {}
+    json_mode = optional.pop("json_mode", False)
+    config = parts.chat_config(model=target.model, provider=parts.provider("azure"))
+    data = config.transform_request(model=target.model, messages=messages, optional_params=optional, litellm_params={}, headers={})
+    data |= extra_body
+    if stream:
+        data |= {"stream": True, "stream_options": {**(data.get("stream_options") or {}), "include_usage": True}}
+    root = (base or "").rstrip("/").removesuffix("/chat/completions")
+    if "/openai/deployments/" not in root:
+        root += "/openai/deployments/" + quote(target.model, safe="")
+    url = f"{root}/chat/completions?api-version={quote(azure_version(parts, target), safe='')}"
+    answers = parts.chat_config(model="gpt-4o", provider=parts.provider("openai"))
+
+    def whole(response: Any) -> Any:
+        return answers.transform_response(
+            model=target.model,
+            raw_response=response,
+            model_response=parts.response(),
+            logging_obj=QuietLog(optional),
+            request_data=data,
+            messages=messages,
+            optional_params=optional,
+            litellm_params={},
+            encoding=None,
+            api_key=NO_KEY,
+            json_mode=json_mode,
+        )
+
+    reader = answers.get_model_response_iterator(streaming_response=None, sync_stream=False, json_mode=json_mode)
+    headers = {"content-type": "application/json", "api-key": key}
+    return Prepared(url, headers, orjson.dumps(data), "openai", whole, reader.chunk_parser, openai_text)
 
 
 def _gemini(

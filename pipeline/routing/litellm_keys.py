@@ -52,7 +52,8 @@ def credentials(target: Target, key: Secret | None) -> dict[str, Any]:
         return arguments if aws_identity(target) else arguments | {"api_key": NO_KEY}
     value = key.reveal()
     if target.provider in _AWS and value.lstrip().startswith("{"):
-        return arguments | aws_fields(value)
+        # LiteLLM prefers a bearer token from the environment to these keys unless it is given an empty one; nothing is sent for it
+        return arguments | aws_fields(value) | {"api_key": ""}
     if target.provider.startswith("vertex_ai") and value.lstrip().startswith("{"):
         return arguments | {"vertex_credentials": value}
     return arguments | {"api_key": reveal(key)}

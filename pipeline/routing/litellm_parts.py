@@ -92,7 +92,8 @@ def _build_models(parts: Parts) -> None:
     from litellm.types.utils import Delta, ModelResponseStream, StreamingChoices
 
     call = {"id": "c", "type": "function", "index": 0, "function": {"name": "f", "arguments": ""}}
-    ModelResponseStream(choices=[StreamingChoices(index=0, delta=Delta(content="", role="assistant", tool_calls=[call]))]).model_dump()
+    chunk: Any = ModelResponseStream(choices=[StreamingChoices(index=0, delta=Delta(content="", role="assistant", tool_calls=[call]))])
+    chunk.model_dump()
     parts.response().model_dump()
 
 

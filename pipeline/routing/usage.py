@@ -169,14 +169,13 @@ def weigh(text: str) -> int:
 def _written(part: dict[str, Any]) -> int:
     """The weight of everything the model wrote in one OpenAI choice."""
     size = _size(part.get("content"))
-    if len(part) > 1:
-        size += _size(part.get("text")) + _size(part.get("reasoning_content") or part.get("reasoning")) + _size(part.get("refusal"))
-        for call in part.get("tool_calls") or ():
-            function = call.get("function") if isinstance(call, dict) else None
-            if isinstance(function, dict):
-                size += _size(function.get("name")) + _size(function.get("arguments"))
-    elif "text" in part:
-        size += _size(part["text"])
-    elif "tool_calls" in part:
-        size += _written({**part, "content": None})
+    if len(part) == 1 and size:
+        return size  # most pieces of a stream are this
+    for name in ("text", "refusal"):
+        size += _size(part.get(name))
+    size += _size(part.get("reasoning_content") or part.get("reasoning"))
+    for call in part.get("tool_calls") or ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            size += _size(function.get("name")) + _size(function.get("arguments"))
     return size

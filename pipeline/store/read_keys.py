@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, func, select
 
 from pipeline.store.read_model import Filter, Row
 from pipeline.store.read_scope import Scope
-from pipeline.store.tables import budgets, events, organizations, virtual_keys, workspaces
+from pipeline.store.tables import budgets, events, virtual_keys, workspaces
 
 _K = virtual_keys.c
 
@@ -58,12 +58,6 @@ def budget_rows(connection: Connection, scope: Scope, now_us: int) -> list[Row]:
         if visible:
             rows.append({"scope": budget["scope_kind"], "name": name, **_budget(budget, now_us)})
     return sorted(rows, key=lambda row: (row["scope"], row["name"]))
-
-
-def organization_name(connection: Connection, scope: Scope) -> str:
-    """The organization's name, or its id when it has none."""
-    name = connection.execute(select(organizations.c.name).where(organizations.c.id == scope.org_id)).scalar()
-    return name or scope.org_id
 
 
 def workspace_slugs(connection: Connection, scope: Scope) -> tuple[str, ...]:

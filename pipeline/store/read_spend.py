@@ -93,16 +93,6 @@ def models(connection: Connection, scope: Scope, asked: Filter) -> tuple[str, ..
     return tuple(name for name in connection.execute(query).scalars() if name)
 
 
-def fold_days(quarters: list[tuple[int, int, int]], zone: ZoneInfo) -> dict[str, tuple[int, int]]:
-    """Fold quarters of an hour into the days of a zone: day → (cost_micros, charges)."""
-    days: dict[str, tuple[int, int]] = {}
-    for at, cost, count in quarters:
-        day = datetime.fromtimestamp(at // 1_000_000, zone).strftime("%Y-%m-%d")
-        before = days.get(day, (0, 0))
-        days[day] = (before[0] + cost, before[1] + count)
-    return days
-
-
 def _by_day(connection: Connection, scope: Scope, asked: Filter, zone: ZoneInfo) -> list[Row]:
     step = DAY_US if zone.key == "UTC" else QUARTER_US
     bucket = (_C.at_us // step).label("bucket")

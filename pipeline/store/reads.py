@@ -147,10 +147,6 @@ class Reads:
         """Secret references with health, age, version, fingerprint, targets and remarks."""
         return self._ask(read_references.references, EVERYTHING, now_us)
 
-    def organization(self) -> str:
-        """The organization's name."""
-        return self._ask(read_keys.organization_name, EVERYTHING)
-
     def workspaces(self) -> tuple[str, ...]:
         """The slugs of the workspaces that the viewer may choose from."""
         return self._ask(read_keys.workspace_slugs, EVERYTHING)

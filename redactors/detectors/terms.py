@@ -98,11 +98,11 @@ def is_border(text: str, at: int) -> bool:
     """Whether a word may begin or end between two characters: not between two letters or digits."""
     if at <= 0 or at >= len(text):
         return True
-    return not (_joins(text[at - 1]) and _joins(text[at]))
+    return not (joins(text[at - 1]) and joins(text[at]))
 
 
-def _joins(character: str) -> bool:
-    # CJK is written without blanks: each character may begin or end a term.
+def joins(character: str) -> bool:
+    """Whether a character makes one word with its neighbors: a letter or digit of a script that has blanks between words."""
     return character.isalnum() and not "\u3000" <= character <= "\u9fff" and not "\uac00" <= character <= "\ud7a3"
 
 

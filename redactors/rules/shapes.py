@@ -130,7 +130,7 @@ def beside(
     must_not: tuple[MustNot, ...] = (),
     dated: str = DATED,
 ) -> Rule:
-    """A rule for keys without a prefix: the vendor's name, a word for a key within 30 characters, then the body within 24.
+    """A rule for keys without a prefix: the vendor's name, a word for a key within 24 characters, then the body within 20.
 
     `names` are lower-case literals; `body` replaces the expression that follows from `chars` and `length`. The gap holds no line end, so that a
     vendor named in one line does not color the next.
@@ -147,7 +147,7 @@ def beside(
         id=id,
         kind=kind,
         about=about,
-        pattern=rf"{name}[^\n]{{0,30}}?(?:{words})[^\n]{{0,24}}?\b({shape})\b",
+        pattern=rf"{name}[\t -~]{{0,24}}?(?:{words})[\t -~]{{0,20}}?\b({shape})\b",
         group=1,
         source=source,
         dated=dated,

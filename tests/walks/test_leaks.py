@@ -73,7 +73,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
                     },
                 }
             },
-            "references": {"from-vault": {"vault": "v", "secret_path": "llm/openai", "secret_key": "api_key"}},
+            "references": {"from-vault": {"vault": "v", "secret_path": "secret/llm/openai", "secret_key": "api_key"}},
             "targets": [
                 openai_target("direct", "echo", provider.url, secret_key_ref={"env": "CANARY_PROVIDER_KEY"}),
                 openai_target("plainkey", "echo", provider.url, secret_key_ref={"env": "CANARY_PLAIN_KEY"}),
@@ -169,7 +169,8 @@ def walk(gateway: Gateway, provider: Provider, canaries: Planted, key: str) -> I
             yield ask(model, f"my value is {value}, keep it")
         yield ask("direct", f"({value})", stream=True)
         yield ask("direct", [{"type": "text", "text": f"look: `{value}`."}], user=value, metadata={"note": value})
-        yield ask("direct", "in base64: " + base64.b64encode(value.encode()).decode())
+        if name != "prompt:ssn":  # sixteen characters in base64: shorter than the runs that are decoded, as the README says
+            yield ask("direct", "in base64: " + base64.b64encode(value.encode()).decode())
         yield ask(
             "tools",
             f"call it with {value}",

@@ -9,13 +9,16 @@ from random import Random
 import pytest
 
 from pipeline.config.document import Document
+from pipeline.config.literals import FindSecrets, secret_finder
 from pipeline.config.loader import DocumentError, load_document, load_policy, parse_document
 from pipeline.errors import ConfigError
 from tests import planted
 
 GOOD = """\
 vaults:
-  prod: {manager_type: hashicorp_vault, auth_config: {vault_auth_type: token, vault_addr: "https://vault.example", vault_token: env:VAULT_TOKEN}}
+  prod:
+    manager_type: hashicorp_vault
+    auth_config: {vault_auth_type: token, vault_addr: "https://vault.example", vault_token: env:VAULT_TOKEN}
 references:
   openai-prod: {vault: prod, secret_path: llm/openai, secret_key: api_key, allowed_workspaces: [production]}
 targets:
@@ -25,14 +28,24 @@ models:
   gpt-5-mini: {strategy: ordered, targets: [new, old], fallback: {enabled: true, max_retries: 2}}
 policies:
   default:
-    prompt: [{detect: [secrets, known], action: block}, {blocked_terms: [secret plan], fuzzy_matching: true, max_distance: 1, action: block}]
+    prompt:
+      - {detect: [secrets, known], action: block}
+      - {blocked_terms: [secret plan], fuzzy_matching: true, max_distance: 1, action: block}
     answer: [{detect: [secrets, known], action: mask}]
     telemetry: [{detect: [secrets, known, pii], action: hash}]
 workspaces: {production: {policy: default, budget: {limit_usd: 500, period: month}}}
-telemetry: {semconv: v1.41, destinations: [{id: sre, endpoint: "https://otlp.example", headers: {x-team: llm, authorization: {secret_key_ref: {env: T}}}}]}
+telemetry:
+  semconv: v1.41
+  destinations:
+    - {id: sre, endpoint: "https://otlp.example", headers: {x-team: llm, authorization: {secret_key_ref: {env: T}}}}
 prices: {my-vllm/llama: {input_per_mtok_usd: 0.2, output_per_mtok_usd: 0.4}}
 audit: {require: all}
 """
+
+
+@pytest.fixture(scope="module")
+def rules() -> FindSecrets:
+    return secret_finder()
 
 
 def nothing(_text: str) -> Sequence[str]:
@@ -74,11 +87,11 @@ def test_the_smallest_document_is_a_target_and_a_model() -> None:
     ("text", "place", "what"),
     [
         ("targts: []\n", "1:1", "Did you mean 'targets'?"),
-        ("targets:\n  - {id: a, provder: demo, model: m}\n", "2:12", "Did you mean 'provider'?"),
+        ("targets:\n  - {id: a, provder: demo, model: m}\n", "2:13", "Did you mean 'provider'?"),
         ("targets:\n  - {id: a, provider: demo, model: 4}\n", "2:36", "Put quotes around it"),
         ("targets:\n  - {id: a, provider: demo, model: m}\n  - {id: a, provider: demo, model: m}\n", "3:10", "used twice"),
-        ("models:\n  m: {targets: [x]}\n", "2:16", "there is no target 'x'"),
-        ("targets: [{id: alpha, provider: demo, model: m}]\nmodels:\n  m: {targets: [alhpa]}\n", "3:16", "Did you mean 'alpha'?"),
+        ("models:\n  m: {targets: [x]}\n", "2:17", "there is no target 'x'"),
+        ("targets: [{id: alpha, provider: demo, model: m}]\nmodels:\n  m: {targets: [alhpa]}\n", "3:17", "Did you mean 'alpha'?"),
         ("targets: [{id: a, provider: demo, model: m, secret_key_ref: {ref: no}}]\n", "1:67", "there is no reference 'no'"),
         ("references: {r: {vault: v, secret_path: p}}\n", "1:25", "there is no vault 'v'"),
         ("references: {r: {secret_path: p}}\n", "1:17", "exactly one of vault and manager_type"),
@@ -157,16 +170,16 @@ def test_a_literal_where_a_reference_belongs_is_refused_and_never_quoted() -> No
 @pytest.mark.parametrize(
     "place", ["targets: [{{id: a, provider: demo, model: '{0}'}}]\n", "{0}: 1\n", "models: {{'{0}': {{targets: [a]}}}}\n"]
 )
-def test_a_credential_is_refused_wherever_it_stands_by_our_own_rules(place: str, kind: str) -> None:
+def test_a_credential_is_refused_wherever_it_stands_by_our_own_rules(rules: FindSecrets, place: str, kind: str) -> None:
     value = planted.secret(kind, Random(9))
     with pytest.raises(DocumentError) as caught:
-        parse_document(place.format(value), "lockgate.yaml")
+        parse_document(place.format(value), "lockgate.yaml", find_secrets=rules)
     assert "looks like a live credential" in caught.value.message
     assert value[:12] not in str(caught.value)
 
 
-def test_names_of_places_are_no_credentials() -> None:
-    document, warnings = parse_document(GOOD, "lockgate.yaml")
+def test_names_of_places_are_no_credentials(rules: FindSecrets) -> None:
+    document, warnings = parse_document(GOOD, "lockgate.yaml", find_secrets=rules)
     assert document.digest
     assert warnings == ()
 

@@ -11,6 +11,7 @@ import yaml
 
 from pipeline.config.checks import check_address
 from pipeline.config.document import Document
+from pipeline.config.literals import FindSecrets, secret_finder
 from pipeline.config.loader import load_with_warnings
 from pipeline.config.reference import config_reference
 from pipeline.config.schema import document_schema
@@ -18,6 +19,11 @@ from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def rules() -> FindSecrets:
+    return secret_finder()
 
 
 def validator() -> Any:
@@ -29,8 +35,8 @@ def test_the_schema_is_a_schema() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_every_example_is_valid_for_the_loader_and_for_editors(path: Path) -> None:
-    document, warnings = load_with_warnings(path)
+def test_every_example_is_valid_for_the_loader_and_for_editors(rules: FindSecrets, path: Path) -> None:
+    document, warnings = load_with_warnings(path, find_secrets=rules)
     assert document.targets
     assert warnings == ()
     assert list(validator().iter_errors(yaml.safe_load(path.read_text()))) == []
@@ -41,7 +47,7 @@ def test_the_examples_are_there() -> None:
 
 
 def test_the_quickstart_needs_no_secret_and_no_connection() -> None:
-    document, _ = load_with_warnings(ROOT / "examples" / "quickstart.yaml")
+    document, _ = load_with_warnings(ROOT / "examples" / "quickstart.yaml", find_secrets=lambda _: ())
     assert {target.provider for target in document.targets} == {"demo"}
     assert document.telemetry.destinations == ()
     assert document.references == {}

@@ -17,7 +17,7 @@ from pipeline.routing.model import Attempt, FailureClass, ModelRoute, Outbound, 
 from pipeline.routing.providers import Catalog, Providers
 from pipeline.routing.router import Router
 from pipeline.vaults.model import Secret
-from tests.pipeline.routing.asking import HandClock, collect, outbound, secret, target, text_of
+from tests.pipeline.routing.asking import HandClock, collect, failure, outbound, secret, target, text_of
 from tests.servers.provider import Provider
 
 
@@ -101,11 +101,8 @@ async def test_the_route_says_what_is_retried(house: Make) -> None:
 async def test_after_the_first_piece_no_other_target_is_tried(house: Make) -> None:
     home = house("trunc@2", "echo")
     answer = await home.ask(stream=True)
-    came = []
-    with pytest.raises(UpstreamError) as raised:
-        async for delta in answer.deltas:
-            came.append(delta)
-    assert (raised.value.failure, raised.value.started, raised.value.target_id) == ("broken_stream", True, "t0")
+    error, came = await failure(answer.deltas)
+    assert (error.failure, error.started, error.target_id) == ("broken_stream", True, "t0")
     assert len(came) == 2
     assert outcomes(home) == [("t0", "ok", 200)]
 

@@ -116,6 +116,7 @@ def _sent(call: Any) -> dict[str, Any]:
         ("gemini", "gemini-2.5-flash"),
         ("bedrock", "converse/anthropic.claude-3-5-sonnet-20240620-v1:0"),
         ("openai", "gpt-4o"),
+        ("azure", "gpt-4o"),
     ],
 )
 async def test_our_use_of_the_configs_does_what_acompletion_does(
@@ -128,7 +129,7 @@ async def test_our_use_of_the_configs_does_what_acompletion_does(
     theirs = await _called(parts, request, "key-one")
     mine, reference = provider.calls
     assert (mine.path, _sent(mine), mine.key) == (reference.path, _sent(reference), reference.key)
-    for header in ("anthropic-version", "anthropic-beta", "content-type", "x-api-key", "x-goog-api-key"):
+    for header in ("anthropic-version", "anthropic-beta", "content-type", "x-api-key", "x-goog-api-key", "api-key"):
         assert mine.headers.get(header) == reference.headers.get(header)
     first, second = meaning(ours, "openai.chat"), meaning(theirs, "openai.chat")
     mine_used, their_used = first.pop("usage"), second.pop("usage")

@@ -17,7 +17,9 @@ from tests.pipeline.routing.asking import AWS, arguments_of, at, collect, failur
 from tests.servers.provider import Provider
 
 TOOL = {"type": "function", "function": {"name": "look_up", "description": "d", "parameters": {"type": "object", "properties": {}}}}
-PROVIDERS = ("openai", "anthropic", "gemini", "bedrock", "bedrock-invoke", "azure")
+CONFIGS = ("openai", "anthropic", "gemini", "bedrock", "azure")
+CALLS = ("bedrock-invoke", "github")  # these two go through `acompletion`, by LiteLLM's own client and by OpenAI's
+PROVIDERS = (*CONFIGS, *CALLS)
 PATHS = {
     "openai": "/v1/chat/completions",
     "anthropic": "/v1/messages",
@@ -25,6 +27,7 @@ PATHS = {
     "bedrock": "/model/",
     "bedrock-invoke": "/model/",
     "azure": "/openai/deployments/",
+    "github": "/chat/completions",
 }
 
 
@@ -88,7 +91,7 @@ async def test_every_provider_calls_tools_on_both_surfaces(
 
 
 @pytest.mark.parametrize("surface", ["openai.chat", "anthropic.messages"])
-@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini", "bedrock"])
+@pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize(
     ("model", "failed"),
     [
@@ -123,7 +126,7 @@ async def test_a_refusal_becomes_its_class_by_status(
     assert len(provider.calls) == 1
 
 
-@pytest.mark.parametrize("name", ["anthropic", "gemini", "azure", "openai"])
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "azure", "openai", "github"])
 async def test_the_key_stands_in_no_error_text_even_when_the_provider_repeats_it(
     litellm: LitellmProvider, provider: Provider, name: str
 ) -> None:
@@ -133,7 +136,7 @@ async def test_the_key_stands_in_no_error_text_even_when_the_provider_repeats_it
 
 
 async def test_a_silent_provider_times_out(litellm: LitellmProvider, provider: Provider) -> None:
-    for name in ("anthropic", "azure"):
+    for name in ("anthropic", "github"):
         to_it = to(provider, name, "hang", first_byte_timeout_s=0.1, connect_timeout_s=0.2)
         error, _ = await failure(litellm.complete(outbound(to_it), secret()))
         assert error.failure == "timeout"
@@ -195,17 +198,17 @@ async def test_tokens_are_counted_here_for_models_without_such_a_call(litellm: L
     ],
     ids=lambda extra: next(iter(extra)),
 )
-@pytest.mark.parametrize("name", ["anthropic", "azure"])
+@pytest.mark.parametrize("name", ["anthropic", *CALLS])
 async def test_the_caller_cannot_steer_litellm(litellm: LitellmProvider, provider: Provider, name: str, extra: dict[str, Any]) -> None:
-    deltas = await collect(litellm.complete(outbound(to(provider, name), **extra), secret()))
+    deltas = await collect(litellm.complete(outbound(to(provider, name), prompt="#!echo\nhello there you", **extra), key_for(name)))
     assert text_of(deltas, "openai.chat") == "hello there you"
     (call,) = provider.calls
-    assert call.key == "key-one"
+    assert call.key == ("AKIALOOPBACK" if name == "bedrock-invoke" else "key-one")
     assert next(iter(extra)) not in call.body
     assert "x-evil" not in call.headers
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini", "azure"])
+@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini", "azure", "github"])
 @pytest.mark.parametrize("held", ["", None])
 async def test_no_key_from_the_environment_is_ever_sent(
     litellm: LitellmProvider, provider: Provider, monkeypatch: pytest.MonkeyPatch, name: str, held: str | None
@@ -216,7 +219,7 @@ async def test_no_key_from_the_environment_is_ever_sent(
         "GEMINI_API_KEY",
         "GOOGLE_API_KEY",
         "AZURE_API_KEY",
-        "AWS_BEARER_TOKEN_BEDROCK",
+        "GITHUB_API_KEY",
     ):
         monkeypatch.setenv(variable, "key-of-the-environment")
     error, _ = await failure(litellm.complete(outbound(to(provider, name)), None if held is None else secret(held)))
@@ -225,11 +228,12 @@ async def test_no_key_from_the_environment_is_ever_sent(
     assert not provider.saw("key-of-the-environment")
 
 
+@pytest.mark.parametrize("name", ["bedrock", "bedrock-invoke"])
 async def test_an_aws_token_of_the_environment_does_not_go_before_the_targets_keys(
-    litellm: LitellmProvider, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    litellm: LitellmProvider, provider: Provider, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "token-of-the-environment")
-    await collect(litellm.complete(outbound(to(provider, "bedrock")), secret(AWS)))
+    await collect(litellm.complete(outbound(to(provider, name)), secret(AWS)))
     assert provider.keys == ["AKIALOOPBACK"]
     assert not provider.saw("token-of-the-environment")
 
@@ -307,7 +311,8 @@ async def test_remembered_parameters_do_not_mix_between_calls_or_keys(litellm: L
 
 
 async def test_a_forgotten_key_is_in_no_client_cache(litellm: LitellmProvider, provider: Provider, parts: Parts) -> None:
-    await collect(litellm.complete(outbound(to(provider, "azure")), secret("key-to-forget")))
+    await collect(litellm.complete(outbound(to(provider, "github")), secret("key-to-forget")))
+    assert "key-to-forget" in str(parts.module.in_memory_llm_clients_cache.cache_dict)
     litellm.forget("key-to-forget")
     assert "key-to-forget" not in str(parts.module.in_memory_llm_clients_cache.cache_dict)
 

@@ -1,0 +1,53 @@
+"""Seams: where a replacement touches a word, so that a second redaction does not see a border that the first did not see.
+
+`EMP-123456BE51…` has no word border inside; `[REDACTED:…]BE51…` would have one, and another rule might now find something. A letter
+between the replacement and the word keeps the text as borderless as it was. Escapes and invisible characters count as what they spell.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from redactors.detectors.terms import joins
+from redactors.normalise import LONGEST_ESCAPE, folded, unescaped
+
+GLUE: Final = "x"
+_NEAR: Final = LONGEST_ESCAPE + 4
+_MARKS: Final = frozenset("\\%&=")
+
+
+def is_seamless(text: str, at: int) -> bool:
+    """Whether a word goes on across a place of the text: the visible characters on both sides belong to words."""
+    before = _before(text, at)
+    if not before or not _is_word(before):
+        return False
+    after = _after(text, at)
+    return bool(after) and _is_word(after)
+
+
+def _is_word(character: str) -> bool:
+    return character == "_" or joins(character)
+
+
+def _before(text: str, at: int) -> str:
+    near = text[max(0, at - _NEAR) : at]
+    if not near:
+        return ""
+    if not near.isascii() or not _MARKS.isdisjoint(near):
+        near = _visible(near)
+    return near[-1:]
+
+
+def _after(text: str, at: int) -> str:
+    near = text[at : at + 1]
+    if near in _MARKS or not near.isascii():
+        near = _visible(text[at : at + _NEAR])
+    return near[:1]
+
+
+def _visible(text: str) -> str:
+    view = folded(text)
+    if view is not None:
+        text = view.text
+    view = unescaped(text)
+    return text if view is None else view.text

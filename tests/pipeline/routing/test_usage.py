@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.routing.direct import DirectProvider
+from pipeline.routing.model import Delta, Surface, Usage
+from pipeline.routing.tokens import estimate, estimate_input
+from pipeline.routing.usage import UsageMeter, anthropic_usage, openai_usage, weigh
+from tests.pipeline.routing.asking import at, body_for, collect, outbound, secret, target
+from tests.servers.provider import Provider
+
+
+@pytest.mark.parametrize(
+    ("block", "usage"),
+    [
+        ({"prompt_tokens": 10, "completion_tokens": 5}, Usage(input=10, output=5)),
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 50,
+                "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": 10},
+                "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 5},
+            },
+            Usage(input=30, cache_read=60, input_audio=10, output=25, reasoning=20, output_audio=5),
+        ),
+        # xAI: reasoning beside the completion
+        (
+            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 25, "completion_tokens_details": {"reasoning_tokens": 10}},
+            Usage(input=10, output=5, reasoning=10),
+        ),
+        # DeepSeek's own name
+        ({"prompt_tokens": 10, "completion_tokens": 1, "prompt_cache_hit_tokens": 8}, Usage(input=2, cache_read=8, output=1)),
+        # LiteLLM for Anthropic, with both lifetimes
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 5,
+                "cache_creation_input_tokens": 40,
+                "cache_read_input_tokens": 20,
+                "prompt_tokens_details": {
+                    "cached_tokens": 20,
+                    "cache_creation_tokens": 40,
+                    "cache_creation_token_details": {"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 10},
+                },
+            },
+            Usage(input=40, cache_read=20, cache_write_5m=30, cache_write_1h=10, output=5),
+        ),
+        # nonsense never makes a negative bucket
+        (
+            {
+                "prompt_tokens": 5,
+                "completion_tokens": 2,
+                "prompt_tokens_details": {"cached_tokens": 50, "audio_tokens": 50},
+                "completion_tokens_details": {"reasoning_tokens": 50},
+            },
+            Usage(cache_read=5, reasoning=2),
+        ),
+        ({"prompt_tokens": None, "completion_tokens": "7", "prompt_tokens_details": None}, Usage()),
+        ({"prompt_tokens": -4, "completion_tokens": True}, Usage()),
+    ],
+)
+def test_openais_numbers_become_disjoint_buckets(block: dict[str, Any], usage: Usage) -> None:
+    assert openai_usage(block) == usage
+
+
+@pytest.mark.parametrize(
+    ("block", "usage"),
+    [
+        ({"input_tokens": 10, "output_tokens": 5}, Usage(input=10, output=5)),
+        (
+            {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 9},
+            Usage(10, 7, 9, output=5),
+        ),
+        (
+            {
+                "input_tokens": 1,
+                "output_tokens": 5,
+                "cache_creation_input_tokens": 9,
+                "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 5},
+            },
+            Usage(1, 0, 4, 5, output=5),
+        ),
+        ({"input_tokens": 1, "output_tokens": 5, "service_tier": "priority"}, Usage(1, output=5, service_tier="priority")),
+        ({"input_tokens": 1, "output_tokens": 5, "service_tier": "standard"}, Usage(1, output=5)),
+        ({"input_tokens": 1, "output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}}, Usage(1, output=5, reasoning=4)),
+    ],
+)
+def test_anthropics_numbers_become_disjoint_buckets(block: dict[str, Any], usage: Usage) -> None:
+    assert anthropic_usage(block) == usage
+
+
+counts = st.integers(0, 1_000) | st.none()
+details = st.dictionaries(st.sampled_from(["cached_tokens", "audio_tokens", "reasoning_tokens", "cache_creation_tokens"]), counts)
+
+
+@given(prompt=st.integers(0, 500), completion=st.integers(0, 500), inward=details, outward=details)
+def test_buckets_always_sum_to_the_providers_totals(prompt: int, completion: int, inward: dict[str, Any], outward: dict[str, Any]) -> None:
+    block = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "prompt_tokens_details": inward,
+        "completion_tokens_details": outward,
+    }
+    usage = openai_usage(block)
+    assert (usage.total_input, usage.total_output) == (prompt, completion)
+    assert min(usage.input, usage.output, usage.reasoning, usage.cache_write_5m, usage.input_audio, usage.output_audio) >= 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("surface", ["openai.chat", "openai.completions", "anthropic.messages"])
+@pytest.mark.parametrize("script", ["echo", "echo+cached", "echo+reasoning+cached", "say:40"])
+async def test_the_meter_reads_what_the_provider_billed(
+    direct: DirectProvider, provider: Provider, surface: Surface, stream: bool, script: str
+) -> None:
+    name = "anthropic" if surface.startswith("anthropic") else "openai"
+    meter = UsageMeter(surface)
+    request = outbound(target(name, script, at(provider.url, name)), surface, "hello " * 40, stream=stream)
+    for delta in await collect(direct.complete(request, secret())):
+        meter.see(delta)
+    used, tally = meter.usage(), provider.calls[0].tally
+    assert used is not None
+    assert (used.total_input, used.total_output) == (tally.prompt, tally.completion)
+    assert used.cache_read == tally.cached
+    if name == "anthropic":
+        assert (used.cache_write_5m, used.cache_write_1h) == (tally.written_5m, tally.written_1h)
+    else:
+        assert used.reasoning == tally.reasoning
+    assert meter.model == script
+    assert meter.finish_reasons == ["end_turn" if name == "anthropic" else "stop"]
+    assert meter.response_id.endswith(provider.calls[0].ident)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("surface", ["openai.chat", "anthropic.messages"])
+async def test_an_answer_without_usage_is_estimated_and_says_so(
+    direct: DirectProvider, provider: Provider, surface: Surface, stream: bool
+) -> None:
+    name = "anthropic" if surface.startswith("anthropic") else "openai"
+    request = outbound(target(name, "say:100+nousage", at(provider.url, name)), surface, "hello " * 40, stream=stream)
+    meter = UsageMeter(surface)
+    for delta in await collect(direct.complete(request, secret())):
+        meter.see(delta)
+    assert meter.usage() is None
+    used = estimate(meter, surface, request.body)
+    assert used.state == "estimated"
+    assert 100 <= used.output <= 150
+    assert 40 <= used.input <= 80
+
+
+async def test_an_aborted_anthropic_stream_keeps_the_input_that_the_provider_counted(direct: DirectProvider, provider: Provider) -> None:
+    request = outbound(target("anthropic", "say:50+cached", provider.url), "anthropic.messages", "hello " * 40, stream=True)
+    meter = UsageMeter("anthropic.messages")
+    stream = direct.complete(request, secret())
+    for _ in range(12):
+        meter.see(await anext(stream))
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert meter.usage() is None
+    used = estimate(meter, "anthropic.messages", request.body)
+    assert (used.total_input, used.cache_read, used.state) == (provider.calls[0].tally.prompt, provider.calls[0].tally.cached, "estimated")
+    assert 8 <= used.output <= 14
+
+
+def test_zero_usage_beside_an_answer_is_not_believed() -> None:
+    meter = UsageMeter("openai.chat")
+    choices = [{"index": 0, "message": {"role": "assistant", "content": "some text"}, "finish_reason": "stop"}]
+    meter.see(Delta({"choices": choices, "usage": {"prompt_tokens": 0, "completion_tokens": 0}}))
+    assert meter.usage() is None
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {},
+        {"choices": None},
+        {"choices": ["x"]},
+        {"choices": [{"delta": None}]},
+        {"usage": {}},
+        {"choices": [{"delta": {"tool_calls": [None]}}]},
+    ],
+)
+def test_strange_pieces_do_not_break_the_meter(tree: dict[str, Any]) -> None:
+    for surface in ("openai.chat", "anthropic.messages"):
+        meter = UsageMeter(surface)  # type: ignore[arg-type]
+        meter.see(Delta(tree))
+        assert meter.usage() is None
+
+
+def test_tool_arguments_and_reasoning_are_output_too() -> None:
+    meter = UsageMeter("openai.chat")
+    call = {"index": 0, "function": {"name": "look_up", "arguments": '{"a": 1}'}}
+    meter.see(Delta({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}))
+    meter.see(Delta({"choices": [{"index": 0, "delta": {"reasoning_content": "hmm, let me see"}}]}))
+    assert meter.written == len("look_up") + len('{"a": 1}') + len("hmm, let me see")
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("abcd", 1), ("漢字", 2), ("", 0), ("a" * 400, 100)])
+def test_the_rule_of_thumb(text: str, tokens: int) -> None:
+    assert -(-weigh(text) // 4) == tokens
+
+
+def test_an_image_is_not_counted_by_its_encoding() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 1_000_000}}
+    body = {"messages": [{"role": "user", "content": [{"type": "text", "text": "look"}, image]}]}
+    assert estimate_input("openai.chat", body) < 2_000
+
+
+def test_the_bundled_tokenizer_counts_when_asked_for() -> None:
+    from pipeline.routing.tokens import count_with_tokenizer
+
+    assert 3 <= count_with_tokenizer("gpt-4o", "three plain words") <= 4
+
+
+def test_input_is_estimated_from_messages_system_and_tools() -> None:
+    plain = estimate_input("anthropic.messages", body_for("anthropic.messages"))
+    more = estimate_input(
+        "anthropic.messages", body_for("anthropic.messages", system="x" * 400, tools=[{"name": "t", "description": "y" * 400}])
+    )
+    assert more > plain + 190
