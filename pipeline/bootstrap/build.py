@@ -93,6 +93,11 @@ class Swapped:
         self.pricer = pricer
         self.policies = policies
 
+    @property
+    def capture_content(self) -> bool:
+        """Whether redacted prompts and answers are recorded on spans."""
+        return self.document.telemetry.capture_content
+
 
 class Running:
     """A built gateway: its application, its doors to the background, and how it ends."""
@@ -270,7 +275,7 @@ async def _reload(
     """Read the document again. Everything is compiled and every new required reference resolved before anything is swapped."""
     from pipeline.config.loader import load_document
 
-    document = await asyncio.to_thread(load_document, plan.config)
+    document = await asyncio.to_thread(load_document, plan.config, find_secrets=redaction.finder())
     references = compile_references(document)
     router = _router(document, references, clock, random_source)
     pricer = _pricer(document)

@@ -8,6 +8,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 STOP_S = 5.0
 _PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "NO_COLOR", "PYTHONPATH", "VIRTUAL_ENV")
@@ -31,10 +32,15 @@ async def start_dashboard(
         env={**passed, "LOCKGATE_DATABASE_URL": database_url, "LOCKGATE_HOME": str(home)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
-        stderr=(home / "dashboard.log").open("ab"),
+        stderr=_log(home / "dashboard.log"),
         start_new_session=True,
         preexec_fn=_die_with_parent,
     )
+
+
+def _log(path: Path) -> IO[bytes]:
+    """Its log, readable by the owner only."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 async def stop_dashboard(process: Process) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.bootstrap.rules_cache import NAME, installed_cache, open_rules
 from pipeline.config.document import Document
+from pipeline.config.literals import FindSecrets, secret_finder
 from pipeline.errors import ConfigError
 from pipeline.gateway.model import PolicySet
 from pipeline.keys.model import Caller
@@ -40,6 +41,10 @@ class Redaction:
     def recorder(self) -> Redactor:
         """What logs, events and telemetry go through when no policy of a caller applies."""
         return self._recorder
+
+    def finder(self) -> FindSecrets:
+        """What refuses literal credentials in a document: the rules alone, without a second compilation, which takes seconds."""
+        return secret_finder(build_redactor(direction="telemetry", pattern_set=self._patterns))
 
     def announce(self, value: str, label: str) -> None:
         """Make a live value known: when this returns it is caught on every exit."""

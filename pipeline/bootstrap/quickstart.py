@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.document import Document
+from pipeline.config.literals import FindSecrets
 from pipeline.config.loader import load_document
 from pipeline.errors import ConfigError
 
@@ -33,9 +34,9 @@ def quickstart_path() -> Path:
     )
 
 
-def quickstart(environment: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
+def quickstart(environment: Mapping[str, str], find_secrets: FindSecrets) -> tuple[Document, tuple[str, ...]]:
     """The document for this environment, and a line for each thing that was found in it (names only)."""
-    document = load_document(quickstart_path())
+    document = load_document(quickstart_path(), find_secrets=find_secrets)
     tree: dict[str, Any] = document.model_dump(mode="json", exclude={"by_id"}, exclude_defaults=True)
     tree["targets"] = list(tree.get("targets", ()))
     models = tree.setdefault("models", {})

@@ -13,11 +13,11 @@ from typing import Any
 
 from pipeline.bootstrap.build import Plan, Running, build
 from pipeline.bootstrap.listener import Listener, address_of, bind, listener_for, stop_on_signals
-from pipeline.bootstrap.policies import Redaction, open_redaction
+from pipeline.bootstrap.policies import Redaction
 from pipeline.config.checks import check_address
 from pipeline.config.document import Document
 from pipeline.config.environment import Process, database_url, drop_provider_keys, env_snapshot
-from pipeline.config.home import Home, prepare_home
+from pipeline.config.home import Home
 from pipeline.config.running import Running as RunningAt
 from pipeline.config.running import forget_run, write_run
 from pipeline.errors import ConfigError, PipelineError
@@ -25,6 +25,8 @@ from pipeline.errors import ConfigError, PipelineError
 log = logging.getLogger("lockgate")
 
 DEFAULT_PORT = 4000
+TALKATIVE = ("alembic", "presidio-analyzer", "uvicorn.error", "LiteLLM", "botocore", "httpx")
+"""Libraries whose ordinary lines say nothing to an operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +43,24 @@ Beside = Callable[[Served], Awaitable[Callable[[], Awaitable[None]]]]
 """What starts beside the gateway once it listens (the dashboard, the greeting); gives what stops it."""
 
 
-def prepare(process: Process, document: Document, config: Path) -> tuple[Plan, Redaction]:
-    """Everything before the event loop: the address, the data folder, logs through redaction, keys out of the environment."""
+def prepare(process: Process, document: Document, config: Path, home: Home, redaction: Redaction) -> Plan:
+    """Everything before the event loop: the address, logs through redaction, keys out of the environment."""
     from collectors.logs import install, use_structlog
 
     check_address(document, process.host)
-    home = prepare_home(process.home)
     environment: Mapping[str, str] = env_snapshot()
-    redaction = open_redaction(home.cache)
     install(redaction.recorder(), level=process.log_level)
     use_structlog()
+    if process.log_level != "DEBUG":
+        for name in TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
     for note in home.notes:
         log.warning(note)
     # No core dump: it would hold every live secret. Child processes inherit it.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     plan = Plan(document, config, home, database_url(process, environment), process.host, environment)
     drop_provider_keys(named_variables(document))
-    return plan, redaction
+    return plan
 
 
 def named_variables(document: Document) -> tuple[str, ...]:

@@ -19,9 +19,11 @@ from sqlalchemy import select
 
 from pipeline.bootstrap.dashboard_process import start_dashboard, stop_dashboard
 from pipeline.bootstrap.listener import address_of, bind
+from pipeline.bootstrap.policies import open_redaction
 from pipeline.bootstrap.quickstart import quickstart, quickstart_path
 from pipeline.bootstrap.serving import Served, announce_run, prepare, run
 from pipeline.config.environment import Process, env_snapshot
+from pipeline.config.home import prepare_home
 from pipeline.config.running import live_run
 from pipeline.keys import people, service
 from pipeline.keys.service import Actor
@@ -45,8 +47,10 @@ def up(process: Process, *, home: Path | None = None, open_browser: bool = False
             f"Lockgate already runs in this data folder.\n\n  base URL    {other.url}/v1\n  dashboard   {other.dashboard_url or '(none)'}\n  process     {other.pid}",
         )
         return 0
-    document, found = quickstart(env_snapshot())
-    plan, redaction = prepare(process, document, quickstart_path())
+    prepared = prepare_home(process.home)
+    redaction = open_redaction(prepared.cache)
+    document, found = quickstart(env_snapshot(), redaction.finder())
+    plan = prepare(process, document, quickstart_path(), prepared, redaction)
 
     async def beside(served: Served) -> Callable[[], Awaitable[None]]:
         return await _beside(served, process, found, stream, open_browser)

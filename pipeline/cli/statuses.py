@@ -125,22 +125,34 @@ async def _probe(process: Process, refs: Sequence[Any], declared: Mapping[str, A
     return [{**asdict(status), "resolvable": status.resolvable} for status in statuses]
 
 
+class _NothingStored:
+    """The local store before the first start: there, and empty."""
+
+    def newest(self, name: str) -> None:
+        """There is no row."""
+        _ = name
+
+    def version(self, name: str, version: int) -> None:
+        """There is no row."""
+        _ = name, version
+
+
 def _local_store(process: Process) -> tuple[Any, Any, bytes]:
-    """The local store's rows and keys where there are any, and the key of fingerprints (a fresh one when there is no home yet)."""
+    """The local store's rows and keys, and the key of fingerprints; empty and fresh where no start has made them yet."""
     import os
 
     from pipeline.config.environment import database_url
-    from pipeline.keys.pepper import derived_key
+    from pipeline.keys.pepper import derived_key, make_peppers
     from pipeline.store.engine import sqlite_path
     from pipeline.store.read_engine import open_read_engine
+    from pipeline.vaults.local_keys import make_keys
     from pipeline.vaults.local_sql import SqlRows
 
     home = process.layout
-    if not home.store_key_file.exists() or not home.pepper_file.exists():
-        return None, None, os.urandom(32)
     url = database_url(process)
     path = sqlite_path(url)
-    fingerprint_key = derived_key(home.peppers(), "fingerprint")
-    if path is not None and not path.exists():
-        return None, None, fingerprint_key
+    peppers = home.peppers() if home.pepper_file.exists() else make_peppers(os.urandom)
+    fingerprint_key = derived_key(peppers, "fingerprint")
+    if not home.store_key_file.exists() or (path is not None and not path.exists()):
+        return _NothingStored(), make_keys(os.urandom), fingerprint_key
     return SqlRows(open_read_engine(url)), home.store_keys(), fingerprint_key

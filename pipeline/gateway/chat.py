@@ -48,13 +48,20 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
     except PipelineError as error:
         await refused(house, call, error, caller, asked)
         raise
-    trail = Trail(call, caller, asked, policy, screened.remarks, bound)
+    trail = Trail(call, caller, asked, policy, screened, bound)
     await write_down(house, trail)  # 6
     answer = await question(house, trail, screened, plan)  # 7, 8
-    if asked.stream:
-        await deliver_stream(house, trail, answer, receive, send)  # 8, 9, 10
-    else:
-        await deliver(house, trail, answer, send)  # 8, 9, 10
+    try:
+        if asked.stream:
+            await deliver_stream(house, trail, answer, receive, send)  # 8, 9, 10
+        else:
+            await deliver(house, trail, answer, send)  # 8, 9, 10
+    except PipelineError:
+        raise  # settled where it was raised
+    except Exception as error:
+        # A defect of ours must not leave the reservation open; settling twice changes nothing.
+        await settle_failure(house, trail, answer.attempts, error)
+        raise
 
 
 async def read(house: House, call: Call, receive: Receive) -> Asked:

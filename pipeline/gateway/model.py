@@ -74,6 +74,11 @@ class InForce(Protocol):
         """The redaction policies."""
         ...
 
+    @property
+    def capture_content(self) -> bool:
+        """Whether redacted prompts and answers are recorded on spans."""
+        ...
+
 
 @dataclass(slots=True)
 class Load:

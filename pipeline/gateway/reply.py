@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -51,6 +52,8 @@ async def deliver(house: House, trail: Trail, answer: Answer, send: Send) -> Non
         await settle(house, trail, _ending(house, trail, answer, meter, "refused", 400, "observed", clean.remarks, error="content_blocked"))
         raise PolicyBlocked(rules, param="answer")
     ending = _ending(house, trail, answer, meter, "ok", 200, "observed", clean.remarks)
+    if house.swapped.capture_content:
+        ending = replace(ending, answer=trail.policy.telemetry.tree(delta.data))
     body = orjson.dumps(clean.value)
     if house.is_dirty(body):
         await settle(house, trail, _ending(house, trail, answer, meter, "refused", 502, "observed", clean.remarks, error="live_secret"))

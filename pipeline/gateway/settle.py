@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from collectors.content import captured
 from collectors.genai import CLIENT, CallFacts, parameters_of
 from collectors.model import OutboxRow
 from pipeline.errors import KeyRejected, LedgerError, PipelineError, PolicyBlocked
@@ -19,7 +20,8 @@ from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Charge, ChargeState, Event, RedactionCount, Settlement
 from pipeline.routing.model import Attempt, Cost, Target, Usage
-from redactors.model import Remark
+from redactors.model import Clean, Json, Remark
+from redactors.screen import Screened
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,13 @@ class Trail:
     caller: Caller
     asked: Asked
     policy: PolicySet
-    prompt_remarks: tuple[Remark, ...]
+    screened: Screened
     bound: Bound
+
+    @property
+    def prompt_remarks(self) -> tuple[Remark, ...]:
+        """What was done to the prompt."""
+        return self.screened.remarks
 
     def start_event(self, house: House) -> Event:
         """`gateway:call:start`: the intent, with what was redacted from the prompt and the worst case in micro-dollars."""
@@ -65,6 +72,7 @@ class Ending:
     finish_reasons: tuple[str, ...] = ()
     response_model: str = ""
     response_id: str = ""
+    answer: Clean[Json] | None = None
 
 
 async def settle(house: House, trail: Trail, ending: Ending) -> None:
@@ -265,10 +273,10 @@ def _spans(house: House, trail: Trail, ending: Ending, now_us: int) -> tuple[Out
         }
         error = "" if attempt.outcome == "ok" else attempt.outcome
         span.child("lockgate.attempt", attempt.started_us * 1000, attempt.ended_us * 1000, attributes, kind=CLIENT, error_type=error)
-    return house.tracing.encode(house.tracing.finish(span, _facts(trail, ending), ended_ns=now_us * 1000))
+    return house.tracing.encode(house.tracing.finish(span, _facts(house, trail, ending), ended_ns=now_us * 1000))
 
 
-def _facts(trail: Trail, ending: Ending) -> CallFacts:
+def _facts(house: House, trail: Trail, ending: Ending) -> CallFacts:
     usage, key, asked = ending.usage, trail.caller.key, trail.asked
     counted = ending.state is not None
     return CallFacts(
@@ -295,4 +303,5 @@ def _facts(trail: Trail, ending: Ending) -> CallFacts:
         cost_micros=ending.cost.micros if ending.cost else None,
         charge_state=ending.state or "",
         redactions=len(trail.prompt_remarks) + len(ending.answer_remarks),
+        content=captured(trail.call.surface, trail.screened.clean, ending.answer) if house.swapped.capture_content else None,
     )

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection
 
 from pipeline.clock import Clock
+from pipeline.ledger.chain import Row
 from pipeline.ledger.model import Charge, Event, Intent, Receipt, Settlement
 from pipeline.ledger.operations import Change, append_of, close_of, draft_of, open_of
 from pipeline.ledger.recovery import HEARTBEAT_S, abandoned_calls, beat, dead_journals, end_dead_epochs, give_back
@@ -135,7 +136,7 @@ class DurableLedger:
         if self._journal_dir is not None:
             dead, self._ended = await asyncio.to_thread(dead_journals, self._journal_dir, self._epoch, self._ended)
             for epoch_id in dead:
-                await give_back(self.run, self._journal_dir, epoch_id, self._clock.now_us())
+                await give_back(self.run, self._change, self._journal_dir, epoch_id, self._clock.now_us())
         settled = 0
         known = partial(abandoned_calls, own=self._epoch, sole_writer=self._sole_writer)
         while calls := await self.run(partial(known, now_us=self._clock.now_us())):
@@ -144,6 +145,9 @@ class DurableLedger:
             settled += len(calls)
         await self.run(partial(end_dead_epochs, own=self._epoch, now_us=self._clock.now_us(), sole_writer=self._sole_writer))
         return settled
+
+    async def _change(self, apply: Callable[[Connection], None], event: Row) -> None:
+        await self._writer.submit(Change(apply, event))
 
     async def _look_after(self, first: asyncio.Event) -> None:
         """Every ten seconds: a heartbeat, recovery, and a checkpoint if anything was written; what fails is tried again."""

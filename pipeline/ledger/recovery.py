@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,10 @@ from pipeline.store.tables import epochs, events, reservations
 HEARTBEAT_S = 10.0
 STALE_US = 30_000_000  # three heartbeats
 ROWS = 200
+GIVEN_BACK = "ledger:event:recover"
+
+Changing = Callable[[Callable[[Connection], None], Row], Awaitable[Any]]
+"""Runs a function of the connection and writes an event (a draft) in the same transaction."""
 
 
 def beat(connection: Connection, epoch: Epoch, now_us: int) -> None:
@@ -78,10 +82,11 @@ def dead_journals(folder: Path, own: Epoch, ended: frozenset[str]) -> tuple[tupl
     return dead, ended | closed
 
 
-async def give_back(run: Run, folder: Path, epoch_id: str, now_us: int) -> int:
+async def give_back(run: Run, change: Changing, folder: Path, epoch_id: str, now_us: int) -> int:
     """Insert what the journal of a dead epoch has beyond the database (its process died between the two), then close that journal.
 
-    Says how many events that were. Files are read beside the loop; every transaction is short.
+    Says how many events that were; each transaction that inserts some tells so by an event. Files are read beside the loop; every
+    transaction is short.
     """
     with claimed(folder, epoch_id) as mine:
         if not mine:
@@ -90,7 +95,8 @@ async def give_back(run: Run, folder: Path, epoch_id: str, now_us: int) -> int:
         tails = await run(partial(_tails, chains=sorted(copy.last)))
         rows = await asyncio.to_thread(missing_rows, folder, epoch_id, tails)
         for start in range(0, len(rows), ROWS):
-            await run(partial(_insert, rows=rows[start : start + ROWS]))
+            some = rows[start : start + ROWS]
+            await change(partial(_insert, rows=some), _given_back(some, epoch_id, now_us))
         await asyncio.to_thread(mark_ended, folder, epoch_id, now_us)
         return len(rows)
 
@@ -102,6 +108,20 @@ def _tails(connection: Connection, chains: Sequence[str]) -> dict[str, int]:
 
 def _insert(connection: Connection, rows: Sequence[Row]) -> None:
     connection.execute(insert(events), [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in rows])
+
+
+def _given_back(rows: Sequence[Row], epoch_id: str, now_us: int) -> Row:
+    """The event of giving back: which events of which chain, and whether what they tell `stands`.
+
+    An event of the epoch's own chain was journaled with a transaction that then did not commit, so what it tells (a call that was
+    settled, a key that was revoked) did not come to be. Other chains were written while the database was away: they stand.
+    """
+    spans = []
+    for chain in dict.fromkeys(row[2] for row in rows):
+        seqs = [row[12] for row in rows if row[2] == chain]
+        spans.append({"chain": chain, "from": min(seqs), "stands": chain != epoch_id, "to": max(seqs)})
+    detail = orjson.dumps({"epoch": epoch_id, "events": len(rows), "spans": spans}, option=orjson.OPT_SORT_KEYS)
+    return draft(event_id=ulid(now_us), at_us=now_us, kind=GIVEN_BACK, actor="system", outcome="ok", detail=detail.decode())
 
 
 def _unknown(row: Any, now_us: int) -> Close:

@@ -1,4 +1,8 @@
-"""How a target's one secret becomes LiteLLM's credential arguments. Nothing here is ever empty: LiteLLM would look in the environment."""
+"""How a target's one secret becomes LiteLLM's credential arguments.
+
+LiteLLM looks in the environment for whatever it is not given, so nothing here is ever missing: a target without a secret sends a visible
+word.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +56,8 @@ def credentials(target: Target, key: Secret | None) -> dict[str, Any]:
         return arguments if aws_identity(target) else arguments | {"api_key": NO_KEY}
     value = key.reveal()
     if target.provider in _AWS and value.lstrip().startswith("{"):
-        # LiteLLM prefers a bearer token from the environment to these keys unless it is given an empty one; nothing is sent for it
-        return arguments | aws_fields(value) | {"api_key": ""}
+        # LiteLLM would add a bearer or session token from the environment unless it is given an empty one; nothing is sent for it
+        return arguments | {"api_key": "", "aws_session_token": ""} | aws_fields(value)
     if target.provider.startswith("vertex_ai") and value.lstrip().startswith("{"):
         return arguments | {"vertex_credentials": value}
     return arguments | {"api_key": reveal(key)}

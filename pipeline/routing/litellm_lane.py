@@ -20,10 +20,11 @@ from pipeline.routing.client import Http
 from pipeline.routing.direct import forward
 from pipeline.routing.eventstream import BrokenFrameError
 from pipeline.routing.litellm_calls import CallExchange, plain_call
-from pipeline.routing.litellm_configs import ParamCache, bare_model, prepare, prepare_messages, serves
+from pipeline.routing.litellm_configs import bare_model, prepare, prepare_messages, serves
 from pipeline.routing.litellm_errors import translate
 from pipeline.routing.litellm_exchange import Exchange
 from pipeline.routing.litellm_keys import plain_key
+from pipeline.routing.litellm_memory import ParamCache
 from pipeline.routing.litellm_parts import Parts, check_callbacks, load
 from pipeline.routing.litellm_wire import CHAT_PARAMS, MESSAGES_PARAMS, StreamWriter, chosen, plain, refuse_remote_media, whole_tree
 from pipeline.routing.model import Delta, Outbound, UpstreamError
@@ -129,15 +130,22 @@ class LitellmProvider:
                 yield Delta(plain(tree), "", exchange.upstream_id)
                 return
             async with aclosing(exchange.chunks()) as source, aclosing(await begun(source)) as chunks:
+                held: list[Delta] = []  # the message's end, until it is known that the provider has ended it too
                 async for event in parts.adapter_stream(chunks, model=bare_model(target), tool_name_mapping=names):
                     kind = str(event.get("type", ""))
-                    if kind in ("message_delta", "message_stop") and not exchange.ended:
-                        break  # the adapter makes up an end for a stream that was cut
-                    yield Delta(event, kind, exchange.upstream_id)
+                    held.append(Delta(event, kind, exchange.upstream_id))
+                    if kind not in ("message_delta", "message_stop"):
+                        for delta in held:
+                            yield delta
+                        held.clear()
+                async for _ in chunks:
+                    pass  # what the adapter has left, for the provider's own terminator
             if exchange.failure is not None:
                 raise exchange.failure  # the adapter swallows what its source raises
             if not exchange.ended:
                 raise UpstreamError("broken_stream", status=200, upstream_id=exchange.upstream_id)
+            for delta in held:
+                yield delta
         finally:
             await exchange.aclose()
 

@@ -23,6 +23,17 @@ SWITCHES = {
 }
 """LiteLLM's own switches. It reads them while it is imported and at its first Anthropic call, so they can be set nowhere else."""
 
+AMBIENT = (
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "AWS_ROLE_NAME",
+    "AWS_PROFILE_NAME",
+    "AWS_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN",
+    "AWS_STS_ENDPOINT",
+    "AWS_EXTERNAL_ID",
+)
+"""Variables from which LiteLLM would take another AWS identity than the target's. None of them is boto3's own but the first."""
+
 CALLBACKS = (
     "callbacks",
     "input_callback",
@@ -73,6 +84,8 @@ def load() -> Parts:
         warnings.simplefilter("ignore")  # its models warn while they are built, which is now or at the first call
         for name, value in SWITCHES.items():
             os.environ[name] = value  # noqa: TID251 the documented exception: see SWITCHES
+        for name in AMBIENT:
+            os.environ.pop(name, None)  # noqa: TID251 see AMBIENT
         import litellm
 
         for logger in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):

@@ -399,3 +399,31 @@ def _better(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
     if not one or not other:
         return one or other
     return max(one, other, key=lambda options: (min(map(len, options)), -len(options)))
+
+
+def opener(node: Node, *, ignores_case: bool = False) -> Node | None:
+    """The first part of a pattern that holds a literal of two characters, so that it is seldom met; None when there is no such part.
+
+    Every match begins with a match of its opener. A whole run of literal characters is taken.
+    """
+    items = _flattened(node)
+    for count in range(1, len(items) + 1):
+        part = Sequence(tuple(items[:count]))
+        literals = required(part, ignores_case=ignores_case)
+        if literals and min(map(len, literals)) >= 2 and (count == len(items) or not _is_literal(items[count])):
+            return part
+    return None
+
+
+def _flattened(node: Node) -> list[Node]:
+    match node:
+        case Sequence(items):
+            return [part for item in items for part in _flattened(item)]
+        case Group(item, _, "") if not isinstance(item, Choice):
+            return _flattened(item)
+        case _:
+            return [node]
+
+
+def _is_literal(node: Node) -> bool:
+    return isinstance(node, Char) and bool(required(node))

@@ -25,6 +25,8 @@ FAMILIES = (
     "monitoring",
     "lockgate",
     "auth",
+    "commands",
+    "markup",
     "generic",
     "people",
     "money",

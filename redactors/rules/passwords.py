@@ -161,8 +161,10 @@ def secret_like(value: str) -> bool:
 
 
 def token_like(value: str) -> bool:
-    """Like `secret_like`, for quoted values, where short secrets with any digit count too but pure words and names never do."""
-    return secret_like(value) or (len(value) >= 8 and " " not in value and spoken(value) and classes(value) >= 3)
+    """Like `secret_like`, for quoted values, where short secrets with a symbol or three classes count too."""
+    if secret_like(value):
+        return True
+    return len(value) >= 8 and " " not in value and spoken(value) and (any(c in _SYMBOLS for c in value) or classes(value.replace("_", "").replace("-", "")) >= 3)
 
 
 def url_password(value: str) -> bool:
@@ -185,3 +187,15 @@ def drawn_key(value: str) -> bool:
     if _HEX.match(text):
         return len(text) in {32, 48, 64, 96, 128}
     return switches(text) >= 3 and shannon(text) >= 3.3
+
+
+def argument(value: str) -> bool:
+    """A password given as an argument: not an option, a path, a variable, a plain word, a number of few digits."""
+    if value.startswith(("-", "/", "$", "%", "<", "{", "@", "~", "env:", "file:")) or not password(value):
+        return False
+    return not is_words(value) and (len(value) > 5 or not value.isdigit()) and not (_VERSION.match(value) or _DATE.match(value))
+
+
+def key_argument(value: str) -> bool:
+    """A key given as an argument: drawn, and not an option."""
+    return not value.startswith("-") and secret_like(value)

@@ -142,12 +142,13 @@ def beside(
     def secret(rng: Random) -> str:
         return sample(rng) if sample else mixed(rng, chars, rng.randint(low, high))
 
-    label = names[0]
+    label, word = names[0], words.split("|")[0]
+    end = "" if shape.endswith(("=", "?", "=}")) else r"\b"
     return Rule(
         id=id,
         kind=kind,
         about=about,
-        pattern=rf"{name}[\t -~]{{0,24}}?(?:{words})[\t -~]{{0,20}}?\b({shape})\b",
+        pattern=rf"{name}[\t -~]{{0,24}}?(?:{words})[\t -~]{{0,20}}?\b({shape}){end}",
         group=1,
         source=source,
         dated=dated,
@@ -156,7 +157,7 @@ def beside(
         validate=validate,
         case_insensitive=True,
         must=(
-            Must(within(f"the {label} key (prod) {{s}} works", f"{label.upper()}_KEY_PROD <- {{s}}", f"{label} token, see `{{s}}`")(secret)),
+            Must(within(f"the {label} {word} (prod) {{s}} works", f"{label.upper()}_{word.upper()}_PROD <- {{s}}", f"{label} {word}, see `{{s}}`")(secret)),
         ),
         must_not=(
             MustNot(fixed(f"{label} key: your-key-here, see the docs"), "a placeholder beside the vendor's name"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redactors.rules.checks import drawn, hexadecimal
+from redactors.rules.checks import drawn, has_digit, hexadecimal
 from redactors.rules.model import MustNot, Rule
 from redactors.rules.samples import ALNUM, BASE32, HEX, LOWER_ALNUM, UPPER_ALNUM, URLSAFE, fixed, mixed, uuid
 from redactors.rules.shapes import beside, prefixed
@@ -41,7 +41,7 @@ RULES: tuple[Rule, ...] = (
     prefixed("descope-key", "descope_key", "Descope management key and access key", ("K2", "K3"), ALNUM, 80, least=70, source="https://docs.descope.com/management/company-settings", validate=drawn),
     prefixed("duo-integration-key", "duo_secret", "Duo integration key", "DI", UPPER_ALNUM, 18, least=18, tail=r"\b", source="https://duo.com/docs/adminapi", validate=drawn),
     beside("duo-secret-key", "duo_secret", "Duo secret key", ("duo",), ALNUM, 40, source="https://duo.com/docs/adminapi"),
-    beside("totp-seed", "otp_seed", "Seed of one-time passwords in base 32", ("otp", "totp", "2fa", "mfa", "authenticator"), BASE32, (16, 64), words="secret|seed|key|setup|code", body="[A-Z2-7]{16,64}", source="https://github.com/google/google-authenticator/wiki/Key-Uri-Format"),
+    beside("totp-seed", "otp_seed", "Seed of one-time passwords in base 32", ("otp", "totp", "2fa", "mfa", "authenticator"), BASE32, (16, 64), words="secret|seed|key|setup|code", body="[A-Z2-7]{16,64}", validate=has_digit, source="https://github.com/google/google-authenticator/wiki/Key-Uri-Format"),
     prefixed("otpauth-uri", "otp_seed", "Address of a one-time password, with its seed", ("otpauth://totp/", "otpauth://hotp/"), URLSAFE, 8, least=0, accepts=r"^\s?\"'<>", tail=r"\?[^\s\"'<>]*secret=[A-Za-z2-7]{16,}=*", tail_sample=lambda rng: "?issuer=x&secret=" + mixed(rng, BASE32, 32), source="https://github.com/google/google-authenticator/wiki/Key-Uri-Format", longest=512),
     prefixed("bitwarden-token", "bitwarden_token", "Bitwarden Secrets Manager access token", "0.", HEX, 8, least=8, tail=r"-(?:[a-f0-9]{4}-){3}[a-f0-9]{12}\.[A-Za-z0-9]{30}:[A-Za-z0-9+/]{22}==", tail_sample=lambda rng: f"{uuid(rng)[8:]}.{mixed(rng, ALNUM, 30)}:{mixed(rng, ALNUM, 22)}==", source="https://bitwarden.com/help/access-tokens/"),
     beside("jumpcloud-key", "jumpcloud_key", "JumpCloud API key", ("jumpcloud",), LOWER_ALNUM, 40, source="https://docs.jumpcloud.com/api/2.0/index.html"),

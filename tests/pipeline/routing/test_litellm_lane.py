@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -74,6 +76,24 @@ async def test_every_provider_answers_on_both_surfaces(
     assert len(meter.finish_reasons) == 1
 
 
+@pytest.mark.parametrize("script", ["say:3+pace:0.005", "tools+pace:0.002", "echo+leak-split:1+pace:0.001"])
+@pytest.mark.parametrize("surface", ["openai.chat", "anthropic.messages"])
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_a_stream_whose_pieces_come_one_by_one_is_whole(
+    litellm: LitellmProvider, provider: Provider, name: str, surface: Surface, script: str
+) -> None:
+    tool = (
+        TOOL if surface == "openai.chat" else {"name": "look_up", "description": "d", "input_schema": {"type": "object", "properties": {}}}
+    )
+    request = outbound(to(provider, name), surface, stream=True, prompt=f"#!{script}\nhello", tools=[tool])
+    deltas = await collect(litellm.complete(request, key_for(name)))
+    if "tools" in script:
+        assert arguments_of(deltas, surface)[1] == {"text": "hello", "count": 5}
+    else:
+        assert text_of(deltas, surface) == ("hello" if "echo" in script else "word word word")
+    assert surface == "openai.chat" or [delta.event for delta in deltas[-2:]] == ["message_delta", "message_stop"]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("surface", ["openai.chat", "anthropic.messages"])
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -96,6 +116,7 @@ async def test_every_provider_calls_tools_on_both_surfaces(
     ("model", "failed"),
     [
         ("trunc@2", "broken_stream"),
+        ("say:3+pace:0.005+trunc@3", "broken_stream"),
         ("error@2", None),
         ("rst@2", "broken_stream"),
         ("rst", "connect"),
@@ -232,7 +253,8 @@ async def test_no_key_from_the_environment_is_ever_sent(
 async def test_an_aws_token_of_the_environment_does_not_go_before_the_targets_keys(
     litellm: LitellmProvider, provider: Provider, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "token-of-the-environment")
+    for variable in ("AWS_BEARER_TOKEN_BEDROCK", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "token-of-the-environment")
     await collect(litellm.complete(outbound(to(provider, name)), secret(AWS)))
     assert provider.keys == ["AKIALOOPBACK"]
     assert not provider.saw("token-of-the-environment")
@@ -315,6 +337,38 @@ async def test_a_forgotten_key_is_in_no_client_cache(litellm: LitellmProvider, p
     assert "key-to-forget" in str(parts.module.in_memory_llm_clients_cache.cache_dict)
     litellm.forget("key-to-forget")
     assert "key-to-forget" not in str(parts.module.in_memory_llm_clients_cache.cache_dict)
+
+
+def test_importing_and_calling_litellm_connects_to_the_provider_only(provider: Provider) -> None:
+    """In a process of its own, under an audit hook that sees every connection and every name look-up."""
+    code = f"""
+import asyncio, sys, warnings
+warnings.simplefilter("ignore")
+seen = []
+def watch(event, arguments):
+    if event == "socket.connect":
+        address = arguments[1]
+        if isinstance(address, tuple): seen.append(f"{{address[0]}}:{{address[1]}}")
+    if event == "socket.getaddrinfo" and arguments[0] not in ("127.0.0.1", None, "localhost"): seen.append(str(arguments[0]))
+sys.addaudithook(watch)
+from tests.pipeline.routing.test_litellm_lane import PROVIDERS, key_for, to
+from tests.pipeline.routing.asking import collect, outbound, secret
+from tests.servers.provider import Provider
+from pipeline.routing.litellm_lane import LitellmProvider
+server = Provider(); server.url = {provider.url!r}
+async def main():
+    lane = LitellmProvider()
+    for name in PROVIDERS:
+        for surface in ("openai.chat", "anthropic.messages"):
+            await collect(lane.complete(outbound(to(server, name), surface, stream=True), key_for(name)))
+    await collect(lane.complete(outbound(to(server, "anthropic"), "anthropic.messages", stream=True), secret()))
+    await lane.aclose()
+asyncio.run(main())
+print(sorted(set(seen)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().splitlines()[-1] == str([provider.url.removeprefix("http://")])
 
 
 def test_litellm_is_imported_with_its_switches_set(parts: Parts) -> None:
