@@ -7,7 +7,7 @@ from typing import Final
 
 from redactors.detectors.pattern import PatternSet
 from redactors.detectors.subject import Label, Scanner, Span, Subject
-from redactors.normalise import RUN, STRETCH, View, decoded, folded, open_runs, run_at_end, unescaped, unfinished
+from redactors.normalise import LONGEST_ESCAPE, RUN, STRETCH, View, decoded, folded, open_runs, run_at_end, unescaped, unfinished
 
 DEPTH: Final = 3
 """How many disguises around one another are taken off. Each view is at most as long as four thirds of its text, so bytes are bounded too."""
@@ -64,43 +64,45 @@ class Detection:
             if outer_start >= begin and end > start:
                 spans.append(Span(start, end, min(start, outer_start), max(end, outer_end), span.label))
 
-    def open_from(self, text: str) -> int:
-        """The earliest place from which on more text could complete, lengthen or change a finding; the length when there is none."""
-        return self._open(text, DEPTH)
+    def open_from(self, text: str, begin: int = 0) -> int:
+        """The earliest place, not before `begin`, from which on more text could complete, lengthen or change a finding; the length when none."""
+        skipped = max(0, begin - LONGEST_ESCAPE)
+        return skipped + self._open(text[skipped:], begin - skipped, DEPTH)
 
-    def _open(self, text: str, depth: int) -> int:
-        opened = self._opened_by_scanners(text)
-        if depth == 0:
+    def _open(self, text: str, begin: int, depth: int) -> int:
+        size = len(text)
+        opened = self._opened_by_scanners(text, begin)
+        if depth == 0 or begin >= size:
             return opened
         cut = unfinished(text)
         whole = text
-        if cut < len(text):
+        if cut < size:
             whole = text[:cut]
-            opened = min(opened, cut, self._opened_by_scanners(whole))
+            opened = min(opened, max(cut, begin), self._opened_by_scanners(whole, min(begin, cut)))
         if not text.isascii() and (view := folded(whole)) is not None:
-            opened = min(opened, self._opened_in(view, depth, len(text)))
+            opened = min(opened, self._opened_in(view, begin, depth, size))
         if (view := unescaped(whole)) is not None:
-            opened = min(opened, self._opened_in(view, depth, len(text)))
+            opened = min(opened, self._opened_in(view, begin, depth, size))
         length = run_at_end(text)
         if length >= RUN:
-            opened = min(opened, len(text) - 3)
+            opened = min(opened, size - 3)
             for stretch in open_runs(text, length):
                 if len(stretch.text) < STRETCH:
                     opened = min(opened, stretch.origin(0, 0)[0])
                 else:
-                    opened = min(opened, self._opened_in(stretch, depth, len(text)))
+                    opened = min(opened, self._opened_in(stretch, begin, depth, size))
         elif length:
-            opened = min(opened, len(text) - length)
-        return opened
+            opened = min(opened, size - length)
+        return max(opened, begin)
 
-    def _opened_by_scanners(self, text: str) -> int:
-        opened = self._patterns.open_from(text)
+    def _opened_by_scanners(self, text: str, begin: int) -> int:
+        opened = self._patterns.open_from(text, begin)
         for scanner in self._others:
-            opened = min(opened, scanner.open_from(text))
+            opened = min(opened, scanner.open_from(text, begin))
         return opened
 
-    def _opened_in(self, view: View, depth: int, size: int) -> int:
-        place = self._open(view.text, depth - 1)
+    def _opened_in(self, view: View, begin: int, depth: int, size: int) -> int:
+        place = self._open(view.text, view.inward(begin), depth - 1)
         return view.origin(place, place)[0] if place < len(view.text) else size
 
     def suspects(self, subject: Subject) -> list[int]:

@@ -48,8 +48,8 @@ LONGEST_ESCAPE: Final = 40
 
 _LOOK_ALIKES: Final = dict(
     zip(
-        "АВЕЅІЈКМНОРСТХУаеорсухѕіјһԁԛԝ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρυ" "ıſℓ‐‑‒–—―−﹣",
-        "ABESIJKMHOPCTXYaeopcyxsijhdqw" "ABEZHIKMNOPTYXovpu" "isl--------",
+        "АВЕЅІЈКМНОРСТХУаеорсухѕіјһԁԛԝ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρυ" "ıſℓ‐‑−﹣",
+        "ABESIJKMHOPCTXYaeopcyxsijhdqw" "ABEZHIKMNOPTYXovpu" "isl----",
         strict=True,
     )
 )
@@ -63,7 +63,7 @@ _COMPATIBLE: Final = ((0xFF01, 0xFF5E), (0x1D400, 0x1D7FF), (0x24B6, 0x24E9), (0
 
 @cache
 def _folding() -> tuple[dict[int, str], re.Pattern[str]]:
-    """The table of single characters that stand for one ASCII character, and the pattern that finds them and the invisible ones."""
+    """What each odd character stands for ("" for invisible ones), and the pattern that finds one of them."""
     table = {ord(odd): plain for odd, plain in _LOOK_ALIKES.items()}
     for low, high in _COMPATIBLE:
         for code in range(low, high + 1):
@@ -72,8 +72,18 @@ def _folding() -> tuple[dict[int, str], re.Pattern[str]]:
                 table[code] = plain
     # Tag characters spell ASCII invisibly.
     table.update({0xE0000 + code: chr(code) for code in range(0x20, 0x7F)})
-    odd = "".join(re.escape(chr(code)) for code in table)
-    return table, re.compile(f"([{_ZERO_WIDTH}]+)|([{_BLANKS}{odd}]+)")
+    table.update(dict.fromkeys(_codes(_BLANKS), " "))
+    table.update(dict.fromkeys(_codes(_ZERO_WIDTH), ""))
+    return table, re.compile("[" + "".join(re.escape(chr(code)) for code in sorted(table)) + "]")
+
+
+def _codes(ranges: str) -> Iterator[int]:
+    """The code points of a list of characters and ranges in the spelling of a character class."""
+    at = 0
+    while at < len(ranges):
+        last = at + 2 if ranges[at + 1 : at + 2] == "-" else at
+        yield from range(ord(ranges[at]), ord(ranges[last]) + 1)
+        at = last + 1
 
 
 class View:
@@ -130,16 +140,17 @@ def folded(text: str) -> View | None:
     pieces: list[tuple[int, int, int, int, int]] = []
     at = size = 0
     for match in odd.finditer(text):
-        start, end = match.span()
+        start = match.start()
         if start > at:
             parts.append(text[at:start])
             pieces.append((size, size + start - at, at, start, 1))
             size += start - at
-        if match.group(2) is not None:
-            parts.append("".join(table.get(ord(character), " ") for character in match.group()))
-            pieces.append((size, size + end - start, start, end, 1))
-            size += end - start
-        at = end
+        plain = table[ord(text[start])]
+        if plain:
+            parts.append(plain)
+            pieces.append((size, size + 1, start, start + 1, 1))
+            size += 1
+        at = start + 1
     if at < len(text):
         parts.append(text[at:])
         pieces.append((size, size + len(text) - at, at, len(text), 1))

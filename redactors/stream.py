@@ -99,7 +99,7 @@ class StreamRedactor:
 
     def _open_from(self) -> int:
         text = self._text
-        opened = min(self._detection.open_from(text), operators.unfinished(text))
+        opened = min(self._detection.open_from(text, self._settled), operators.unfinished(text))
         # A backslash at the end may escape what follows; the border of a replacement depends on it.
         return opened if not text.endswith("\\") else min(opened, len(text.rstrip("\\")))
 

@@ -111,4 +111,3 @@ def compile_policies(document: Document, redaction: Redaction) -> PolicyBook:
             raise ConfigError(f"The policy {name!r} cannot be used: {error}.", hint="`lockgate check` shows the place.") from None
         sets[name] = PolicySet(name, digest, Screen(prompt, telemetry), answer, telemetry)
     return PolicyBook(sets)
-

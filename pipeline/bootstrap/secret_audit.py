@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from redactors.engine import Redactor
 from sqlalchemy import Connection, select
 
 from collectors.metrics import Metrics
@@ -24,6 +23,7 @@ from pipeline.ledger.ledger import DurableLedger
 from pipeline.ledger.model import Event
 from pipeline.store.tables import secret_status
 from pipeline.vaults.model import SecretRead
+from redactors.engine import Redactor
 
 log = logging.getLogger("lockgate.secrets")
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.bootstrap.build import Plan, Running, build
+from pipeline.bootstrap.build import Running, build
 from pipeline.bootstrap.listener import Listener, address_of, bind, listener_for, stop_on_signals
+from pipeline.bootstrap.parts import Plan
 from pipeline.bootstrap.policies import Redaction
 from pipeline.config.checks import check_address
 from pipeline.config.document import Document
@@ -91,6 +92,7 @@ async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside
         tls_cert=folder / server.tls_cert if server.tls_cert else None,
         tls_key=folder / server.tls_key if server.tls_key else None,
     )
+    running.seal()
     stop_on_signals(listener.stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(_reload(running)))
     served = Served(address_of(listening, tls=server.tls_cert is not None), running, plan.home, plan)

@@ -44,7 +44,8 @@ def up(process: Process, *, home: Path | None = None, open_browser: bool = False
     if other is not None:
         _say(
             stream,
-            f"Lockgate already runs in this data folder.\n\n  base URL    {other.url}/v1\n  dashboard   {other.dashboard_url or '(none)'}\n  process     {other.pid}",
+            f"Lockgate already runs in this data folder.\n\n  base URL    {other.url}/v1\n"
+            f"  dashboard   {other.dashboard_url or '(none)'}\n  process     {other.pid}",
         )
         return 0
     prepared = prepare_home(process.home)

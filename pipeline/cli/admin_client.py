@@ -13,6 +13,7 @@ from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineErro
 
 TIMEOUT_S: Final = 30.0
 _CHUNK: Final = 64 * 1024
+_PAGE: Final = 1000
 
 
 class GatewayError(PipelineError):
@@ -78,8 +79,11 @@ class AdminClient:
         return self._call("POST", f"/v1/secret-references/{quote(slug, safe='')}/{action}", {})
 
     def export(self, filters: Mapping[str, str], form: str) -> Iterator[bytes]:
-        """The audit events of a filter as CSV or JSON lines, in pieces."""
-        connection, answer = self._open("GET", "/v1/audit/events" + _query({**filters, "format": form}), None)
+        """The audit events of a filter as CSV or JSON lines, in pieces, newest first."""
+        return self._csv(filters) if form == "csv" else self._json_lines(filters)
+
+    def _csv(self, filters: Mapping[str, str]) -> Iterator[bytes]:
+        connection, answer = self._open("GET", "/v1/audit/events" + _query({**filters, "format": "csv"}), None)
         try:
             while piece := answer.read(_CHUNK):
                 yield piece
@@ -87,6 +91,17 @@ class AdminClient:
             raise _unreachable(self.url, error) from None
         finally:
             connection.close()
+
+    def _json_lines(self, filters: Mapping[str, str]) -> Iterator[bytes]:
+        from pipeline.cli.event_lines import json_pieces
+
+        cursor = ""
+        while True:
+            page = self._call("GET", "/v1/audit/events" + _query({**filters, "limit": str(_PAGE), "cursor": cursor}))
+            yield from json_pieces(page["data"])
+            cursor = page.get("next_cursor") or ""
+            if not cursor:
+                return
 
     def reload(self) -> dict[str, Any]:
         """Have the gateway read its document again."""

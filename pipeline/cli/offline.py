@@ -123,7 +123,7 @@ class OfflineAdmin:
         from pipeline.store.reads import open_reads
 
         asked = parse_filter(filters)
-        noted = service.event(self._office, self._actor, "admin:audit:export", {"filters": dict(filters), "format": form})
+        noted = service.event(self._office, self._actor, "audit:export:create", {"what": "events", "format": form, "filter": dict(filters)})
         self._do(self._ledger.append(noted))
         reads = open_reads(self._url)
         try:

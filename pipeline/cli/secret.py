@@ -127,7 +127,9 @@ def _ask_gateway(context: typer.Context, slug: str, action: str, as_json: bool) 
     process = process_of(context)
     client = running_gateway(process)
     if client is not None:
-        found = client.reference(slug, action)
+        if action == "refresh":
+            client.reference(slug, "refresh")
+        found = client.reference(slug, "verify")
     else:
         matching = [each for each in read_statuses(process, here=True) if each["slug"] == slug]
         if not matching:

@@ -1,7 +1,7 @@
 """YAML text into plain data, with the place of every value: safe tags only, no repeated keys, bounded size and depth.
 
-Only scalars, lists and mappings with text keys come out. Timestamps and `yes`, `no`, `on`, `off` stay text. Aliases are resolved, and what they expand
-to counts against the bound, so that a few lines cannot become gigabytes.
+Only scalars, lists and mappings with text keys come out. Timestamps and `yes`, `no`, `on`, `off` stay text. Aliases are resolved,
+and what they expand to counts against the bound, so that a few lines cannot become gigabytes.
 """
 
 from __future__ import annotations

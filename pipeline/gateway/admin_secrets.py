@@ -56,7 +56,7 @@ async def refresh(house: House, request: AdminRequest, who: Who | None, _body: d
 
 
 async def verify(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
-    """`POST /v1/secret-references/{slug}/verify`: read one reference from its vault now: version, age, latency, fingerprint, never the value."""
+    """`POST /v1/secret-references/{slug}/verify`: read one reference from its vault now; version and age, never the value."""
     slug = request.params["slug"]
     refs = tuple(ref for ref in house.desk.references().all() if ref.slug == slug)
     if not refs:

@@ -11,9 +11,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from redactors.model import RedactionError
-from redactors.screen import Screened
-
 from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineError, PolicyBlocked
 from pipeline.gateway.auth import bearer
 from pipeline.gateway.error_table import upstream_error
@@ -29,6 +26,8 @@ from pipeline.ledger.model import Intent, Scope
 from pipeline.routing.attempts import Answer, TargetsFailed, ask
 from pipeline.routing.model import Attempt, Outbound, Plan, Target
 from pipeline.vaults.model import Asker
+from redactors.model import RedactionError
+from redactors.screen import Screened
 
 # Texts longer than this are screened on a worker thread: the event loop never waits for a scan.
 INLINE_BYTES = 64 * 1024

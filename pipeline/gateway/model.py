@@ -7,8 +7,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from redactors.engine import Redactor
-from redactors.screen import Screen
 from sqlalchemy import Engine
 
 from collectors.metrics import Metrics
@@ -35,6 +33,8 @@ from pipeline.store.reads import Reads
 from pipeline.vaults.local_keys import LocalKeys
 from pipeline.vaults.model import Asker, SecretRef
 from pipeline.vaults.resolver import Resolver
+from redactors.engine import Redactor
+from redactors.screen import Screen
 
 
 @dataclass(frozen=True, slots=True)

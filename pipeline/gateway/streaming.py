@@ -11,11 +11,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Protocol
 
 import orjson
-from redactors.engine import Redactor
-from redactors.stream import StreamRedactor
 
 from pipeline.routing.model import Delta
+from redactors.engine import Redactor
 from redactors.model import Remark, Verdict
+from redactors.stream import StreamRedactor
 
 Wire = bytes
 Event = tuple[str, dict[str, Any]]

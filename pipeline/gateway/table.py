@@ -56,4 +56,3 @@ def route_table() -> RouteTable:
         Route("POST", "/v1/dashboard/views", READERS, admin_sessions.looked),
     ]
     return RouteTable(routes)
-

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from redactors.engine import Redactor
-
 from pipeline.errors import BadRequest
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers
 from pipeline.gateway.model import Asked
 from pipeline.gateway.streaming import AnswerScreen, AnthropicScreen, OpenAIScreen
 from pipeline.routing.model import Delta, Surface
+from redactors.engine import Redactor
 from redactors.model import Clean, Json, Remark, Verdict
 
 # Fields that steer a provider library (hosts, credentials, callbacks, prices, test answers). A caller never chooses these.

@@ -97,6 +97,13 @@ class Providers:
             if forget is not None:
                 forget(key)
 
+    async def warm(self) -> None:
+        """Load what a lane would load with its first call."""
+        for provider in self._lanes.values():
+            warm = getattr(provider, "warm", None)
+            if warm is not None:
+                await warm()
+
     async def aclose(self) -> None:
         """Close every lane's connections."""
         for provider in self._lanes.values():

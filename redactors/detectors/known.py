@@ -186,9 +186,10 @@ class KnownSecrets:
         """Ends of forms."""
         return [end for segment in self._segments for end in segment.ends(data)]
 
-    def open_from(self, text: str) -> int:
-        """Where the earliest beginning of a form stands that reaches the end of the text."""
-        return len(text) - max((segment.reach(text) for segment in self._segments), default=0)
+    def open_from(self, text: str, begin: int = 0) -> int:
+        """Where the earliest beginning of a form stands, at or behind `begin`, that reaches the end of the text."""
+        held = text[begin:]
+        return len(text) - max((segment.reach(held) for segment in self._segments), default=0)
 
 
 class KnownScanner:
@@ -205,9 +206,9 @@ class KnownScanner:
         """Literals are never cut."""
         return []
 
-    def open_from(self, text: str) -> int:
+    def open_from(self, text: str, begin: int) -> int:
         """Where a form may have begun."""
-        return self._known.open_from(text)
+        return self._known.open_from(text, begin)
 
     def suspects(self, data: bytes) -> list[int]:
         """Ends of forms."""

@@ -16,16 +16,14 @@ from typing import Any, Final, Literal
 
 from redactors.detectors.hyper import Hits, HyperScan, compile_set, library_version, load
 from redactors.detectors.linear import compile_linear
+from redactors.detectors.openings import OpeningPlan, Openings, compile_openers, plan_openings, tree_of
 from redactors.detectors.prefilter import KeywordScan
 from redactors.detectors.subject import Label, Span, Subject
-from redactors.detectors.syntax import EMPTY, Node, SyntaxRefused, beginnings, head, loosened, parse, render, shortened, width
+from redactors.detectors.syntax import EMPTY, head, is_wide, loosened, parse, render, shortened, width
 from redactors.rules.entropy import shannon
 from redactors.rules.model import Rule
 
 Engine = Literal["hyperscan", "fallback"]
-
-TAIL: Final = 512
-"""How far back, in code points, a stream looks for beginnings of ordinary rules."""
 
 _GROUPED: Final = 4096
 _BLOCK: Final = 512
@@ -33,7 +31,7 @@ _GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_.~-]{1,512}")
 _ARMOR_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_\\\r\n-]{1,512}")
 _RUN: Final = "(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20}"
 _RUN_LENGTH: Final = 20
-_FORMAT: Final = "lockgate-patterns-1"
+_FORMAT: Final = "lockgate-patterns-2"
 
 
 class Form:
@@ -66,26 +64,24 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What is derived from the rules once and kept in the cache: heads for the scan, reaches, and the two expressions of beginnings."""
+    """What is derived from the rules once and kept in the cache: heads for the scan, their reaches, and the plan of openings."""
 
     heads: tuple[str, ...]
     backs: tuple[int, ...]
-    beginnings: str
-    far_beginnings: str
-    far: int
+    openings: OpeningPlan
 
 
 class PatternSet:
     """A set of rules, compiled. Safe for several threads at once."""
 
-    def __init__(self, rules: Sequence[Rule], outline: Outline, scan: HyperScan | KeywordScan) -> None:
+    def __init__(self, rules: Sequence[Rule], outline: Outline, scan: HyperScan | KeywordScan, openers: HyperScan | None) -> None:
         self._forms = tuple(Form(rule, back) for rule, back in zip(rules, outline.backs, strict=True))
         self._by_rule = {rule.id: form for rule, form in zip(rules, self._forms, strict=True)}
         self._outline = outline
         self._scan = scan
+        self._openers = openers
         self._run = len(rules)
-        self._near = compile_linear(outline.beginnings or "[^\\s\\S]", longest=True)
-        self._far = compile_linear(outline.far_beginnings, longest=True) if outline.far_beginnings else None
+        self._openings = Openings(rules, outline.openings, scan if isinstance(scan, KeywordScan) else openers)
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -101,18 +97,16 @@ class PatternSet:
         """The compiled set for `compile_patterns(cache=…)`: no secret is in it. Empty for the fallback engine."""
         if not isinstance(self._scan, HyperScan):
             return b""
-        body = self._scan.dump()
-        outline = self._outline
+        scan, openers = self._scan.dump(), b"" if self._openers is None else self._openers.dump()
         front = {
             "key": _key(tuple(form.rule for form in self._forms)),
-            "digest": hashlib.sha256(body).hexdigest(),
-            "heads": outline.heads,
-            "backs": outline.backs,
-            "near": outline.beginnings,
-            "far": outline.far_beginnings,
-            "reach": outline.far,
+            "digest": hashlib.sha256(scan + openers).hexdigest(),
+            "heads": self._outline.heads,
+            "backs": self._outline.backs,
+            "openings": self._outline.openings.as_json(),
+            "scan": len(scan),
         }
-        return json.dumps(front, separators=(",", ":")).encode() + b"\n" + body
+        return json.dumps(front, separators=(",", ":")).encode() + b"\n" + scan + openers
 
     def hits(self, data: bytes) -> Hits:
         """The raw answer of the scan; the index behind the last rule says where runs begin that may be encodings."""
@@ -151,27 +145,9 @@ class PatternSet:
                 _go_on(form.label, subject, at, _GOES_ON if form.longest < _GROUPED else _ARMOR_GOES_ON, spans)
         return spans
 
-    def open_from(self, text: str) -> int:
-        """Where the earliest beginning of a match stands that reaches the end of the text."""
-        size = len(text)
-        held = _reach(self._near, text, TAIL)
-        if self._far is not None:
-            far = _reach(self._far, text, TAIL)
-            if far >= TAIL:
-                far = _reach(self._far, text, self._outline.far)
-            held = max(held, far)
-        return size - held
-
-
-def _reach(beginnings_backwards: Any, text: str, limit: int) -> int:
-    """How many code points at the end of the text are a beginning."""
-    tail = text[-limit:][::-1]
-    if tail.isascii():
-        match = beginnings_backwards.match(tail.encode())
-        return match.end() if match is not None else 0
-    data = tail.encode("utf-8", "replace")
-    match = beginnings_backwards.match(data)
-    return len(data[: match.end()].decode("utf-8", "replace")) if match is not None else 0
+    def open_from(self, text: str, begin: int = 0) -> int:
+        """Where the earliest beginning of a match stands, at or behind `begin`, that reaches the end of the text."""
+        return self._openings.open_from(text, begin)
 
 
 def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: list[Span]) -> None:
@@ -240,14 +216,14 @@ def compile_patterns(rules: Sequence[Rule], *, cache: bytes | None = None, engin
     chosen = engine or ("hyperscan" if _has_hyperscan() else "fallback")
     if chosen == "fallback":
         outline = replace(_outline(rules), backs=tuple(rule.longest for rule in rules))
-        return PatternSet(rules, outline, KeywordScan(rules, len(rules), _RUN))
+        return PatternSet(rules, outline, KeywordScan(rules, len(rules), _RUN), None)
     cached = _from_cache(rules, cache) if cache else None
     if cached is not None:
         return cached
     for rule in rules:
         compile_linear(rule.pattern, ignores_case=rule.case_insensitive)
     outline, scan = _compile_scan(rules, _outline(rules))
-    return PatternSet(rules, outline, scan)
+    return PatternSet(rules, outline, scan, compile_openers(outline.openings))
 
 
 def _has_hyperscan() -> bool:
@@ -260,7 +236,7 @@ def _has_hyperscan() -> bool:
 
 def _key(rules: Sequence[Rule]) -> str:
     """What a cached set belongs to: the expressions and bounds of its rules, the library, this format."""
-    parts: list[Any] = [_FORMAT, library_version(), TAIL, _RUN]
+    parts: list[Any] = [_FORMAT, library_version(), _RUN]
     parts += [[rule.id, rule.pattern, rule.case_insensitive, rule.longest] for rule in rules]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -271,37 +247,21 @@ def _from_cache(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
         fields: Mapping[str, Any] = json.loads(front)
         if fields["key"] != _key(rules) or fields["digest"] != hashlib.sha256(body).hexdigest():
             return None
-        outline = Outline(tuple(fields["heads"]), tuple(fields["backs"]), fields["near"], fields["far"], int(fields["reach"]))
-        return PatternSet(rules, outline, load(body))
+        outline = Outline(tuple(fields["heads"]), tuple(fields["backs"]), OpeningPlan.from_json(fields["openings"]))
+        scan, openers = body[: fields["scan"]], body[fields["scan"] :]
+        return PatternSet(rules, outline, load(scan), load(openers) if openers else None)
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def _outline(rules: Sequence[Rule]) -> Outline:
-    heads, backs, near, far = [], [], [], []
-    reach = TAIL
+    heads, backs = [], []
     for rule in rules:
-        tree = _tree(rule)
+        tree = tree_of(rule)
         start = head(loosened(tree)) if tree is not None else EMPTY
         heads.append(render(start))
         backs.append(_back(start, rule))
-        opened = beginnings(tree) if tree is not None else f"[\\s\\S]{{1,{min(rule.longest, 1000)}}}"
-        if rule.case_insensitive:
-            opened = f"(?i:{opened})"
-        if rule.longest <= TAIL:
-            near.append(opened)
-        else:
-            far.append(opened)
-            reach = max(reach, rule.longest)
-    return Outline(tuple(heads), tuple(backs), "|".join(near), "|".join(far), reach)
-
-
-def _tree(rule: Rule) -> Node | None:
-    """The pattern as a tree; None for the constructs that RE2 has and the tree has not."""
-    try:
-        return parse(rule.pattern)
-    except SyntaxRefused:
-        return None
+    return Outline(tuple(heads), tuple(backs), plan_openings(rules))
 
 
 def _back(start: Node, rule: Rule) -> int:
@@ -320,17 +280,12 @@ def _compile_scan(rules: Sequence[Rule], outline: Outline) -> tuple[Outline, Hyp
             pass
     for index, rule in enumerate(rules):
         heads[index], backs[index] = _accepted_head(rule, heads[index])
-    outline = Outline(tuple(heads), tuple(backs), outline.beginnings, outline.far_beginnings, outline.far)
+    outline = Outline(tuple(heads), tuple(backs), outline.openings)
     return outline, compile_set(_expressions(rules, heads))
 
 
 def _expressions(rules: Sequence[Rule], heads: Sequence[str]) -> list[tuple[str, bool, bool]]:
-    return [(text, rule.case_insensitive, _is_wide(text)) for text, rule in zip(heads, rules, strict=True)] + [(_RUN, False, False)]
-
-
-def _is_wide(expression: str) -> bool:
-    """Whether one item of the expression may match a character of several bytes."""
-    return not expression.isascii() or any(mark in expression for mark in ("[^", ".", r"\S", r"\D", r"\W", r"\p", r"\P", r"\x{"))
+    return [(text, rule.case_insensitive, is_wide(text)) for text, rule in zip(heads, rules, strict=True)] + [(_RUN, False, False)]
 
 
 def _accepted_head(rule: Rule, text: str) -> tuple[str, int]:
@@ -338,7 +293,7 @@ def _accepted_head(rule: Rule, text: str) -> tuple[str, int]:
     node = parse(text) if text else EMPTY
     while node != EMPTY:
         try:
-            compile_set([(render(node), rule.case_insensitive, _is_wide(render(node)))])
+            compile_set([(render(node), rule.case_insensitive, is_wide(render(node)))])
         except ValueError:
             node = shortened(node)
         else:

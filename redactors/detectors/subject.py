@@ -98,8 +98,8 @@ class Scanner(Protocol):
         """The continuation, at `begin`, of matches of these rules that were cut there."""
         ...
 
-    def open_from(self, text: str) -> int:
-        """The earliest code point at which something may begin that more text could complete or lengthen; the length when none."""
+    def open_from(self, text: str, begin: int) -> int:
+        """The earliest code point, not before `begin`, at which something begins that more text may complete; the length when nothing does."""
         ...
 
     def suspects(self, data: bytes) -> list[int]:

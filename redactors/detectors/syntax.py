@@ -359,7 +359,7 @@ def _required(node: Node, ignores_case: bool) -> tuple[frozenset[str], str | Non
     match node:
         case Char(text):
             plain = text[1:] if len(text) == 2 and text[0] == "\\" and not text[1].isalnum() else text
-            if len(plain) == 1 and text != "." and (plain.isascii() or not ignores_case):
+            if len(plain) == 1 and text != "." and (plain.isascii() or not ignores_case or plain.lower() == plain.upper()):
                 lower = plain.lower() if plain.isascii() else plain
                 return frozenset({lower}), lower
             return frozenset(), None
@@ -401,16 +401,15 @@ def _better(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
     return max(one, other, key=lambda options: (min(map(len, options)), -len(options)))
 
 
-def opener(node: Node, *, ignores_case: bool = False) -> Node | None:
-    """The first part of a pattern that holds a literal of two characters, so that it is seldom met; None when there is no such part.
+def opener(node: Node) -> Node | None:
+    """The first part of a pattern that holds two literal characters in a row, so that it is seldom met; None when there is no such part.
 
     Every match begins with a match of its opener. A whole run of literal characters is taken.
     """
     items = _flattened(node)
     for count in range(1, len(items) + 1):
         part = Sequence(tuple(items[:count]))
-        literals = required(part, ignores_case=ignores_case)
-        if literals and min(map(len, literals)) >= 2 and (count == len(items) or not _is_literal(items[count])):
+        if _literal_run(part)[0] >= 2 and (count == len(items) or not _literal_weight(items[count])):
             return part
     return None
 
@@ -425,5 +424,44 @@ def _flattened(node: Node) -> list[Node]:
             return [node]
 
 
-def _is_literal(node: Node) -> bool:
-    return isinstance(node, Char) and bool(required(node))
+def _literal_weight(node: Node) -> int:
+    """How telling a literal character is: one for ASCII, two for any other; 0 for what is no literal."""
+    if not isinstance(node, Char):
+        return 0
+    text = node.text[1:] if len(node.text) == 2 and node.text[0] == "\\" and not node.text[1].isalnum() else node.text
+    if len(text) != 1 or node.text == ".":
+        return 0
+    return 1 if text.isascii() else 2
+
+
+def _literal_run(node: Node) -> tuple[int, int | None]:
+    """The longest run of literal characters that every match holds, and the length of the node when it is nothing else."""
+    match node:
+        case Char():
+            weight = _literal_weight(node)
+            return weight, weight or None
+        case Mark():
+            return 0, 0
+        case Group(item):
+            return _literal_run(item)
+        case Choice(options):
+            runs = [_literal_run(option) for option in options]
+            wholes = [whole for _, whole in runs]
+            return min(best for best, _ in runs), None if None in wholes else min(whole or 0 for whole in wholes)
+        case Repeat(item, low, high):
+            best, whole = _literal_run(item) if low else (0, None)
+            return best, whole * low if whole is not None and low == high else None
+        case Sequence(items):
+            best = run = 0
+            exact = True
+            for item in items:
+                inner, whole = _literal_run(item)
+                run = 0 if whole is None else run + whole
+                exact = exact and whole is not None
+                best = max(best, inner, run)
+            return best, run if exact else None
+
+
+def is_wide(expression: str) -> bool:
+    """Whether one item of the expression may match a character of several bytes."""
+    return not expression.isascii() or any(mark in expression for mark in ("[^", ".", r"\S", r"\D", r"\W", r"\p", r"\P", r"\x{"))

@@ -153,10 +153,10 @@ class TermScanner:
         """Terms are never cut."""
         return []
 
-    def open_from(self, text: str) -> int:
+    def open_from(self, text: str, begin: int = 0) -> int:
         """The first word within reach of the end: any word there may still become a term."""
         size = len(text)
-        return next((at for at in range(max(0, size - self._reach), size) if is_border(text, at) and not text[at].isspace()), size)
+        return next((at for at in range(max(begin, size - self._reach), size) if is_border(text, at) and not text[at].isspace()), size)
 
     def suspects(self, data: bytes) -> list[int]:
         """Ends of pieces, each both at the earliest and the latest end that its term can have."""

@@ -168,9 +168,9 @@ def test_an_export_is_an_event_itself(run: Any, home: Path, form: str) -> None:
     assert "admin:key:create" in text
     if form == "json":
         assert all(json.loads(line)["at"].endswith("Z") for line in text.splitlines())
-    exports = run("audit", "list", "--kind", "admin:audit:export", "--json").json["events"]
+    exports = run("audit", "list", "--kind", "audit:export:create", "--json").json["events"]
     assert len(exports) == 1
-    assert run("audit", "export", "--format", form).out.count("admin:audit:export") == 2
+    assert run("audit", "export", "--format", form).out.count("audit:export:create") == 2
     assert run("audit", "export", "--format", "pdf").code == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
 import subprocess
@@ -111,7 +112,10 @@ async def test_what_only_the_journal_has_is_given_back(url: str, tmp_path: Path)
     assert [fault.seq for fault in verify_store(open_reader(url), journal).faults] == [2]
     async with running(url, journal_dir=journal):
         pass
-    assert {row["kind"] for row in rows(url, tables.events)} == {"first:event:written", "second:event:journaled"}
+    found = rows(url, tables.events)
+    assert {row["kind"] for row in found} == {"first:event:written", "second:event:journaled", "ledger:event:recover"}
+    (told,) = [json.loads(row["detail"]) for row in found if row["kind"] == "ledger:event:recover"]
+    assert told["spans"] == [{"chain": ledger._epoch.id, "from": 2, "to": 2, "stands": False}], "its transaction did not commit"
     assert verify_store(open_reader(url), journal).faults == ()
 
 

@@ -116,7 +116,7 @@ async def test_every_provider_calls_tools_on_both_surfaces(
     ("model", "failed"),
     [
         ("trunc@2", "broken_stream"),
-        ("say:3+pace:0.005+trunc@3", "broken_stream"),
+        ("say:9+pace:0.005+trunc@3", "broken_stream"),
         ("error@2", None),
         ("rst@2", "broken_stream"),
         ("rst", "connect"),

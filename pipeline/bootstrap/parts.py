@@ -1,0 +1,132 @@
+"""The small parts that `build` puts together, each made from the document."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from collectors.metrics import Closed
+from collectors.otlp.destination import Destination
+from pipeline.bootstrap.compile import References, compile_prices, compile_routes, folder_of
+from pipeline.bootstrap.policies import PolicyBook, Redaction
+from pipeline.clock import Clock
+from pipeline.config.document import Document
+from pipeline.config.home import Home
+from pipeline.keys.requests import Limit, NewWorkspace
+from pipeline.ledger.budgets import Period
+from pipeline.routing.prices import read_price_map
+from pipeline.routing.pricing import Pricer
+from pipeline.routing.router import Router
+from pipeline.vaults.model import SecretRef
+from pipeline.vaults.resolver import SYSTEM, Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to build: the document and where it came from, the data folder, the store, the environment as it was at start-up."""
+
+    document: Document
+    config: Path
+    home: Home
+    database_url: str
+    host: str
+    environment: Mapping[str, str]
+
+
+class Swapped:
+    """What a reload replaces while everything else keeps running: references, routes, prices, policies, by one assignment each."""
+
+    __slots__ = ("document", "policies", "pricer", "references", "router")
+
+    def __init__(self, document: Document, references: References, router: Router, pricer: Pricer, policies: PolicyBook) -> None:
+        self.document = document
+        self.references = references
+        self.router = router
+        self.pricer = pricer
+        self.policies = policies
+
+    @property
+    def capture_content(self) -> bool:
+        """Whether redacted prompts and answers are recorded on spans."""
+        return self.document.telemetry.capture_content
+
+
+def router_of(document: Document, references: References, clock: Clock, random_source: random.Random) -> Router:
+    """The routes with their targets."""
+    return Router(compile_routes(document, references), clock, random_source)
+
+
+def pricer_of(document: Document) -> Pricer:
+    """The prices: the bundled map, the document's own before it."""
+    return Pricer(read_price_map(), compile_prices(document), unknown_price=document.unknown_price)
+
+
+def wanted_workspaces(document: Document) -> list[Any]:
+    """The workspaces that the document names, with their budgets."""
+    return [
+        NewWorkspace(
+            slug,
+            section.name,
+            section.policy,
+            Limit(section.budget.limit_micros, cast(Period, section.budget.sql_period)) if section.budget else None,
+        )
+        for slug, section in document.workspaces.items()
+    ]
+
+
+def workspace_models(document: Document) -> dict[str, tuple[str, ...]]:
+    """Which models each workspace may use, where the document limits them."""
+    return {slug: section.models for slug, section in document.workspaces.items() if section.models}
+
+
+def file_roots_of(plan: Plan) -> tuple[Path, ...]:
+    """Folders from which `file:` references may read: the document's, the data folder, and where platforms mount secrets."""
+    return (
+        folder_of(plan.config),
+        plan.home.path,
+        Path("/run/secrets"),
+        Path("/var/run/secrets"),
+        Path("/etc/lockgate"),
+        Path("/mnt/secrets"),
+    )
+
+
+def destinations_of(document: Document, swapped: Swapped, resolver: Resolver) -> list[Destination]:
+    """The OTLP destinations; headers by reference are resolved when they are sent."""
+    return [
+        Destination(
+            id=section.id,
+            endpoint=section.endpoint,
+            protocol=section.protocol,
+            headers={
+                name: value.text if value.text is not None else _header(value.prefix, swapped, (section.id, name), resolver)
+                for name, value in section.headers.items()
+            },
+            compression=section.compression,
+            timeout_s=section.timeout_s,
+        )
+        for section in document.telemetry.destinations
+    ]
+
+
+def _header(prefix: str, swapped: Swapped, place: tuple[str, str], resolver: Resolver) -> Callable[[], Any]:
+    """A header whose value is resolved when it is sent, so that its rotation needs no restart."""
+
+    async def value() -> str:
+        ref: SecretRef = swapped.references.headers[place]
+        return prefix + (await resolver.resolve(ref, SYSTEM)).reveal()
+
+    return value
+
+
+def closed_of(document: Document, redaction: Redaction) -> Closed:
+    """The label values that metrics may have."""
+    return Closed(
+        models=frozenset(document.models),
+        destinations=frozenset(destination.id for destination in document.telemetry.destinations),
+        rules=redaction.rule_ids(),
+        manager_types=frozenset({"env", "file", "local", "keychain", *(vault.manager_type for vault in document.vaults.values())}),
+    )
