@@ -23,6 +23,7 @@ STRETCH: Final = 8
 """Printable characters in a row from which on decoded bytes are read as text."""
 
 _BASE64: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
+_FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
 _RUN_AT: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}")
 _PRINTABLE: Final = b"\t\n\r" + bytes(range(0x20, 0x7F))
 _HEX_RUNS: Final = re.compile(r"[0-9a-fA-F]{20,}")
@@ -62,8 +63,8 @@ _COMPATIBLE: Final = ((0xFF01, 0xFF5E), (0x1D400, 0x1D7FF), (0x24B6, 0x24E9), (0
 
 
 @cache
-def _folding() -> tuple[dict[int, str], re.Pattern[str]]:
-    """What each odd character stands for ("" for invisible ones), and the pattern that finds one of them."""
+def _folding() -> dict[str, str]:
+    """What each odd character stands for; "" for invisible ones."""
     table = {ord(odd): plain for odd, plain in _LOOK_ALIKES.items()}
     for low, high in _COMPATIBLE:
         for code in range(low, high + 1):
@@ -74,7 +75,7 @@ def _folding() -> tuple[dict[int, str], re.Pattern[str]]:
     table.update({0xE0000 + code: chr(code) for code in range(0x20, 0x7F)})
     table.update(dict.fromkeys(_codes(_BLANKS), " "))
     table.update(dict.fromkeys(_codes(_ZERO_WIDTH), ""))
-    return table, re.compile("[" + "".join(re.escape(chr(code)) for code in sorted(table)) + "]")
+    return {chr(code): plain for code, plain in table.items()}
 
 
 def _codes(ranges: str) -> Iterator[int]:
@@ -133,27 +134,35 @@ def folded(text: str) -> View | None:
     """The text without invisible characters and with look-alikes as ASCII; None when nothing changes."""
     if text.isascii():
         return None
-    table, odd = _folding()
-    if odd.search(text) is None:
+    table = _folding()
+    odd = table.keys()
+    found = [match.span() for match in _FOREIGN.finditer(text) if not odd.isdisjoint(match.group())]
+    if not found:
         return None
     parts: list[str] = []
     pieces: list[tuple[int, int, int, int, int]] = []
     at = size = 0
-    for match in odd.finditer(text):
-        start = match.start()
-        if start > at:
-            parts.append(text[at:start])
-            pieces.append((size, size + start - at, at, start, 1))
-            size += start - at
-        plain = table[ord(text[start])]
-        if plain:
-            parts.append(plain)
-            pieces.append((size, size + 1, start, start + 1, 1))
-            size += 1
-        at = start + 1
-    if at < len(text):
-        parts.append(text[at:])
-        pieces.append((size, size + len(text) - at, at, len(text), 1))
+
+    def keep(end: int) -> None:
+        nonlocal at, size
+        if end > at:
+            parts.append(text[at:end])
+            pieces.append((size, size + end - at, at, end, 1))
+            size += end - at
+            at = end
+
+    for low, high in found:
+        for place in range(low, high):
+            plain = table.get(text[place])
+            if plain is None:
+                continue
+            keep(place)
+            at = place + 1
+            if plain:
+                parts.append(plain)
+                pieces.append((size, size + 1, place, place + 1, 1))
+                size += 1
+    keep(len(text))
     return View("".join(parts), pieces) if pieces else None
 
 

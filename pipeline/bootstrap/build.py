@@ -61,6 +61,7 @@ from pipeline.ledger.ledger import DurableLedger
 from pipeline.routing.demo import DemoProvider
 from pipeline.routing.direct import DirectProvider
 from pipeline.routing.litellm_lane import LitellmProvider
+from pipeline.routing.litellm_parts import Parts, load
 from pipeline.routing.providers import Providers, read_catalog
 from pipeline.store.engine import open_reader, sqlite_path
 from pipeline.store.migrate import migrate
@@ -304,7 +305,14 @@ def _telemetry(core: Core, secrets: Secrets) -> Telemetry:
 def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -> House:
     document, swapped = core.plan.document, secrets.swapped
     catalog = read_catalog()
-    providers = Providers(direct=DirectProvider(catalog), litellm=LitellmProvider(), demo=DemoProvider(core.clock), catalog=catalog)
+
+    def load_litellm() -> Parts:
+        # LiteLLM puts handlers of its own on its loggers: they would write raw records.
+        parts = load()
+        core.plan.reseal()
+        return parts
+
+    providers = Providers(direct=DirectProvider(catalog), litellm=LitellmProvider(catalog, importer=load_litellm), demo=DemoProvider(core.clock), catalog=catalog)
 
     async def reload() -> str:
         return await _reload(core, secrets, people.authenticator)

@@ -34,6 +34,8 @@ class Plan:
     database_url: str
     host: str
     environment: Mapping[str, str]
+    reseal: Callable[[], object] = tuple
+    """Takes away the handlers that a library put on its own loggers when it was loaded."""
 
 
 class Swapped:

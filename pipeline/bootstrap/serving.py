@@ -50,7 +50,7 @@ def prepare(process: Process, document: Document, config: Path, home: Home, reda
 
     check_address(document, process.host)
     environment: Mapping[str, str] = env_snapshot()
-    install(redaction.recorder(), level=process.log_level)
+    installed = install(redaction.recorder(), level=process.log_level)
     use_structlog()
     if process.log_level != "DEBUG":
         for name in TALKATIVE:
@@ -59,7 +59,7 @@ def prepare(process: Process, document: Document, config: Path, home: Home, reda
         log.warning(note)
     # No core dump: it would hold every live secret. Child processes inherit it.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    plan = Plan(document, config, home, database_url(process, environment), process.host, environment)
+    plan = Plan(document, config, home, database_url(process, environment), process.host, environment, installed.reseal)
     drop_provider_keys(named_variables(document))
     return plan
 

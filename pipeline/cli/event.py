@@ -65,7 +65,7 @@ _LINE = "{:<27}  {:<8}  {:<26}  {:<20}  {:<24}  {}"
 
 def verdict_of(row: dict[str, Any]) -> str:
     """What was decided, in Keeptrusts' words: `block`, `redact`, `escalate` (never yet) or `allow`."""
-    if row["outcome"] == "refused" or row["kind"].endswith(":block"):
+    if row["outcome"] == "refused" or (row["kind"].startswith("policy:") and row["kind"].endswith(":block")):
         return "block"
     detail = row.get("detail") or {}
     redacted = any(detail.get(name) for name in ("prompt_redactions", "answer_redactions")) if isinstance(detail, dict) else False

@@ -7,7 +7,7 @@ import binascii
 import zlib
 from collections.abc import Callable
 
-from redactors.rules.entropy import shannon, switches, turns
+from redactors.rules.entropy import classes, shannon, switches, turns
 from redactors.rules.placeholders import is_counted, is_placeholder
 
 Check = Callable[[str], bool]
@@ -28,6 +28,11 @@ def drawn(value: str) -> bool:
 def hexadecimal(value: str) -> bool:
     """A drawn key in hexadecimal: digits and letters both, and no long repetition."""
     return token(value) and shannon(value) >= 2.5
+
+
+def dense(value: str) -> bool:
+    """A drawn value with lower case, upper case and digits: what hexadecimal ids never are."""
+    return drawn(value) and classes("".join(c for c in value if c.isalnum())) == 3
 
 
 def has_digit(value: str) -> bool:

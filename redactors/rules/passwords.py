@@ -97,7 +97,8 @@ def password(value: str) -> bool:
         return False
     words = text.split()
     if len(words) > 1:
-        return not any(word.lower().strip(".,:;!?") in _PROSE for word in words) and len(words) < 12
+        plain = [word.lower().strip(".,:;!?") for word in words]
+        return not any(word in _PROSE or word in _NOT_VALUES for word in plain) and len(words) < 12
     return True
 
 

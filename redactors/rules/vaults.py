@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redactors.rules.checks import drawn, has_digit, hexadecimal
+from redactors.rules.checks import dense, drawn, has_digit, hexadecimal
 from redactors.rules.model import MustNot, Rule
 from redactors.rules.samples import ALNUM, BASE32, HEX, LOWER_ALNUM, UPPER_ALNUM, URLSAFE, fixed, mixed, uuid
 from redactors.rules.shapes import beside, prefixed
@@ -34,7 +34,7 @@ RULES: tuple[Rule, ...] = (
     prefixed("onepassword-secret-key", "onepassword_key", "1Password secret key", "A3-", UPPER_ALNUM, 6, least=6, tail="-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})-[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{5}", tail_sample=lambda rng: f"-{mixed(rng, UPPER_ALNUM, 6)}-" + "-".join(mixed(rng, UPPER_ALNUM, 5) for _ in range(4)), source="https://support.1password.com/secret-key/"),
     prefixed("age-secret-key", "age_key", "Secret key of age", "AGE-SECRET-KEY-1", "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58, accepts="A-Z0-9", source="https://age-encryption.org/v1"),
     prefixed("age-plugin-key", "age_key", "Secret key of an age plug-in", "AGE-PLUGIN-", UPPER_ALNUM, 6, least=2, accepts="A-Z0-9", tail="-1[A-Z0-9]{20,}", tail_sample=lambda rng: "-1" + mixed(rng, UPPER_ALNUM, 40), source="https://age-encryption.org/v1"),
-    prefixed("okta-token", "okta_token", "Okta API token", "00", URLSAFE, 40, least=40, tail=r"\b", source="https://developer.okta.com/docs/guides/create-an-api-token/", validate=drawn),
+    prefixed("okta-token", "okta_token", "Okta API token", "00", URLSAFE, 40, least=40, tail=r"\b", source="https://developer.okta.com/docs/guides/create-an-api-token/", validate=dense),
     beside("auth0-secret", "auth0_secret", "Auth0 client secret", ("auth0",), URLSAFE, 64, source="https://auth0.com/docs/get-started/applications/application-settings"),
     prefixed("clerk-machine-key", "clerk_key", "Clerk machine and API keys", ("ak_live_", "ak_test_", "mt_live_", "oat_live_"), ALNUM, 40, least=28, source="https://clerk.com/docs/guides/development/machine-auth/overview"),
     prefixed("stytch-secret", "stytch_secret", "Stytch secret", ("secret-live-", "secret-test-"), URLSAFE, 36, least=30, accepts="A-Za-z0-9_=-", source="https://stytch.com/docs/api/api-keys"),

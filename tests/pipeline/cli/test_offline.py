@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.cli.event import verdict_of
 from pipeline.config.home import prepare_home
 from pipeline.store.lock import SoleWriter
 from tests import planted
@@ -194,6 +195,20 @@ def test_events_are_tailed_in_keeptrusts_words(run: Any) -> None:
     assert run("events", "tail", "--verdict", "block").out.count("\n") == 1
     assert run("events", "tail", "--verdict", "maybe").code == 2
     assert run("events", "tail", "--since", "whenever").code == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        ({"kind": "policy:prompt:block", "outcome": "refused"}, "block"),
+        ({"kind": "gateway:call:refuse", "outcome": "refused"}, "block"),
+        ({"kind": "admin:key:block", "outcome": "ok"}, "allow"),
+        ({"kind": "gateway:call:finish", "outcome": "ok", "detail": {"prompt_redactions": [{"rule": "email", "count": 1}]}}, "redact"),
+        ({"kind": "gateway:call:finish", "outcome": "ok", "detail": {"prompt_redactions": [], "answer_redactions": []}}, "allow"),
+    ],
+)
+def test_a_verdict_is_one_of_keeptrusts_words(row: dict[str, Any], verdict: str) -> None:
+    assert verdict_of(row) == verdict
 
 
 def test_reports_of_an_empty_store_are_empty_and_say_so(run: Any) -> None:
