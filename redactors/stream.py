@@ -113,7 +113,7 @@ class StreamRedactor:
             for span in spans:
                 if span.continues and not span.more and span.end == len(text):
                     opened = min(opened, span.start)
-            border = settled_before(spans, max(opened, settled))
+            border = _border(text, spans, max(opened, settled))
             if border <= settled:
                 return ""
         applied = self._apply(text, spans, Region(settled, border, "", self._dropped, self._fresh))
@@ -126,3 +126,11 @@ class StreamRedactor:
         self._settled = border - kept
         self._dropped += kept
         return applied.value
+
+
+def _border(text: str, spans: Sequence[Span], opened: int) -> int:
+    """The last place not behind `opened` that cuts no match and no escape of two characters."""
+    border = settled_before(spans, opened)
+    while border and text[border - 1] == "\\" and (border - len(text[:border].rstrip("\\"))) % 2:
+        border = settled_before(spans, border - 1)
+    return border

@@ -31,7 +31,9 @@ def version(as_json: JsonOption = False) -> None:
 
 
 def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Look at what Lockgate stands on: Python, packages, data folder, store, running gateway. 1 when something is wrong.
+    """Look at what Lockgate stands on.
+
+    Python, packages, environment, data folder, store, running gateway: 1 when something is wrong.
 
     Example: lockgate doctor
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,7 +29,7 @@ def show(
 
     process = process_of(context, config=config)
     document = load_document(process.document_path, find_secrets=finder_of(process))
-    tree = document.model_dump(mode="json", exclude_none=True)
+    tree = masked(document.model_dump(mode="json", exclude_none=True))
     settings = settings_by_origin(process)
     if as_json:
         print_json("lockgate.config.show/1", {"document": tree, "digest": document.digest, "process": settings})
@@ -41,6 +41,17 @@ def show(
     if origin:
         for setting in settings:
             note(f"{setting['name']}: {setting['value']}  ({setting['origin']})")
+
+
+def masked(tree: dict[str, Any]) -> dict[str, Any]:
+    """The document's tree with the sensitive fields of vaults masked, unless they are references."""
+    from pipeline.vaults.auth import SENSITIVE
+    from pipeline.vaults.reference import is_reference
+
+    for section in (*tree.get("vaults", {}).values(), *tree.get("references", {}).values()):
+        auth = section.get("auth_config", {})
+        section["auth_config"] = {name: value if name not in SENSITIVE or is_reference(value) else "****" for name, value in auth.items()}
+    return tree
 
 
 @app.command("validate")

@@ -46,6 +46,22 @@ def tell(error: Exception) -> None:
         print(f"  how to fix: {hint}", file=sys.stderr)
 
 
+def tell_store_trouble(error: Exception) -> bool:
+    """Write a database error to stderr, without its text; says whether it was one."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from pipeline.store.engine import StoreError
+
+    if isinstance(error, StoreError):
+        print(f"lockgate: {error}.", file=sys.stderr)  # a message of ours: it names the cause and no credential
+    elif isinstance(error, SQLAlchemyError):
+        print(f"lockgate: the database cannot be used ({type(error).__name__}).", file=sys.stderr)
+    else:
+        return False
+    print("  how to fix: check LOCKGATE_DATABASE_URL, the server, and `lockgate doctor`.", file=sys.stderr)
+    return True
+
+
 def tell_trouble(error: BaseException, *, debug: bool) -> None:
     """Write an error that is not ours: its type only, because its text may hold anything; with `debug` the redacted traceback."""
     kind = type(error).__name__

@@ -30,7 +30,7 @@ from pipeline.cli import (
     spend,
     user,
 )
-from pipeline.cli.exits import FAILED, INTERRUPTED, USAGE, exit_code_of, tell, tell_trouble
+from pipeline.cli.exits import FAILED, INTERRUPTED, UNAVAILABLE, USAGE, exit_code_of, tell, tell_store_trouble, tell_trouble
 
 app = typer.Typer(
     name="lockgate",
@@ -95,6 +95,8 @@ def main(arguments: Sequence[str]) -> int:
         if hasattr(error, "exit_code") and hasattr(error, "show"):  # a wrong option or argument
             error.show()
             return USAGE
+        if tell_store_trouble(error):
+            return UNAVAILABLE
         tell_trouble(error, debug=debug)
         return FAILED
     return result if isinstance(result, int) else 0

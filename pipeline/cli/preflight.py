@@ -26,7 +26,9 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings and optional references count, too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read document, policies, secrets and store as a start would: 0 ready, 1 a secret missing, 2 wrong configuration, 3 a vault away.
+    """Find what would stop a start, before one.
+
+    Reads document, policies, secrets and store: 0 ready, 1 a secret missing, 2 wrong configuration, 3 a vault away.
 
     Example: lockgate check --config lockgate.yaml --verbose
     """

@@ -34,7 +34,9 @@ def redact(
     report: Annotated[bool, typer.Option("--report", help="Say on stderr how often each rule acted.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the text without its secrets and personal data; a pipe is cleaned as it flows.
+    """Clean a text, a file or a pipe.
+
+    Writes it without its secrets and personal data, as it flows.
 
     Example: kubectl logs app | lockgate redact
     """

@@ -75,7 +75,9 @@ def status(
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read every reference from its vault and say how it stands: 0 all resolve, 1 missing or denied, 2 wrong configuration, 3 unreachable.
+    """Say how every reference stands.
+
+    Reads each from its vault: 0 all resolve, 1 missing or denied, 2 wrong configuration, 3 a vault unreachable.
 
     Example: lockgate secrets status --config lockgate.yaml
     """

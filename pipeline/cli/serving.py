@@ -28,7 +28,9 @@ def up(
     dashboard_port: DashboardOption = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the dashboard in a browser.")] = False,
 ) -> None:
-    """Start gateway and dashboard with a fresh key, and print how to use them. Ctrl-C stops both.
+    """Start gateway and dashboard, with a fresh key.
+
+    Prints how to use them; Ctrl-C stops both.
 
     Example: lockgate up
     """
@@ -39,7 +41,9 @@ def up(
 
 
 def demo(context: typer.Context, config: ConfigOption = None, port: PortOption = None, dashboard_port: DashboardOption = None) -> None:
-    """The same in a temporary folder that is removed afterwards.
+    """Like up, in a temporary folder.
+
+    The folder is removed afterwards.
 
     Example: lockgate demo
     """

@@ -107,12 +107,12 @@ async def screen(house: House, policy: PolicySet, asked: Asked) -> Screened:
 
 def price(house: House, call: Call, asked: Asked, screened: Screened, plan: Plan, caller: Caller) -> Bound:
     """Step 5: the dearest of the planned targets at worst; rate limits, or 429."""
-    house.rates.take(caller.key)
+    rate = house.rates.take(caller.key)
     body = _object(screened)
     worst = max(
         ((house.swapped.pricer.worst_case(target, call.surface, body), index) for index, target in enumerate(plan.targets)), default=(0, 0)
     )
-    return Bound(worst[0], plan.targets[worst[1]])
+    return Bound(worst[0], plan.targets[worst[1]], rate.headers() if rate else {})
 
 
 async def write_down(house: House, trail: Trail) -> None:

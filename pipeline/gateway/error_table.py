@@ -7,6 +7,7 @@ Statuses and types follow reference/conventions B2.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,17 +46,23 @@ class Rendered:
 def render(error: PipelineError, dialect: Dialect, request_id: str) -> Rendered:
     """Turn an error into the caller's dialect. A budget refusal is 402 on Anthropic's surface, 429 on OpenAI's."""
     message = error.message if not error.hint else f"{error.message} {error.hint}"
-    headers = dict(error.headers)
+    headers = spoken(error.headers, dialect)
     if error.status == 401:
         headers.setdefault("www-authenticate", "Bearer")
     if error.status == 503:
         headers.setdefault("retry-after", "1")
     if dialect == "anthropic":
         status = 402 if isinstance(error, BudgetExceeded) else error.status
-        kind = _ANTHROPIC_TYPES.get(status, "api_error")
+        kind = _ANTHROPIC_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
         return Rendered(status, {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}, headers)
     body = {"error": {"message": message, "type": error.type, "param": error.param, "code": error.code}}
     return Rendered(error.status, body, headers)
+
+
+def spoken(headers: Mapping[str, str], dialect: Dialect) -> dict[str, str]:
+    """The headers without those that belong to the other dialect: each SDK knows rate limits by its own names."""
+    foreign = "x-ratelimit-" if dialect == "anthropic" else "anthropic-ratelimit-"
+    return {name: value for name, value in headers.items() if not name.startswith(foreign)}
 
 
 # What the caller is told of a provider's failure: a sentence and what to do. Status, type and code come from routing.

@@ -139,13 +139,13 @@ async def _rest(receive: Receive, head: bytes, limits: HttpLimits) -> bytes:
     parts = [head]
     size = len(head)
     while True:
+        if size > limits.body_bytes:  # before the next message is waited for, which may never come
+            raise _too_large(limits)
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
         part = message.get("body", b"")
         size += len(part)
-        if size > limits.body_bytes:
-            raise _too_large(limits)
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)

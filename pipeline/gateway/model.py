@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -181,7 +181,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The worst case of a call in micro-dollars, and the target it comes from."""
+    """The worst case of a call in micro-dollars, the target it comes from, and the headers that say how the key's rate limit stands."""
 
     micros: int
     target: Target
+    rate_headers: Mapping[str, str] = field(default_factory=dict)

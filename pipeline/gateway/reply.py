@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 
 from pipeline.errors import AllTargetsFailed, LedgerError, PipelineError, PolicyBlocked
-from pipeline.gateway.error_table import render, upstream_error
+from pipeline.gateway.error_table import render, spoken, upstream_error
 from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
+from pipeline.gateway.gathered import Gathered
 from pipeline.gateway.model import House
 from pipeline.gateway.settle import Ending, Trail, settle
 from pipeline.gateway.streaming import AnswerBlocked, AnswerScreen, LeakFound, encode, error_event
@@ -25,7 +26,7 @@ from pipeline.routing.attempts import Answer
 from pipeline.routing.model import Cost, Delta, UpstreamError, Usage
 from pipeline.routing.tokens import estimate
 from pipeline.routing.usage import UsageMeter
-from redactors.model import RedactionError, Remark
+from redactors.model import Clean, Json, RedactionError, Remark
 
 # Longer answers are screened on a worker thread.
 INLINE_BYTES = 64 * 1024
@@ -53,7 +54,7 @@ async def deliver(house: House, trail: Trail, answer: Answer, send: Send) -> Non
         raise PolicyBlocked(rules, param="answer")
     ending = _ending(house, trail, answer, meter, "ok", 200, "observed", clean.remarks)
     if house.swapped.capture_content:
-        ending = replace(ending, answer=trail.policy.telemetry.tree(delta.data))
+        ending = replace(ending, answer=await _recorded(house, trail, delta.data, meter.written))
     body = orjson.dumps(clean.value)
     if house.is_dirty(body):
         await settle(house, trail, _ending(house, trail, answer, meter, "refused", 502, "observed", clean.remarks, error="live_secret"))
@@ -95,12 +96,15 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, receive: Re
     task = asyncio.current_task()
     assert task is not None
     watch = Watch(receive, task.cancel)
+    gathered = Gathered(trail.call.surface) if house.swapped.capture_content else None
     first_us = 0
     try:
         tail: list[tuple[str, dict[str, Any]]] = []
         async for delta in answer.deltas:
             first_us = first_us or house.clock.now_us()
             meter.see(delta)
+            if gathered is not None:
+                gathered.see(delta)
             shown = _shown(trail, delta)
             if shown is None:
                 continue
@@ -112,7 +116,10 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, receive: Re
                 await send({"type": "http.response.body", "body": encode(events, house.is_dirty), "more_body": True})
         wire = encode(tail or screen.close(), house.is_dirty)
         watch.stop()
-        await settle(house, trail, _ending(house, trail, answer, meter, "ok", 200, "observed", screen.remarks(), first_us=first_us))
+        ending = _ending(house, trail, answer, meter, "ok", 200, "observed", screen.remarks(), first_us=first_us)
+        if gathered is not None:
+            ending = replace(ending, answer=await _recorded(house, trail, gathered.body(), gathered.size))
+        await settle(house, trail, ending)
         done = b"data: [DONE]\n\n" if trail.call.dialect == "openai" else b""
         await send({"type": "http.response.body", "body": wire + done, "more_body": False})
     except asyncio.CancelledError:
@@ -140,6 +147,18 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, receive: Re
     finally:
         watch.stop()
         await answer.aclose()
+
+
+async def _recorded(house: House, trail: Trail, body: dict[str, Any] | None, size: int) -> Clean[Json] | None:
+    """The answer as telemetry may keep it. What cannot be made clean is not kept; the call itself still counts."""
+    if body is None:
+        return None
+    try:
+        if size > INLINE_BYTES:
+            return await asyncio.get_running_loop().run_in_executor(house.pool, trail.policy.telemetry.tree, body)
+        return trail.policy.telemetry.tree(body)
+    except RedactionError:
+        return None
 
 
 async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: Ending) -> None:
@@ -263,6 +282,7 @@ def reply_headers(trail: Trail, answer: Answer, cost: Cost | None, redactions: i
         "x-lockgate-model": _token(trail.asked.model),
         "x-lockgate-deployment": _token(answer.target.id),
         "x-lockgate-attempts": str(max(1, len(answer.attempts))),
+        **spoken(trail.bound.rate_headers, trail.call.dialect),
     }
     if cost is not None:
         headers["x-lockgate-cost"] = f"{cost.micros / 1_000_000:.6f}"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.clock import Clock
+from pipeline.clock import Clock, rfc3339
 from pipeline.errors import RateLimited
 from pipeline.keys.model import VirtualKey
 
@@ -27,18 +27,23 @@ MAX_KEYS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a key stands after a request: its limit, what is left, and the seconds until all of it is free again."""
+    """How a key stands after a request at `at_us`: its limit, what is left, and the seconds until all of it is free again."""
 
     limit: int
     remaining: int
     reset_s: float
+    at_us: int = 0
 
     def headers(self) -> dict[str, str]:
-        """OpenAI's headers; the reset is a Go duration."""
+        """OpenAI's headers, whose reset is a Go duration, and Anthropic's, whose reset is a time (to the next whole second)."""
+        free_at_s = math.ceil(self.at_us / 1_000_000 + self.reset_s)
         return {
             "x-ratelimit-limit-requests": str(self.limit),
             "x-ratelimit-remaining-requests": str(self.remaining),
             "x-ratelimit-reset-requests": go_duration(self.reset_s),
+            "anthropic-ratelimit-requests-limit": str(self.limit),
+            "anthropic-ratelimit-requests-remaining": str(self.remaining),
+            "anthropic-ratelimit-requests-reset": rfc3339(free_at_s * 1_000_000)[:19] + "Z",
         }
 
 
@@ -103,7 +108,8 @@ class RateLimits:
     def _standing(self, name: str, limit: int) -> Standing:
         window = self._windows.get(name, deque())
         newest = window[-1] if window else self._clock.monotonic() - WINDOW_S
-        return Standing(limit, max(0, limit - len(window)), max(0.0, newest + WINDOW_S - self._clock.monotonic()))
+        left_s = max(0.0, newest + WINDOW_S - self._clock.monotonic())
+        return Standing(limit, max(0, limit - len(window)), left_s, self._clock.now_us())
 
     def _wait(self, name: str) -> float:
         oldest, count = self.counted(name, WINDOW_S)

@@ -6,21 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
-
-from pipeline.keys.revisions import read_revisions
-
 POLL_S: Final = 0.4
-
-
-def current(engine: Engine, name: str) -> int | None:
-    """The revision now, or None when the store cannot be read."""
-    try:
-        with engine.connect() as connection:
-            return read_revisions(connection, (name,))[name]
-    except SQLAlchemyError:
-        return None
 
 
 async def follow(poll: Callable[[], None], *, poll_s: float = POLL_S) -> None:

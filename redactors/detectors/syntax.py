@@ -337,6 +337,32 @@ def loosened(node: Node, most: int = 100, spread: int = 8) -> Node:
             return node
 
 
+def led(node: Node) -> Node:
+    """The same pattern with its loose beginning cut to the least: an unanchored scan that reports ends only finds all of its ends and maybe more.
+
+    A leading repetition needs its least count only, and what may be missing, or is only a border, may be left out.
+    """
+    match node:
+        case Sequence(items):
+            for index, item in enumerate(items):
+                first = led(item)
+                if first != EMPTY:
+                    return Sequence((first, *items[index + 1 :]))
+            return EMPTY
+        case Choice(options):
+            firsts = tuple(dict.fromkeys(led(option) for option in options))
+            return EMPTY if EMPTY in firsts else firsts[0] if len(firsts) == 1 else Choice(firsts)
+        case Group(item, _, flags):
+            inner = led(item)
+            return EMPTY if inner == EMPTY else Group(inner, flags=flags)
+        case Repeat(item, low, _):
+            return EMPTY if low == 0 else Repeat(item, low, low)
+        case Mark():
+            return EMPTY
+        case _:
+            return node
+
+
 def shortened(node: Node) -> Node:
     """A head of a head: the pattern without its last part; EMPTY when nothing is left."""
     match node:

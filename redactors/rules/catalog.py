@@ -28,6 +28,7 @@ FAMILIES = (
     "commands",
     "markup",
     "generic",
+    "told",
     "people",
     "money",
     "network",

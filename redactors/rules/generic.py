@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-from random import Random
-
-from redactors.rules.model import Must, MustNot, Rule, Validator
-from redactors.rules.passwords import drawn_key, marked_password, password, secret_like, spoken, token_like
-from redactors.rules.samples import ALNUM, Draw, Text, b64, either, fixed, mixed, password_sample, weak_password, within
-from redactors.rules.shapes import DATED
-from redactors.rules.vocabulary import ASSIGN, BARE, CODE, LAST, OPEN, PASSWORD, SAID_PASSWORD, SAID_PASSWORD_EUROPE, SAID_PASSWORD_WORLD, SAID_SECRET, SAID_SECRET_EUROPE, SAID_SECRET_WORLD, SAYS, SAYS_EUROPE, SAYS_WORLD, SECRET, SUFFIX, WRAP
-
-_SOURCE = "https://cwe.mitre.org/data/definitions/798.html"
+from redactors.rules.model import Rule
+from redactors.rules.named import PASSWORD_KEYWORDS, SECRET_KEYWORDS, named
+from redactors.rules.passwords import directive, drawn_key, marked_password, password, secret_like, token_like
+from redactors.rules.samples import ALNUM, Draw, b64, either, mixed, password_sample, weak_password, within
+from redactors.rules.vocabulary import ASSIGN, CODE, LAST, PASSWORD, SECRET, SUFFIX, WRAP
 
 _DOUBLE = r'"((?:[^"\\\r\n]|\\.){3,})(?:"|[\r\n]|$)'
 _SINGLE = r"'((?:[^'\\\r\n]|\\.){3,})(?:'|[\r\n]|$)"
 _BACKTICK = r"`([^`\r\n]{3,})`"
 _ESCAPED = r"\\{1,3}[\"']([^\"'\\\r\n]{3,})\\{1,3}[\"']"
-
-_PASSWORD_KEYWORDS = (
-    "pass", "pwd", "psw", "pw", "wort", "mdp", "contrase", "senha", "wachtwoord", "parola", "has", "sifre", "şifre", "senord", "parol", "пароль", "密", "パスワード",
-    "비밀번호", "adgangskode", "salasana", "heslo", "jelsz", "kata", "mot", "clave", "losung", "zugang", "κωδικός", "סיסמ", "口令", "暗証", "암호", "كلمة",
-    "पासवर्ड", "mật", "รหัส", "лозинка", "pin",
-)  # fmt: skip
-_SECRET_KEYWORDS = (
-    "key", "secret", "token", "cred", "bearer", "jwt", "auth", "string", "url", "assertion", "seed", "mnemonic", "recovery", "pat", "sig", "schl", "geheim",
-    "cl", "jeton", "llave", "chave", "chiave", "sleutel", "klucz", "ключ", "токен", "секрет", "anahtar", "nyckel", "nøkkel", "nøgle", "avain", "klíč",
-    "kulcs", "密", "秘", "令", "金", "キー", "トークン", "鍵", "시크릿", "키", "토큰", "مفتاح", "رمز", "कुंजी", "टोकन", "khóa", "kunci", "κλειδί", "מפתח",
-)  # fmt: skip
-
-
-def _rule(
-    id: str,  # noqa: A002 - the field's name in Rule
-    kind: str,
-    about: str,
-    pattern: str,
-    validate: Validator,
-    must: tuple[Text, ...],
-    must_not: tuple[tuple[str, str], ...],
-    keywords: tuple[str, ...] = (),
-    longest: int = 1_024,
-    case_insensitive: bool = True,
-) -> Rule:
-    return Rule(
-        id=id,
-        kind=kind,
-        about=about,
-        pattern=pattern,
-        group=1,
-        source=_SOURCE,
-        dated=DATED,
-        keywords=keywords,
-        longest=longest,
-        validate=validate,
-        must=tuple(Must(text) for text in must),
-        must_not=tuple(MustNot(fixed(text), reason) for text, reason in must_not),
-        case_insensitive=case_insensitive,
-    )
-
 
 def _quoted(shape: str, form: str, mark: str) -> tuple[Rule, Rule]:
     """The two rules of one kind of quotes: for passwords, where words count too, and for keys, which must look drawn."""
@@ -65,7 +20,7 @@ def _quoted(shape: str, form: str, mark: str) -> tuple[Rule, Rule]:
     frames = (f"password = {q}{{s}}{q}", f"DB_PASSWORD_PROD := {q}{{s}}{q},", f"{{{q}userPassword{q}: {q}{{s}}{q}}}", f"passphrase: str = {q}{{s}}{q}")
     keys = (f"api_token = {q}{{s}}{q}", f"{{{q}clientSecret{q}: {q}{{s}}{q}}}", f"const signingKey = {q}{{s}}{q};", f"{q}access_token{q} => {q}{{s}}{q},")
     return (
-        _rule(
+        named(
             f"password-in-{form}",
             "password",
             f"Password field with a value in {form}",
@@ -79,10 +34,10 @@ def _quoted(shape: str, form: str, mark: str) -> tuple[Rule, Rule]:
                 (f"password = {q}${{DB_PASSWORD}}{q}", "a template"),
                 (f"password_length = {q}at least 12{q}", "a name that says something about passwords"),
             ),
-            _PASSWORD_KEYWORDS,
+            PASSWORD_KEYWORDS,
             4_096,
         ),
-        _rule(
+        named(
             f"secret-in-{form}",
             "secret",
             f"Key or token field with a value in {form}",
@@ -96,7 +51,7 @@ def _quoted(shape: str, form: str, mark: str) -> tuple[Rule, Rule]:
                 (f"secret: {q}projects/acme/secrets/db/versions/latest{q}", "the path of a secret"),
                 (f"token_type: {q}bearer{q}", "a name that says something about tokens"),
             ),
-            _SECRET_KEYWORDS,
+            SECRET_KEYWORDS,
             8_192,
         ),
     )
@@ -109,113 +64,9 @@ _QUOTED = (
     *_quoted(_ESCAPED, "escaped-quotes", '\\"'),
 )
 
-_NEXT_LINE = r"(?:[ \t]*\r?\n){0,2}[ \t>]*"
-_PASSWORD_VALUE = rf"({BARE}{{3,}}{LAST})"
-_SECRET_VALUE = r"([A-Za-z0-9_\-+/=.~:%!@#$^*|]{7,}[A-Za-z0-9_\-+/=~%!@#$^*|])"
-
-
-def _said_passwords() -> tuple[Rule, Rule, Rule]:
-    """Passwords told in a sentence, a note, a table or a chat."""
-    return (
-        _rule(
-            "said-password",
-            "password",
-            "Password told in English: my password is …, **Password:** …, | password | … |",
-            SAID_PASSWORD + SAYS + _NEXT_LINE + OPEN + _PASSWORD_VALUE,
-            spoken,
-            (within("my password is {s}", "the wifi password for the office is {s}, ok?", "Password (admin): `{s}`", "| password | {s} |", "**Password:** {s}")(weak_password),),
-            (
-                ("the password is incorrect, the password was changed yesterday", "words"),
-                ("the password is 12 characters long and the password is case-sensitive", "properties of passwords"),
-                ("our password hashing is argon2id and the password policy is OAuth2-based", "methods"),
-                ("password: see https://wiki.example.com/page2", "an address"),
-            ),
-            _PASSWORD_KEYWORDS,
-            512,
-        ),
-        _rule(
-            "said-password-europe",
-            "password",
-            "Password told in German, French, Spanish, Italian, Portuguese, Dutch, Polish, Turkish, Swedish, Danish, Norwegian, Finnish, Czech, Hungarian, Romanian",
-            SAID_PASSWORD_EUROPE + SAYS_EUROPE + _NEXT_LINE + OPEN + _PASSWORD_VALUE,
-            spoken,
-            (
-                within("mein Passwort lautet {s}.", "mi contraseña es {s}", "mon mot de passe est « {s} »", "la mia parola d'ordine è {s}", "a minha senha é {s}")(weak_password),
-                within("mijn wachtwoord is {s}", "moje hasło to jest {s}", "şifrem: {s}", "mitt lösenord är {s}", "heslo je {s}", "salasanani on {s}")(weak_password),
-            ),
-            (("Das Passwort ist abgelaufen. Le mot de passe est requis. La senha é obrigatória.", "words"),),
-            _PASSWORD_KEYWORDS,
-            512,
-        ),
-        _rule(
-            "said-password-world",
-            "password",
-            "Password told in Russian, Serbian, Greek, Hebrew, Chinese, Japanese, Korean, Arabic, Hindi, Vietnamese, Thai, Indonesian, Malay",
-            SAID_PASSWORD_WORLD + SAYS_WORLD + _NEXT_LINE + OPEN + _PASSWORD_VALUE,
-            spoken,
-            (
-                within("мой пароль: {s}", "密码是{s}。谢谢", "パスワードは{s}です", "비밀번호는 {s} 입니다", "κωδικός είναι {s}")(weak_password),
-                within("كلمة المرور هي {s}", "पासवर्ड है {s}", "mật khẩu là {s}", "kata sandi adalah {s}", "סיסמה: {s}")(weak_password),
-            ),
-            (("пароль неверный. 密码是错误的。パスワードは必須です", "words"),),
-            _PASSWORD_KEYWORDS,
-            512,
-        ),
-    )
-
-
-def _said_secrets() -> tuple[Rule, Rule, Rule]:
-    """Keys and tokens told in a sentence, a note, a table or a chat."""
-
-    def key(rng: Random) -> str:
-        return mixed(rng, ALNUM, 32)
-
-    return (
-        _rule(
-            "said-secret",
-            "secret",
-            "Key or token told in English",
-            SAID_SECRET + SAYS + _NEXT_LINE + OPEN + _SECRET_VALUE,
-            secret_like,
-            (within("my key is {s}", "the api key for staging is {s}, thanks", "Token (prod): `{s}`", "| secret | {s} |", "here is the token:\n\n{s}\n")(key),),
-            (
-                ("the key is to listen, and the token is invalid", "words"),
-                ("the token is base64-encoded and the key is 32 bytes, AES-256-GCM", "properties of keys"),
-                ("the primary key is customer_id_v2", "a name"),
-                ("the secret is at projects/acme/secrets/db/versions/latest", "a path"),
-                ("the key is gpt-4o-2024-08-06", "the name of a model"),
-            ),
-            _SECRET_KEYWORDS,
-            1_024,
-        ),
-        _rule(
-            "said-secret-europe",
-            "secret",
-            "Key or token told in German, French, Spanish, Italian, Portuguese, Dutch, Polish, Turkish, Swedish, Danish, Norwegian, Finnish, Czech, Hungarian",
-            SAID_SECRET_EUROPE + SAYS_EUROPE + _NEXT_LINE + OPEN + _SECRET_VALUE,
-            secret_like,
-            (within("mein API-Schlüssel lautet {s}.", "mi clave de API es {s}", "ma clé est {s}", "la chiave è {s}", "a chave é {s}", "de sleutel is {s}", "klucz: {s}")(key),),
-            (("der Schlüssel ist abgelaufen, la clé est invalide, la llave es inválida", "words"),),
-            _SECRET_KEYWORDS,
-            1_024,
-        ),
-        _rule(
-            "said-secret-world",
-            "secret",
-            "Key or token told in Russian, Chinese, Japanese, Korean, Arabic, Hindi, Vietnamese, Indonesian, Greek, Hebrew",
-            SAID_SECRET_WORLD + SAYS_WORLD + _NEXT_LINE + OPEN + _SECRET_VALUE,
-            secret_like,
-            (within("мой ключ: {s}", "密钥是{s}，谢谢", "キーは{s}です", "토큰은 {s} 입니다", "مفتاح: {s}", "कुंजी: {s}")(key),),
-            (("ключ недействителен. 密钥是无效的。キーは必須です", "words"),),
-            _SECRET_KEYWORDS,
-            1_024,
-        ),
-    )
-
-
 RULES: tuple[Rule, ...] = (
     *_QUOTED,
-    _rule(
+    named(
         "password-assigned",
         "password",
         "Password field with a value without quotes: env files, YAML, INI, connection strings, query strings",
@@ -234,10 +85,10 @@ RULES: tuple[Rule, ...] = (
             ("def connect(password: str = None, pwd: Optional[str] = None)", "types"),
             ("PWD=/home/alice/projects", "the working directory"),
         ),
-        _PASSWORD_KEYWORDS,
+        PASSWORD_KEYWORDS,
         512,
     ),
-    _rule(
+    named(
         "secret-assigned",
         "secret",
         "Key or token field with a value without quotes: env files, YAML, INI, headers",
@@ -255,10 +106,10 @@ RULES: tuple[Rule, ...] = (
             ("token: ${GITHUB_TOKEN}", "a variable"),
             ("secretKeyRef: my-database-credentials", "a reference by name"),
         ),
-        _SECRET_KEYWORDS,
+        SECRET_KEYWORDS,
         4_096,
     ),
-    _rule(
+    named(
         "env-line-password",
         "password",
         "Line of an env file or a shell whose name ends in PASSWORD, PASS or SECRET: any value that is not a type or a template",
@@ -276,7 +127,7 @@ RULES: tuple[Rule, ...] = (
         512,
         case_insensitive=False,
     ),
-    _rule(
+    named(
         "env-line-key",
         "secret",
         "Line of an env file whose name ends in KEY, TOKEN, DSN, SALT, SID or AUTH with a drawn value",
@@ -293,7 +144,7 @@ RULES: tuple[Rule, ...] = (
         4_096,
         case_insensitive=False,
     ),
-    _rule(
+    named(
         "yaml-line-password",
         "password",
         "Line of YAML or INI whose key is a password and whose value is one plain word",
@@ -305,7 +156,7 @@ RULES: tuple[Rule, ...] = (
         256,
         case_insensitive=False,
     ),
-    _rule(
+    named(
         "quoted-key-strict",
         "secret",
         "Any quoted field whose name ends in key, with a long drawn value of three classes",
@@ -320,17 +171,49 @@ RULES: tuple[Rule, ...] = (
         4_096,
         case_insensitive=False,
     ),
-    *_said_passwords(),
-    *_said_secrets(),
-    _rule(
-        "password-beside",
+    named(
+        "camel-key",
+        "secret",
+        "Name in camel case that ends in Key, with a quoted value that is long and drawn",
+        r"[a-z0-9]Key[\"'`\])]{0,3}[ \t]*(?:=>|:=|=|:)[ \t]*[\"'`]([A-Za-z0-9+/=_.~-]{20,})[\"'`]",
+        drawn_key,
+        (within('acmeKey="{s}"', "widgetKey: '{s}',")(lambda rng: mixed(rng, ALNUM, 32)),),
+        (('cacheKey = "users:list:page-2:sorted-by-name"', "words"), ('partitionKey: "3f2504e0-4f89-41d3-9a0c-0305e82c3301"', "a UUID")),
+        ("key",),
+        4_096,
+        case_insensitive=False,
+    ),
+    named(
+        "name-value-password",
         "password",
-        "Password straight after the word, without a verb: `with password hunter2`",
-        r"(?:with|using|use|and|the|my|by|mit|avec|con|com|med|met|z|user|login|/)[ \t]{1,3}(?:the |my |dem |le |la )?" + SAID_PASSWORD + r"[ \t]{1,3}" + OPEN + rf"({BARE}{{4,}}{LAST})",
-        spoken,
-        (within("log in as bob with password {s}", "and the passphrase {s} please", "use passcode {s}")(weak_password),),
-        (("use password authentication with the password manager", "words"), ("with password-based encryption (PBKDF2)", "a method")),
-        _PASSWORD_KEYWORDS,
+        "Name and value of a container's environment, in YAML or JSON, for passwords",
+        r"name[\"']?[ \t]*:[ \t]*[\"']?[a-z0-9_.-]*(?:password|passwd|passphrase|_pass|_pwd)[a-z0-9_]*[\"']?[ \t]*,?\s*[\"']?value[\"']?[ \t]*:[ \t]*[\"']?([^\s\"']{4,})",
+        password,
+        (within("- name: DB_PASSWORD\n  value: {s}", '{"name": "DB_PASSWORD", "value": "{s}"}')(weak_password),),
+        (("- name: DB_PASSWORD\n  value: $(DB_PASSWORD)", "a template"), ("- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: {name: db}", "a reference")),
+        ("value",),
         512,
+    ),
+    named(
+        "name-value-secret",
+        "secret",
+        "Name and value of a container's environment, in YAML or JSON, for keys and tokens",
+        r"name[\"']?[ \t]*:[ \t]*[\"']?[a-z0-9_.-]*(?:secret|token|key|credential|dsn|auth)[a-z0-9_]*[\"']?[ \t]*,?\s*[\"']?value[\"']?[ \t]*:[ \t]*[\"']?([^\s\"']{8,})",
+        secret_like,
+        (within("- name: API_KEY\n  value: {s}", '{"name": "WIDGET_TOKEN", "value": "{s}"}')(lambda rng: mixed(rng, ALNUM, 32)),),
+        (("- name: CACHE_KEY\n  value: users-by-region", "words"),),
+        ("value",),
+        4_096,
+    ),
+    named(
+        "directive-secret",
+        "secret",
+        "Name and value after a directive, without a sign of assignment: ENV API_KEY …, SetEnv …",
+        r"\b(?:ENV|ARG|setenv|fastcgi_param|proxy_set_header|RequestHeader set|config set|set)[ \t]+[\"']?[A-Za-z0-9_-]*(?:password|passwd|secret|token|key)[A-Za-z0-9_]*[\"']?[ \t]+[\"']?([^\s\"'`;]{6,})",
+        directive,
+        (within("ENV API_KEY {s}", "SetEnv WIDGET_TOKEN {s}", "proxy_set_header X-Widget-Key {s};")(lambda rng: mixed(rng, ALNUM, 32)),),
+        (("set token expiration2 to 5, env KEY $VALUE", "words and variables"),),
+        ("env", "arg", "set", "fastcgi"),
+        4_096,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from redactors.rules.entropy import classes, shannon, switches
+from redactors.rules.entropy import classes, shannon, switches, turns
 from redactors.rules.placeholders import has_mark, is_filler, is_placeholder
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$@][A-Za-z0-9_$]*\Z")
@@ -12,6 +12,7 @@ _NUMBER = re.compile(r"[+-]?[0-9][0-9_,.]*(?:[a-zA-Z%]{1,3})?\Z")
 _VERSION = re.compile(r"v?[0-9]+(?:\.[0-9A-Za-z]+)+(?:[-+][0-9A-Za-z.]+)?\Z")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]*(?:Z|[+-][0-9:]*)?)?\Z")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
+_IMAGE = re.compile(r"[a-z][a-z0-9./-]*:v?[0-9]+(?:\.[0-9]+)*(?:-[a-z0-9.]+)?\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 _NOT_VALUES = frozenset(
@@ -129,7 +130,7 @@ def spoken(value: str) -> bool:
         return letters or digits > 0
     if not letters or not digits:
         return False
-    if value.lower().replace("-", "").startswith(_METHODS):
+    if value.lower().replace("-", "").startswith(_METHODS) or _IMAGE.match(value):
         return False
     parts = value.replace("_", "-").split("-")
     return not (len(parts) > 1 and all(part.isalpha() or part.isdigit() for part in parts) and value.islower() and len(parts[0]) > 2 and digits < 3)
@@ -139,8 +140,10 @@ def secret_like(value: str) -> bool:
     """A key or token named by its context: eight or more characters that look drawn (entropy, letters and digits interleaved, hex, base64)."""
     text = value.strip().rstrip(".,;:!?")
     size = len(text)
-    if size < 8 or is_placeholder(text) or is_expression(text) or is_plain(text) or is_words(text):
+    if size < 8 or is_placeholder(text) or is_expression(text) or is_plain(text):
         return False
+    if is_words(text):
+        return size >= 16 and " " not in text and turns(text) * 12 >= size * 5
     if _UUID.match(text):
         return True
     if is_path(text) or " " in text:
@@ -200,3 +203,18 @@ def argument(value: str) -> bool:
 def key_argument(value: str) -> bool:
     """A key given as an argument: drawn, and not an option."""
     return not value.startswith("-") and secret_like(value)
+
+
+def firm_password(value: str) -> bool:
+    """A password without any word that says what it is, as in `admin:…`: a symbol, or letters of both cases with digits."""
+    return spoken(value) and not is_path(value) and (any(c in _SYMBOLS for c in value) or (classes(value) >= 3 and value.isalnum()))
+
+
+def lone_key(value: str) -> bool:
+    """A key straight behind the word, without a verb: sixteen characters or more that look drawn; no UUID."""
+    return len(value) >= 16 and not _UUID.match(value) and secret_like(value) and (switches(value) >= 4 or turns(value) * 3 >= len(value))
+
+
+def directive(value: str) -> bool:
+    """The value of a directive such as Docker's ENV: a key, or a password with a symbol."""
+    return secret_like(value) or firm_password(value)

@@ -123,3 +123,10 @@ def test_the_document_is_shown_as_it_is_understood(run: Any, home: Path) -> None
 
 def test_the_schema_is_json(run: Any) -> None:
     assert json.loads(run("config", "schema").out)["title"] == "Lockgate document"
+
+
+def test_sensitive_fields_are_masked_when_they_are_shown(run: Any, home: Path) -> None:
+    auth = "{aws_auth_type: assumedRole, aws_role_arn: 'arn:aws:iam::1:role/x', aws_region: eu, aws_external_id: env:EXTERNAL}"
+    ran = run("config", "show", "--config", write(home, DEMO + f"vaults: {{v: {{manager_type: aws_sm, auth_config: {auth}}}}}\n"))
+    shown = yaml.safe_load(ran.out)["vaults"]["v"]["auth_config"]
+    assert shown == {"aws_auth_type": "assumedRole", "aws_role_arn": "****", "aws_region": "eu", "aws_external_id": "env:EXTERNAL"}

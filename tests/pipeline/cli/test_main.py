@@ -135,3 +135,16 @@ def test_a_table_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(("usd", "shown"), [(None, ""), ("25.000000", "$25.00"), ("0.000123", "$0.000123"), ("1.500000", "$1.50")])
 def test_money_is_shown_without_losing_anything(usd: str | None, shown: str) -> None:
     assert money(usd) == shown
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://u:hunter2hunter2@h/d", "postgresql://u:hunter2hunter2@127.0.0.1:9/d"])
+@pytest.mark.parametrize("arguments", [["keys", "list"], ["db", "status"], ["audit", "verify"], ["keys", "create", "--json"], ["doctor"]])
+def test_a_database_that_cannot_be_used_is_told_without_its_password(
+    run: Any, monkeypatch: pytest.MonkeyPatch, url: str, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("LOCKGATE_DATABASE_URL", url)
+    ran = run(*arguments)
+    assert ran.code in (1, 2, 3)
+    assert "hunter2" not in ran.out + ran.err
+    assert "Traceback" not in ran.err
+    assert "should not" not in ran.err

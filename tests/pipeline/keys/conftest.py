@@ -17,11 +17,13 @@ from pipeline.keys.service import Actor, Office
 from pipeline.keys.workspaces import create_workspace
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.store.engine import open_reader
-from pipeline.store.migrate import migrate
 from pipeline.store.tables import metadata
 from redactors import build_redactor
 from redactors.engine import Redactor
 from tests.pipeline.keys.clocks import START_US, MovableClock
+from tests.pipeline.ledger.stores import postgres, postgres_template, postgres_url, sqlite_template, sqlite_url, url
+
+__all__ = ["postgres", "postgres_template", "postgres_url", "sqlite_template", "sqlite_url", "url"]
 
 
 @pytest.fixture
@@ -69,9 +71,8 @@ class Stood:
 
 
 @pytest.fixture
-async def stood(tmp_path: Path, clock: MovableClock, peppers: Peppers, recorder: Redactor) -> AsyncIterator[Stood]:
-    url = f"sqlite:///{tmp_path}/lockgate.db"
-    migrate(url)
+async def stood(url: str, tmp_path: Path, clock: MovableClock, peppers: Peppers, recorder: Redactor) -> AsyncIterator[Stood]:
+    """On SQLite and on PostgreSQL: both keep the same promises."""
     ledger = DurableLedger(
         url, clock=clock, journal_dir=tmp_path, require="all", epoch_id=ids.ulid(START_US), host="test", pid=os.getpid(), version="0"
     )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.clock import rfc3339
 from pipeline.errors import RateLimited
 from pipeline.keys.limits import Parallel, RateLimits, Standing, go_duration
 from pipeline.keys.model import VirtualKey
@@ -25,11 +26,11 @@ def test_a_key_without_a_limit_is_not_counted(clock: MovableClock) -> None:
 
 def test_the_limit_holds_and_its_headers_tell_the_truth(clock: MovableClock) -> None:
     limits = RateLimits(clock)
-    assert limits.take(KEY) == Standing(3, 2, 60.0)
+    assert limits.take(KEY) == Standing(3, 2, 60.0, clock.us)
     clock.move(10)
-    assert limits.take(KEY) == Standing(3, 1, 60.0)
+    assert limits.take(KEY) == Standing(3, 1, 60.0, clock.us)
     clock.move(10)
-    assert limits.take(KEY) == Standing(3, 0, 60.0)
+    assert limits.take(KEY) == Standing(3, 0, 60.0, clock.us)
     clock.move(1)
     with pytest.raises(RateLimited) as caught:
         limits.take(KEY)
@@ -40,6 +41,9 @@ def test_the_limit_holds_and_its_headers_tell_the_truth(clock: MovableClock) -> 
         "x-ratelimit-limit-requests": "3",
         "x-ratelimit-remaining-requests": "0",
         "x-ratelimit-reset-requests": "59s",
+        "anthropic-ratelimit-requests-limit": "3",
+        "anthropic-ratelimit-requests-remaining": "0",
+        "anthropic-ratelimit-requests-reset": rfc3339(clock.us + 59_000_000)[:19] + "Z",
     }
     clock.move(38.9)
     with pytest.raises(RateLimited):

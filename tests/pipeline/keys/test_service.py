@@ -18,7 +18,7 @@ from pipeline.keys.failures import FailureLimit
 from pipeline.keys.passwords import hash_password, password_fits
 from pipeline.keys.sessions import Sessions
 from pipeline.ledger.verify import verify_store
-from pipeline.store.tables import events, virtual_keys
+from pipeline.store.tables import events, metadata, virtual_keys
 from pipeline.vaults.local import LocalVault
 from pipeline.vaults.local_keys import make_keys
 from pipeline.vaults.local_sql import SqlRows
@@ -34,8 +34,11 @@ def kinds(stood: Any) -> list[str]:
 
 
 def everything(stood: Any, tmp_path: Path) -> bytes:
-    """All bytes that were written down: database, its WAL, journals."""
-    return b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    """All that was written down: the rows of every table, and the bytes of database file, WAL and journals."""
+    files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    with stood.reader.connect() as connection:
+        rows = [str(connection.execute(select(table)).all()) for table in metadata.sorted_tables]
+    return files + "".join(rows).encode()
 
 
 async def test_a_key_lives_through_its_whole_life(stood: Any, peppers: Any, clock: MovableClock, tmp_path: Path) -> None:
