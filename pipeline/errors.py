@@ -36,7 +36,7 @@ class PipelineError(Exception):
         hint: str = "",
         code: str | None = None,
         status: int | None = None,
-        type: str | None = None,
+        type: str | None = None,  # noqa: A002 - the field's name in OpenAI's error object
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:

@@ -31,7 +31,17 @@ _HOMES = {
     "StreamRedactor": "redactors.stream",
 }
 
-__all__ = ["KnownSecrets", "PolicyError", "Redactor", "Screen", "Screened", "StreamRedactor", "UnsafeAllowAll", "build_redactor", "compile_patterns"]
+__all__ = [
+    "KnownSecrets",
+    "PolicyError",
+    "Redactor",
+    "Screen",
+    "Screened",
+    "StreamRedactor",
+    "UnsafeAllowAll",
+    "build_redactor",
+    "compile_patterns",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,16 @@ from redactors.detectors.subject import Label, Scanner, Span, Subject
 from redactors.detectors.terms import KIND as TERM_KIND
 from redactors.detectors.terms import Term, TermScanner
 from redactors.model import Action, Clean, Detector, Direction, Finding, Json, RedactionError, Remark, Verdict, seal
-from redactors.policy import CompiledPolicy, Policy, UnsafeAllowAll, compile_policy, custom_pattern, custom_term, mask_everything, verdict_of
+from redactors.policy import (
+    CompiledPolicy,
+    Policy,
+    UnsafeAllowAll,
+    compile_policy,
+    custom_pattern,
+    custom_term,
+    mask_everything,
+    verdict_of,
+)
 from redactors.rules.model import Rule
 from redactors.seams import GLUE, is_seamless
 from redactors.spans import Applied, Judged, Region, is_shielded, merge
@@ -25,7 +34,7 @@ from redactors.stream import StreamRedactor
 
 MAX_TEXT: Final = walk.MAX_TEXT
 
-_ESCAPED: Final = frozenset("nrtbfu\"\\/")
+_ESCAPED: Final = frozenset('nrtbfu"\\/')
 
 
 class Redactor:
@@ -106,7 +115,9 @@ class Redactor:
         suspicious = {index for index, key in enumerate(keys) if key and names_secret(key)}
         places = self._detection.suspects(subject)
         if not subject.plain or "\\" in joined or "%" in joined or "&" in joined or "=\n" in joined:
-            suspicious.update(index for index, text in enumerate(found) if not text.isascii() or "\\" in text or "%" in text or "&" in text or "=" in text)
+            suspicious.update(
+                index for index, text in enumerate(found) if not text.isascii() or "\\" in text or "%" in text or "&" in text or "=" in text
+            )
         if places:
             ends = list(accumulate(len(text) + 1 for text in found))
             suspicious.update(bisect_left(ends, place) for place in places)

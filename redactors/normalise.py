@@ -49,8 +49,8 @@ LONGEST_ESCAPE: Final = 40
 
 _LOOK_ALIKES: Final = dict(
     zip(
-        "АВЕЅІЈКМНОРСТХУаеорсухѕіјһԁԛԝ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρυ" "ıſℓ‐‑−﹣",
-        "ABESIJKMHOPCTXYaeopcyxsijhdqw" "ABEZHIKMNOPTYXovpu" "isl----",
+        "АВЕЅІЈКМНОРСТХУаеорсухѕіјһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρυıſℓ‐‑−﹣",
+        "ABESIJKMHOPCTXYaeopcyxsijhdqwABEZHIKMNOPTYXovpuisl----",
         strict=True,
     )
 )
@@ -59,7 +59,15 @@ _ZERO_WIDTH: Final = (
     "\u0300-\u036f\U000e0001\U000e007f\U000e0100-\U000e01ef"
 )
 _BLANKS: Final = "\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_COMPATIBLE: Final = ((0xFF01, 0xFF5E), (0x1D400, 0x1D7FF), (0x24B6, 0x24E9), (0x2070, 0x209C), (0x2460, 0x2468), (0x2100, 0x2138), (0x1D2C, 0x1D6A))
+_COMPATIBLE: Final = (
+    (0xFF01, 0xFF5E),
+    (0x1D400, 0x1D7FF),
+    (0x24B6, 0x24E9),
+    (0x2070, 0x209C),
+    (0x2460, 0x2468),
+    (0x2100, 0x2138),
+    (0x1D2C, 0x1D6A),
+)
 
 
 @cache

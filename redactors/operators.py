@@ -83,7 +83,11 @@ def replacements(text: str, kinds: Collection[str]) -> list[tuple[int, int]]:
     """Where a text already holds replacements of these kinds, in order."""
     if "[" not in text or ("[REDACTED" not in text and "[HASHED:" not in text and "[PSEUDONYM:" not in text):
         return []
-    return [match.span() for match in _GRAMMAR.finditer(text) if (match.group(1) or match.group(2)) is None or (match.group(1) or match.group(2)) in kinds]
+    return [
+        match.span()
+        for match in _GRAMMAR.finditer(text)
+        if (match.group(1) or match.group(2)) is None or (match.group(1) or match.group(2)) in kinds
+    ]
 
 
 def unfinished(text: str) -> int:

@@ -126,7 +126,9 @@ _KINDS: Mapping[str, Callable[[Random], str]] = {
     "huggingface": lambda rng: f"hf_{_draw(rng, _UPPER + _LOWER + _DIGITS, 34)}",
     "sendgrid": lambda rng: f"SG.{_draw(rng, _URLSAFE, 22)}.{_draw(rng, _URLSAFE, 43)}",
     "vault_token": lambda rng: f"hvs.{_draw(rng, _URLSAFE, 90)}",
-    "vault_secret_id": lambda rng: f"{_draw(rng, _HEX, 8)}-{_draw(rng, _HEX, 4)}-4{_draw(rng, _HEX, 3)}-a{_draw(rng, _HEX, 3)}-{_draw(rng, _HEX, 12)}",
+    "vault_secret_id": lambda rng: (
+        f"{_draw(rng, _HEX, 8)}-{_draw(rng, _HEX, 4)}-4{_draw(rng, _HEX, 3)}-a{_draw(rng, _HEX, 3)}-{_draw(rng, _HEX, 12)}"
+    ),
     "virtual_key": lambda rng: f"lgk_{_draw(rng, _BASE62, 43)}",
     "child_key": lambda rng: f"lgc_{_draw(rng, _BASE62, 43)}",
     "session": lambda rng: f"lgs_{_draw(rng, _BASE62, 43)}",

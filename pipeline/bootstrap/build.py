@@ -312,7 +312,12 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         core.plan.reseal()
         return parts
 
-    providers = Providers(direct=DirectProvider(catalog), litellm=LitellmProvider(catalog, importer=load_litellm), demo=DemoProvider(core.clock), catalog=catalog)
+    providers = Providers(
+        direct=DirectProvider(catalog),
+        litellm=LitellmProvider(catalog, importer=load_litellm),
+        demo=DemoProvider(core.clock),
+        catalog=catalog,
+    )
 
     async def reload() -> str:
         return await _reload(core, secrets, people.authenticator)

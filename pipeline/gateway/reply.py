@@ -15,8 +15,8 @@ import orjson
 
 from pipeline.errors import AllTargetsFailed, LedgerError, PipelineError, PolicyBlocked
 from pipeline.gateway.error_table import render, spoken, upstream_error
-from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
 from pipeline.gateway.gathered import Gathered
+from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
 from pipeline.gateway.model import House
 from pipeline.gateway.settle import Ending, Trail, settle
 from pipeline.gateway.streaming import AnswerBlocked, AnswerScreen, LeakFound, encode, error_event

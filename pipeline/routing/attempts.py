@@ -45,7 +45,11 @@ def outward(error: UpstreamError) -> tuple[int, str, str]:
     answers = {
         "rate_limit": (429, "upstream_rate_limit", "rate_limit_error"),
         "timeout": (504, "upstream_timeout", "upstream_error"),
-        "bad_request": (error.status if 400 <= error.status < 500 and error.status not in (401, 403) else 400, "upstream_bad_request", refused),
+        "bad_request": (
+            error.status if 400 <= error.status < 500 and error.status not in (401, 403) else 400,
+            "upstream_bad_request",
+            refused,
+        ),
         "context_window": (400, "context_length_exceeded", refused),
         "content_policy": (400, "content_filter", refused),
         "too_large": (413, "request_too_large", refused) if error.status == 413 else (502, "upstream_answer_too_large", "upstream_error"),

@@ -26,7 +26,8 @@ def keys(connection: Connection, scope: Scope, asked: Filter, now_us: int) -> li
     times = (_K.created_us, _K.created_by, _K.revoked_us, _K.replaced_by, _K.last_used_us, last.label("last_event_us"))
     money = (budgets.c.limit_micros, budgets.c.period, budgets.c.period_start_us, budgets.c.spent_micros, budgets.c.reserved_micros)
     joined = virtual_keys.outerjoin(budgets, and_(budgets.c.scope_kind == "key", budgets.c.scope_id == _K.id))
-    query = select(*columns, *times, *money).select_from(joined).where(_K.org_id == scope.org_id)
+    # A former token of a rotated key has a row of its own, which names the key; it is not a key.
+    query = select(*columns, *times, *money).select_from(joined).where(_K.org_id == scope.org_id, _K.replaced_by == "")
     if scope.ids is not None:
         query = query.where(_K.workspace_id.in_(scope.ids))
     if asked.key:
@@ -37,7 +38,7 @@ def keys(connection: Connection, scope: Scope, asked: Filter, now_us: int) -> li
 
 def key_labels(connection: Connection, scope: Scope) -> dict[str, str]:
     """Key id → `alias · hint`, for choosing one."""
-    query = select(_K.id, _K.alias, _K.hint).where(_K.org_id == scope.org_id)
+    query = select(_K.id, _K.alias, _K.hint).where(_K.org_id == scope.org_id, _K.replaced_by == "")
     if scope.ids is not None:
         query = query.where(_K.workspace_id.in_(scope.ids))
     found = connection.execute(query.order_by(_K.alias, _K.id)).all()

@@ -32,7 +32,9 @@ _SECRET_PAIRS: Final = frozenset(
 ) - {("account", "sid"), ("session", "id")}  # fmt: skip
 """Two neighboring words that name a secret."""
 
-_SECRET_NAMES: Final = frozenset({"token", "tokens", "auth", "jwt", "bearer", "cookie", "otp", "pin", "pass", "pw", "x-api-key", "dsn", "signature"}) - {"signature", "tokens", "pin"}
+_SECRET_NAMES: Final = frozenset(
+    {"token", "tokens", "auth", "jwt", "bearer", "cookie", "otp", "pin", "pass", "pw", "x-api-key", "dsn", "signature"}
+) - {"signature", "tokens", "pin"}
 """Names that are secret when they are the whole key."""
 
 _MILD: Final = frozenset(
@@ -53,11 +55,27 @@ def names_secret(key: str) -> bool:
         return False
     if len(words) == 1:
         return words[0] in _SECRET_WORDS or words[0] in _SECRET_NAMES
-    if not _MILD.isdisjoint(words[1:]) or words[0] in {"max", "min", "total", "has", "is", "num", "n", "show", "hide", "forgot", "reset", "prompt", "completion"}:
+    if not _MILD.isdisjoint(words[1:]) or words[0] in {
+        "max",
+        "min",
+        "total",
+        "has",
+        "is",
+        "num",
+        "n",
+        "show",
+        "hide",
+        "forgot",
+        "reset",
+        "prompt",
+        "completion",
+    }:
         return False
     if not _SECRET_WORDS.isdisjoint(words):
         return True
-    return words[-1] in {"token", "jwt", "pwd", "pass", "apikey"} or any(pair in _SECRET_PAIRS for pair in zip(words, words[1:], strict=False))
+    return words[-1] in {"token", "jwt", "pwd", "pass", "apikey"} or any(
+        pair in _SECRET_PAIRS for pair in zip(words, words[1:], strict=False)
+    )
 
 
 def label_of(key: str) -> Label:
@@ -71,4 +89,23 @@ def is_value(value: str) -> bool:
     return len(text) >= 3 and text.lower() not in _STATES and not is_placeholder(text)
 
 
-_STATES: Final = frozenset({"null", "none", "true", "false", "undefined", "string", "required", "optional", "auto", "default", "basic", "bearer", "oauth", "yes", "not set", "object"})
+_STATES: Final = frozenset(
+    {
+        "null",
+        "none",
+        "true",
+        "false",
+        "undefined",
+        "string",
+        "required",
+        "optional",
+        "auto",
+        "default",
+        "basic",
+        "bearer",
+        "oauth",
+        "yes",
+        "not set",
+        "object",
+    }
+)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from redactors.detectors.aho import AhoScan
-from redactors.detectors.encodings import forms
+from redactors.detectors.encoded_forms import forms
 from redactors.detectors.hyper import HyperScan, compile_literals, library_version
 from redactors.detectors.subject import Label, Span, Subject
 from redactors.model import Finding

@@ -61,7 +61,10 @@ def plan_openings(rules: Sequence[Rule]) -> OpeningPlan:
         opened.append(index)
         partial.append(_cased(beginnings(first), rule))
     return OpeningPlan(
-        "|".join(dict.fromkeys(loose)), "|".join(dict.fromkeys(partial)), tuple(owners), tuple(tuple(indices) for indices in owners.values())
+        "|".join(dict.fromkeys(loose)),
+        "|".join(dict.fromkeys(partial)),
+        tuple(owners),
+        tuple(tuple(indices) for indices in owners.values()),
     )
 
 

@@ -19,7 +19,7 @@ from redactors.detectors.linear import compile_linear
 from redactors.detectors.openings import OpeningPlan, Openings, compile_openers, plan_openings, tree_of
 from redactors.detectors.prefilter import KeywordScan
 from redactors.detectors.subject import Label, Span, Subject
-from redactors.detectors.syntax import EMPTY, head, is_wide, loosened, parse, render, shortened, width
+from redactors.detectors.syntax import EMPTY, Node, head, is_wide, led, loosened, parse, render, shortened, width
 from redactors.rules.entropy import shannon
 from redactors.rules.model import Rule
 
@@ -201,7 +201,9 @@ def _go_on(label: Label, subject: Subject, at: int, run: re.Pattern[bytes], span
     return at
 
 
-def _span(subject: Subject, low: int, high: int, start: int, end: int, label: Label, *, more: bool = False, continues: bool = False) -> Span:
+def _span(
+    subject: Subject, low: int, high: int, start: int, end: int, label: Label, *, more: bool = False, continues: bool = False
+) -> Span:
     if subject.plain:
         return Span(low, high, start, end, label, more, continues)
     point = subject.point
@@ -259,7 +261,7 @@ def _outline(rules: Sequence[Rule]) -> Outline:
     for rule in rules:
         tree = tree_of(rule)
         start = head(loosened(tree)) if tree is not None else EMPTY
-        heads.append(render(start))
+        heads.append(render(led(start)))
         backs.append(_back(start, rule))
     return Outline(tuple(heads), tuple(backs), plan_openings(rules))
 
@@ -297,5 +299,5 @@ def _accepted_head(rule: Rule, text: str) -> tuple[str, int]:
         except ValueError:
             node = shortened(node)
         else:
-            return render(node), _back(node, rule)
+            return render(node), rule.longest
     return r"[\s\S]", rule.longest

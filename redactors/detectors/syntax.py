@@ -241,7 +241,9 @@ def head(node: Node) -> Node:
                 return EMPTY
             if low == 1:
                 return head(item)
-            return Repeat(item, low, low) if high != low or isinstance(item, Char) else Sequence((Repeat(item, low - 1, low - 1), head(item)))
+            return (
+                Repeat(item, low, low) if high != low or isinstance(item, Char) else Sequence((Repeat(item, low - 1, low - 1), head(item)))
+            )
         case _:
             return node
 

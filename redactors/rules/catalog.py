@@ -32,6 +32,7 @@ FAMILIES = (
     "people",
     "money",
     "network",
+    "national_europe",
 )
 """Modules of this package that have a tuple `RULES`, most specific first."""
 

@@ -44,7 +44,7 @@ def test_no_installed_package_runs_code_at_interpreter_start() -> None:
 
 def test_the_makefile_has_the_targets_that_the_readme_names() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    named = set(re.findall(r"\bmake ([a-z]+)\b", (ROOT / "README.md").read_text()))
+    named = set(re.findall(r"(?:`|\$ )make ([a-z]+)", (ROOT / "README.md").read_text()))
     assert {"up", "test"} <= named
     for target in named:
         assert re.search(rf"^{target}:", makefile, re.M), target

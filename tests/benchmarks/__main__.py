@@ -6,7 +6,12 @@ import importlib.util
 import subprocess
 import sys
 
-BENCHMARKS = ("tests.benchmarks.redactor_speed", "tests.benchmarks.ledger_speed", "tests.benchmarks.gateway_steps", "tests.benchmarks.gateway_speed")
+BENCHMARKS = (
+    "tests.benchmarks.redactor_speed",
+    "tests.benchmarks.ledger_speed",
+    "tests.benchmarks.gateway_steps",
+    "tests.benchmarks.gateway_speed",
+)
 
 
 def main() -> None:

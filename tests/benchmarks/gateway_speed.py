@@ -63,7 +63,10 @@ def pin(pid: int, core: int) -> None:
 
 def bodies(model: str) -> tuple[bytes, bytes]:
     """A request of about 1.2 kB, plain and streamed."""
-    plain: dict[str, Any] = {"model": model, "messages": [{"role": "system", "content": "You are helpful."}, {"role": "user", "content": PROMPT}]}
+    plain: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": "system", "content": "You are helpful."}, {"role": "user", "content": PROMPT}],
+    }
     return json.dumps(plain).encode(), json.dumps({**plain, "stream": True}).encode()
 
 
@@ -76,29 +79,37 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def document(upstream: str) -> dict[str, Any]:
-    """Everything on: policy, redaction in both directions, ledger, spans into the outbox."""
+def document(upstream: str, lanes: tuple[str, ...] = ("direct", "litellm")) -> dict[str, Any]:
+    """Everything on: policy, redaction in both directions, ledger, spans into the outbox. A model for each lane, by its name."""
     return {
-        "targets": [
-            openai_target("direct", "say:20", upstream, secret_key_ref={"env": "BENCH_KEY"}),
-            openai_target("litellm", "say:20", upstream, lane="litellm", secret_key_ref={"env": "BENCH_KEY"}),
-        ],
-        "models": {"direct": {"targets": ["direct"]}, "litellm": {"targets": ["litellm"]}},
+        "targets": [openai_target(lane, "say:20", upstream, lane=lane, secret_key_ref={"env": "BENCH_KEY"}) for lane in lanes],
+        "models": {lane: {"targets": [lane]} for lane in lanes},
         "prices": {"openai/*": {"input_per_mtok_usd": 1, "output_per_mtok_usd": 2}},
         "policies": {"default": MASK_ALL},
         "telemetry": {"destinations": [{"id": "nowhere", "endpoint": "http://127.0.0.1:9"}]},
     }
 
 
-async def measure(contenders: list[Contender], *, stream: bool, connections: int, pause_s: float = 0.0, seconds: float = WINDOW_S) -> dict[str, list[Window]]:
+async def measure(
+    contenders: list[Contender], *, stream: bool, connections: int, pause_s: float = 0.0, seconds: float = WINDOW_S
+) -> dict[str, list[Window]]:
     """Windows of every contender, in turns."""
     windows: dict[str, list[Window]] = {contender.name: [] for contender in contenders}
     for contender in contenders:  # warm up
-        await run_window("127.0.0.1", contender.port, contender.stream if stream else contender.request, connections=8, seconds=1.0, pids=(contender.pid,))
+        await run_window(
+            "127.0.0.1",
+            contender.port,
+            contender.stream if stream else contender.request,
+            connections=8,
+            seconds=1.0,
+            pids=(contender.pid,),
+        )
     for _ in range(ROUNDS):
         for contender in contenders:
             request = contender.stream if stream else contender.request
-            window = await run_window("127.0.0.1", contender.port, request, connections=connections, seconds=seconds, pids=(contender.pid,), pause_s=pause_s)
+            window = await run_window(
+                "127.0.0.1", contender.port, request, connections=connections, seconds=seconds, pids=(contender.pid,), pause_s=pause_s
+            )
             assert window.failures == 0, f"{contender.name}: {window.failures} failures"
             windows[contender.name].append(window)
     return windows
@@ -139,7 +150,9 @@ def main() -> None:
         floor_port = free_port()
         floor = stack.enter_context(process(["-m", "tests.benchmarks.floor", str(floor_port), upstream], core=1))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        gateway = stack.enter_context(running_gateway(folder, document(upstream), BENCH_KEY="sk-bench-loopback-only", LOCKGATE_LOG_LEVEL="WARNING"))
+        gateway = stack.enter_context(
+            running_gateway(folder, document(upstream), BENCH_KEY="sk-bench-loopback-only", LOCKGATE_LOG_LEVEL="WARNING")
+        )
         pin(gateway.process.pid, 1)
         key = gateway.create_key(alias="bench")["key"]
         port = int(gateway.url.rsplit(":", 1)[1])
@@ -151,13 +164,24 @@ def main() -> None:
             except OSError:
                 time.sleep(0.05)
         contenders = []
-        for name, model, at, pid in (("bare aiohttp pass-through", "say:20", floor_port, floor.pid), ("direct lane, all on", "direct", port, gateway.process.pid), ("LiteLLM lane, all on", "litellm", port, gateway.process.pid)):
+        for name, model, at, pid in (
+            ("bare aiohttp pass-through", "say:20", floor_port, floor.pid),
+            ("direct lane, all on", "direct", port, gateway.process.pid),
+            ("LiteLLM lane, all on", "litellm", port, gateway.process.pid),
+        ):
             plain, streamed = bodies(model)
             path = "/v1/chat/completions"
-            contenders.append(Contender(name, at, pid, request_bytes("127.0.0.1", at, path, key, plain), request_bytes("127.0.0.1", at, path, key, streamed)))
+            contenders.append(
+                Contender(
+                    name, at, pid, request_bytes("127.0.0.1", at, path, key, plain), request_bytes("127.0.0.1", at, path, key, streamed)
+                )
+            )
         report(f"plain, {CONNECTIONS} connections", asyncio.run(measure(contenders, stream=False, connections=CONNECTIONS)))
         report(f"stream of 20 pieces, {CONNECTIONS} connections", asyncio.run(measure(contenders, stream=True, connections=CONNECTIONS)))
-        report("plain, about 50 requests a second (latency)", asyncio.run(measure(contenders, stream=False, connections=PACED_CONNECTIONS, pause_s=PAUSE_S)))
+        report(
+            "plain, about 50 requests a second (latency)",
+            asyncio.run(measure(contenders, stream=False, connections=PACED_CONNECTIONS, pause_s=PAUSE_S)),
+        )
         status = Path(f"/proc/{gateway.process.pid}/status").read_text()
         rss = next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]
         print(f"\nwarm memory of the worker: {int(rss) / 1024:.0f} MB (both lanes used)")

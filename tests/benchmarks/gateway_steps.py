@@ -38,9 +38,6 @@ from pipeline.routing.usage import UsageMeter
 from tests.benchmarks.gateway_speed import bodies, document
 from tests.walks.rig import ROOT
 
-Step = tuple[str, float]
-Take = Callable[[Any], Awaitable[Any]]
-
 
 class Lap:
     """CPU time by step."""
@@ -141,17 +138,19 @@ async def walk(house: House, lap: Lap, body: bytes, headers: list[tuple[bytes, b
 async def _whole(house: House, lap: Lap, trails: list[settle.Trail], answers: list[Any]) -> None:
     meters = [UsageMeter(trail.call.surface) for trail in trails]
     with lap.of("8 take the answer"):
-        deltas = await asyncio.gather(*(reply.only_delta(house, *three) for three in zip(trails, answers, meters, strict=True)))
+        deltas = await asyncio.gather(*(reply._only(house, *three) for three in zip(trails, answers, meters, strict=True)))
     with lap.of("8 screen the answer"):
-        clean = [wire.screen_answer(trail.call.surface, delta.data, trail.policy.answer) for trail, delta in zip(trails, deltas, strict=True)]
+        clean = [
+            wire.screen_answer(trail.call.surface, delta.data, trail.policy.answer) for trail, delta in zip(trails, deltas, strict=True)
+        ]
     with lap.of("8 price the answer"):
         endings = [
-            reply.ending_of(house, *three, "ok", 200, "observed", one.remarks)
+            reply._ending(house, *three, "ok", 200, "observed", one.remarks)
             for *three, one in zip(trails, answers, meters, clean, strict=True)
         ]
     with lap.of("9 span: rebuild and encode"):
         for trail, ending in zip(trails, endings, strict=True):
-            settle.spans_of(house, trail, ending, house.clock.now_us())
+            settle._spans(house, trail, ending, house.clock.now_us())
             trail.call.span.children.clear()
     with lap.of("9, 10 settle: all"):
         await asyncio.gather(*(settle.settle(house, *two) for two in zip(trails, endings, strict=True)))
@@ -187,7 +186,6 @@ async def measure(running: Running, calls: int, batch: int) -> None:
         rounds = max(1, calls // batch)
         for _ in range(rounds):
             await walk(house, lap, body, sized, batch)
-        lap.spent["6 write down: all"] -= 0.0
         lap.print(title, rounds * batch)
 
 

@@ -25,7 +25,7 @@ from tests.servers.postgres import running_postgres
 from tests.servers.provider import Provider, running_provider
 from tests.servers.provider_calls import Price
 from tests.walks.asking import SURFACES, Line
-from tests.walks.rig import Gateway, MASK_ALL, anthropic_target, openai_target, running_gateway
+from tests.walks.rig import MASK_ALL, Gateway, anthropic_target, openai_target, running_gateway
 
 KILLS = int(os.environ.get("LOCKGATE_TEST_KILLS", "4"))
 SEED = int(os.environ.get("LOCKGATE_TEST_SEED", "20261121"))

@@ -32,9 +32,19 @@ sys.argv = ["phoenix", "serve"]
 main()
 """
 _TOTALS = """
-query ($name: String!) { projects(filter: {col: name, value: $name}) { edges { node { name tokenCountTotal spans(first: 1000) { edges { node {
-  name spanKind statusCode attributes input { value } output { value } tokenCountPrompt tokenCountCompletion
-} } } } } } }
+query ($name: String!) {
+  projects(filter: {col: name, value: $name}) {
+    edges {
+      node {
+        name
+        tokenCountTotal
+        spans(first: 1000) {
+          edges { node { name spanKind statusCode attributes input { value } output { value } tokenCountPrompt tokenCountCompletion } }
+        }
+      }
+    }
+  }
+}
 """
 
 
@@ -124,7 +134,9 @@ def running_phoenix(folder: Path) -> Iterator[Phoenix]:
         "PHOENIX_ENABLE_MCP_SERVER": "false",
     }
     with log.open("wb") as out:
-        process = subprocess.Popen([str(PYTHON), "-c", _LAUNCH], env=environment, cwd=folder, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [str(PYTHON), "-c", _LAUNCH], env=environment, cwd=folder, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+        )
     try:
         _wait(process, http_port, log)
         yield Phoenix(f"http://127.0.0.1:{http_port}", f"http://127.0.0.1:{grpc_port}", data, log)

@@ -70,7 +70,9 @@ class Line:
         self._http.close()
 
 
-def ask(url: str, surface: Surface, model: str, key: str | None, content: Any = "hello", *, source: str = "127.0.0.1", **more: Any) -> Answer:
+def ask(
+    url: str, surface: Surface, model: str, key: str | None, content: Any = "hello", *, source: str = "127.0.0.1", **more: Any
+) -> Answer:
     """One call on a connection of its own."""
     line = Line(url, source)
     try:

@@ -93,9 +93,7 @@ def with_key(name: str, **more: Any) -> Callable[[House, Surface], Answer]:
 
 
 def with_body(body: bytes, *headers: str, length: int | None = None) -> Callable[[House, Surface], Answer]:
-    return lambda house, surface: raw_exchange(
-        house.gateway.url, raw_request(surface, house.keys["good"], body, *headers, length=length)
-    )
+    return lambda house, surface: raw_exchange(house.gateway.url, raw_request(surface, house.keys["good"], body, *headers, length=length))
 
 
 def with_fields(drop: str = "", **fields: Any) -> Callable[[House, Surface], Answer]:

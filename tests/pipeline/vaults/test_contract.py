@@ -13,7 +13,7 @@ from pipeline.errors import SecretError, SecretNotFound, VaultUnavailable
 from tests.pipeline.vaults.rig import fresh_value
 from tests.pipeline.vaults.stages import STAGES, Stage, real_vault_staged, staged
 
-_ADDRESS, _TOKEN = os.environ.get("VAULT_ADDR", ""), os.environ.get("VAULT_TOKEN", "")  # noqa: TID251 - tests only
+_ADDRESS, _TOKEN = os.environ.get("VAULT_ADDR", ""), os.environ.get("VAULT_TOKEN", "")
 _HAS_VAULT = bool(_ADDRESS and _TOKEN)
 REAL = tuple(f"real-vault-kv{kv}-{auth}" for kv in ("1", "2") for auth in ("token", "approle")) if _HAS_VAULT else ()
 VERSIONED = tuple(name for name in (*STAGES, *REAL) if "kv2" in name or name in ("local", "aws-access-key"))

@@ -129,7 +129,7 @@ def errors(client: OpenAI, given: dict[str, Any]) -> Any:
         other = client.with_options(api_key=case.get("key", given["key"]))
         body = {"model": case["model"], "messages": messages(case.get("prompt", "hello")), **case.get("extra", {})}
         if body.get("stream"):
-            outcome[name] = failure(lambda other=other, body=body: [chunk for chunk in other.chat.completions.create(**body)])
+            outcome[name] = failure(lambda other=other, body=body: list(other.chat.completions.create(**body)))
         else:
             outcome[name] = failure(lambda other=other, body=body: other.chat.completions.create(**body))
     return outcome

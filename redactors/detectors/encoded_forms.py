@@ -7,6 +7,7 @@ import html
 import json
 from urllib.parse import quote, quote_plus
 
+
 def forms(value: str, least: int = 8) -> tuple[bytes, ...]:
     """Every published form of a value as bytes, each once, the raw one first. Forms shorter than `least` bytes are left out.
 
