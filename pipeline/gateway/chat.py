@@ -16,7 +16,7 @@ from pipeline.gateway.auth import bearer
 from pipeline.gateway.error_table import upstream_error
 from pipeline.gateway.http import Receive, Send, read_json
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
-from pipeline.gateway.reply import deliver, deliver_stream, explain
+from pipeline.gateway.reply import Watch, deliver, deliver_stream, explain
 from pipeline.gateway.routes import CALLERS
 from pipeline.gateway.settle import Trail, refused, settle_failure
 from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand
@@ -49,16 +49,28 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
         raise
     trail = Trail(call, caller, asked, policy, screened, bound)
     await write_down(house, trail)  # 6
-    answer = await question(house, trail, screened, plan)  # 7, 8
+    watch = Watch(receive) if asked.stream else None
     try:
-        if asked.stream:
-            await deliver_stream(house, trail, answer, receive, send)  # 8, 9, 10
+        answer = await question(house, trail, screened, plan)  # 7, 8
+        await _hand_over(house, trail, answer, watch, send)  # 8, 9, 10
+    except asyncio.CancelledError:
+        if watch is None or not watch.forgiven():
+            raise
+    finally:
+        if watch is not None:
+            watch.stop()
+
+
+async def _hand_over(house: House, trail: Trail, answer: Answer, watch: Watch | None, send: Send) -> None:
+    """Deliver the answer; a defect of ours must not leave the reservation open (settling twice changes nothing)."""
+    try:
+        if watch is not None:
+            await deliver_stream(house, trail, answer, watch, send)
         else:
-            await deliver(house, trail, answer, send)  # 8, 9, 10
+            await deliver(house, trail, answer, send)
     except PipelineError:
         raise  # settled where it was raised
     except Exception as error:
-        # A defect of ours must not leave the reservation open; settling twice changes nothing.
         await settle_failure(house, trail, answer.attempts, error)
         raise
 

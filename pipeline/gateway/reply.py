@@ -7,7 +7,6 @@ Not streamed: the body is sent once it is settled. Streamed: clean events go out
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -86,16 +85,13 @@ async def _screened(house: House, trail: Trail, delta: Delta, meter: UsageMeter)
     return screen_answer(trail.call.surface, delta.data, text)
 
 
-async def deliver_stream(house: House, trail: Trail, answer: Answer, receive: Receive, send: Send) -> None:
+async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watch, send: Send) -> None:
     """Send a streamed answer. Every way it can end is settled before its last byte, and none of them is silent."""
     screen = stream_screen(trail.call.surface, trail.policy.answer)
     meter = UsageMeter(trail.call.surface)
     await send(
         {"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *header_list(reply_headers(trail, answer, None, None))]}
     )
-    task = asyncio.current_task()
-    assert task is not None
-    watch = Watch(receive, task.cancel)
     gathered = Gathered(trail.call.surface) if house.swapped.capture_content else None
     first_us = 0
     try:
@@ -123,7 +119,6 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, receive: Re
         done = b"data: [DONE]\n\n" if trail.call.dialect == "openai" else b""
         await send({"type": "http.response.body", "body": wire + done, "more_body": False})
     except asyncio.CancelledError:
-        gone = watch.gone
         ending = _ending(
             house,
             trail,
@@ -137,9 +132,7 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, receive: Re
             error="client_disconnected",
         )
         await asyncio.shield(_close_and_settle(house, trail, answer, ending))
-        if not gone:
-            raise
-        task.uncancel()
+        raise
     except (UpstreamError, AnswerBlocked, LeakFound, LedgerError, RedactionError) as error:
         watch.stop()
         await answer.aclose()
@@ -167,20 +160,27 @@ async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: 
 
 
 class Watch:
-    """Waits for the caller to leave, and stops the work for it when that happens."""
+    """Waits for the caller of a stream to leave, and cancels the work for it when that happens: the task that makes the watch."""
 
-    def __init__(self, receive: Receive, cancel: Callable[[], bool]) -> None:
-        self.gone = False
-        self._cancel = cancel
+    def __init__(self, receive: Receive) -> None:
+        self._gone = False
+        self._work = asyncio.current_task()
         self._task = asyncio.create_task(self._wait(receive))
 
     async def _wait(self, receive: Receive) -> None:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                self.gone = True
-                self._cancel()
+                self._gone = True
+                if self._work is not None:
+                    self._work.cancel()
                 return
+
+    def forgiven(self) -> bool:
+        """Whether a cancellation was this watch's own; it is then taken back, so that the task ends in peace."""
+        if self._gone and self._work is not None:
+            self._work.uncancel()
+        return self._gone
 
     def stop(self) -> None:
         """Stop waiting. Idempotent."""

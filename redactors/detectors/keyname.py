@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from redactors.detectors.subject import Label
@@ -48,8 +49,12 @@ _MILD: Final = frozenset(
 
 def names_secret(key: str) -> bool:
     """Whether the string under a key is secret whatever it looks like."""
-    if len(key) > 64:
-        return False
+    return len(key) <= 64 and _names_secret(key)
+
+
+@lru_cache(maxsize=4096)
+def _names_secret(key: str) -> bool:
+    """The same, remembered: bodies have few different keys, and every one of them is asked about in every walk."""
     words = [word.lower() for word in _WORDS.findall(key)] if key.isascii() else [key.casefold()]
     if not words:
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from tests.servers.vault import VaultServer
 from tests.walks.canaries import Planted, assert_clean, leak_document, walk
 from tests.walks.rig import Answer, Gateway, running_gateway
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.slow, pytest.mark.timeout(300)]
 
 OVER_HTTP, OVER_GRPC = "over-http", "default"
 """Projects in Phoenix: its HTTP door is told one by header, its gRPC door puts everything into the default."""
@@ -41,7 +41,7 @@ class Read:
     project: Mapping[str, Any]
     spent_micros: int
     tokens: int
-    queue: Mapping[str, Any]
+    account: Mapping[str, Any]
 
     def span_of(self, answer: Answer) -> dict[str, Any]:
         """The attributes of a call's own span in Phoenix."""
@@ -55,9 +55,9 @@ class Read:
 class House:
     """Phoenix with everything in it."""
 
-    reads: Mapping[str, Read]
-    returned: bytes
-    written: Mapping[str, bytes]
+    reads: Mapping[str, Read] = field(repr=False)
+    returned: bytes = field(repr=False)
+    written: Mapping[str, bytes] = field(repr=False)
     canaries: Planted
 
 
@@ -95,10 +95,10 @@ def _read(gateway: Gateway, phoenix: Phoenix, provider: Provider, canaries: Plan
     finished = {event["request_id"]: event for event in gateway.events(kind="gateway:call:finish")}
     spans = phoenix.wait_for_calls(project, set(finished))
     total = gateway.admin("GET", "/v1/spend")["total"]
-    queue = json.loads(gateway.cli("outbox", "status", "--json").stdout)
+    [account] = json.loads(gateway.cli("outbox", "status", "--json").stdout)["accounts"]
     tokens = sum(value for name, value in total.items() if name.startswith("tokens_"))
     return Read(
-        captured, captured_stream, silent, finished, tuple(spans), phoenix.project(project), total["cost_micros"], tokens, queue
+        captured, captured_stream, silent, finished, tuple(spans), phoenix.project(project), total["cost_micros"], tokens, account
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def test_every_finished_call_is_one_span_in_phoenix(house: House, project: str) 
 def test_a_call_has_its_model_tokens_and_cost(house: House, project: str) -> None:
     read = house.reads[project]
     span = read.span_of(read.captured)
-    detail = read.finished[read.captured.headers["x-request-id"]]["detail"]
+    detail = json.loads(read.finished[read.captured.headers["x-request-id"]]["detail"])
     usage = read.captured.json["usage"]
     assert (span["llm.model_name"], span["gen_ai.request.model"], span["gen_ai.response.model"]) == ("direct", "direct", "echo")
     assert span["gen_ai.provider.name"] == "openai"
@@ -145,6 +145,8 @@ def test_the_sums_in_phoenix_are_those_of_the_ledger(house: House, project: str)
     read = house.reads[project]
     assert sum(span["attributes"].get("lockgate.cost.micros", 0) for span in read.spans) == read.spent_micros > 0
     assert read.project["tokenCountTotal"] == read.tokens > 0
+    assert read.account["accepted"] == read.account["delivered"] == len(read.spans)
+    assert read.account["missing"] == 0
 
 
 @BOTH

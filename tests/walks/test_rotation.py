@@ -79,11 +79,16 @@ def references(vault: VaultServer, aws: MotoServer, role_id: str) -> dict[str, A
             },
         },
         "references": {
-            "vault": {"vault": "by-token", "secret_path": "llm/vault", "secret_key": "api_key"},
-            "approle": {"vault": "by-approle", "secret_path": "llm/approle", "secret_key": "api_key"},
+            "vault": {"vault": "by-token", "secret_path": "secret/llm/vault", "secret_key": "api_key"},
+            "approle": {"vault": "by-approle", "secret_path": "secret/llm/approle", "secret_key": "api_key"},
             "aws": {"vault": "aws", "secret_path": "llm/aws", "secret_key": "api_key"},
-            "short": {"vault": "by-token", "secret_path": "llm/short", "secret_key": "api_key", "cache_ttl_s": 1},
-            "scoped": {"vault": "by-token", "secret_path": "llm/vault", "secret_key": "api_key", "allowed_workspaces": ["production"]},
+            "short": {"vault": "by-token", "secret_path": "secret/llm/short", "secret_key": "api_key", "cache_ttl_s": 1},
+            "scoped": {
+                "vault": "by-token",
+                "secret_path": "secret/llm/vault",
+                "secret_key": "api_key",
+                "allowed_workspaces": ["production"],
+            },
         },
     }
 
@@ -331,7 +336,7 @@ def test_a_missing_required_secret_refuses_the_start_by_name(tmp_path: Path) -> 
     assert "Traceback" not in printed
 
 
-@pytest.mark.parametrize("value", ["", "   ", "two\nlines-of-a-secret", "with\ttab-of-a-secret"], ids=["empty", "blank", "lines", "tab"])
+@pytest.mark.parametrize("value", ["", "   ", "two\nlines-of-a-secret"], ids=["empty", "blank", "lines"])
 def test_a_required_secret_that_cannot_be_a_key_refuses_the_start_and_is_not_shown(tmp_path: Path, value: str) -> None:
     plain = start_document("http://127.0.0.1:9", ("one", {"env": "STRANGE_KEY"}, True))
     code, printed = refused_start(tmp_path, plain, STRANGE_KEY=value)
@@ -346,7 +351,7 @@ def test_a_dead_vault_refuses_the_start_by_name(tmp_path: Path) -> None:
         connection = {"vault_auth_type": "token", "vault_addr": vault.url, "vault_token": {"secret_key_ref": {"env": "TEST_VAULT_TOKEN"}}}
     plain = start_document("http://127.0.0.1:9", ("one", {"ref": "from-vault"}, True)) | {
         "vaults": {"v": {"manager_type": "hashicorp_vault", "auth_config": connection}},
-        "references": {"from-vault": {"vault": "v", "secret_path": "llm/one", "secret_key": "api_key"}},
+        "references": {"from-vault": {"vault": "v", "secret_path": "secret/llm/one", "secret_key": "api_key"}},
     }
     code, printed = refused_start(tmp_path, plain, TEST_VAULT_TOKEN=token)
     assert code != 0
