@@ -11,17 +11,15 @@ import secrets
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 KEY_LENGTH = 43
+_PAIRS = tuple(high + low for high in _CROCKFORD for low in _CROCKFORD)
+_SHIFTS = tuple(range(120, -1, -10))
 
 
 def ulid(now_us: int, entropy: int | None = None) -> str:
     """Make a ULID for a time (epoch microseconds) and 80 bits of entropy (random when not given)."""
     random_bits = secrets.randbits(80) if entropy is None else entropy
     number = ((now_us // 1_000) << 80) | random_bits
-    digits = []
-    for _ in range(26):
-        number, digit = divmod(number, 32)
-        digits.append(_CROCKFORD[digit])
-    return "".join(reversed(digits))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def token(prefix: str, entropy: int | None = None) -> str:

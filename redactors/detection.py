@@ -10,7 +10,7 @@ from redactors.detectors.subject import Label, Scanner, Span, Subject
 from redactors.normalise import LONGEST_ESCAPE, RUN, STRETCH, View, decoded, folded, open_runs, run_at_end, unescaped, unfinished
 
 DEPTH: Final = 3
-"""How many disguises around one another are taken off. Each view is at most as long as four thirds of its text, so bytes are bounded too."""
+"""How many disguises around one another are taken off. A view is no longer than its text, so this bounds the bytes too."""
 
 _TOO_DEEP: Final = Label("nested-encoding", "encoded", "secrets")
 
@@ -65,7 +65,7 @@ class Detection:
                 spans.append(Span(start, end, min(start, outer_start), max(end, outer_end), span.label))
 
     def open_from(self, text: str, begin: int = 0) -> int:
-        """The earliest place, not before `begin`, from which on more text could complete, lengthen or change a finding; the length when none."""
+        """The earliest place, not before `begin`, from which on more text could change what is found, or the length."""
         skipped = max(0, begin - LONGEST_ESCAPE)
         return skipped + self._open(text[skipped:], begin - skipped, DEPTH)
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from redactors import operators, walk
 from redactors.detection import Detection
-from redactors.detectors.keyname import is_value, label_of, names_secret
+from redactors.detectors.keyname import LABEL as KEY_NAME
+from redactors.detectors.keyname import is_value, names_secret
 from redactors.detectors.known import KnownScanner, KnownSecrets
 from redactors.detectors.pattern import Engine, PatternSet, compile_patterns
 from redactors.detectors.subject import Label, Scanner, Span, Subject
@@ -33,6 +34,8 @@ from redactors.spans import Applied, Judged, Region, is_shielded, merge
 from redactors.stream import StreamRedactor
 
 MAX_TEXT: Final = walk.MAX_TEXT
+_SHORT: Final = 48
+_MOST_SILENT: Final = 4096
 
 _ESCAPED: Final = frozenset('nrtbfu"\\/')
 
@@ -49,6 +52,7 @@ class Redactor:
         key: bytes,
         recognizers: Sequence[Detector] = (),
         dump: Callable[[], bytes] = bytes,
+        generation: Callable[[], int] = int,
     ) -> None:
         self._detection = detection
         self._policy = policy
@@ -56,6 +60,8 @@ class Redactor:
         self._operators = operators.operators(key)
         self._recognizers = tuple(recognizers)
         self._dump = dump
+        self._generation = generation
+        self._silent: tuple[int, set[str]] = (-1, set())
 
     def __repr__(self) -> str:
         return f"Redactor(kinds={len(self._kinds)})"
@@ -67,7 +73,7 @@ class Redactor:
 
     def text(self, raw: str) -> Clean[str]:
         """Redact a text. Never raises because of what it finds; raises RedactionError for a text too long to be looked at."""
-        outcome = self._redacted(raw, "", None)
+        outcome = self._redacted(raw, None)
         if outcome is None:
             return seal(raw)
         return seal(outcome.value, outcome.remarks, outcome.verdict)
@@ -78,8 +84,8 @@ class Redactor:
         A tree in which nothing was found comes back as the same object. Raises RedactionError for a tree too deep, too large, or not JSON.
         """
         found, keys = walk.texts(raw)
-        suspicious = self._suspicious(found, keys)
-        if not suspicious and not self._recognizers:
+        outcomes = self._outcomes(found, keys)
+        if not outcomes:
             return seal(raw)
         remarks: list[Remark] = []
         verdicts = [Verdict.ALLOW]
@@ -88,14 +94,11 @@ class Redactor:
         def change(text: str, place: walk.Place) -> str:
             nonlocal count
             count += 1
-            if count not in suspicious and not self._recognizers:
-                return text
-            key = place.key if not place.is_key else ""
-            outcome = self._redacted(text, place.path, label_of(key) if key and names_secret(key) and is_value(text) else None)
+            outcome = outcomes.get(count)
             if outcome is None:
                 return text
             path = place.path if not place.is_key or outcome.value == text else _renamed(place.path, outcome.value)
-            remarks.extend(outcome.remarks if path == place.path else (_at(remark, path) for remark in outcome.remarks))
+            remarks.extend(_at(remark, path) for remark in outcome.remarks)
             verdicts.append(outcome.verdict)
             return outcome.value
 
@@ -105,6 +108,36 @@ class Redactor:
     def stream(self) -> StreamRedactor:
         """A redactor of one text that comes in pieces. NER does not run in streams; everything else gives the same as `text`."""
         return StreamRedactor(self._detection, self.apply)
+
+    def _outcomes(self, found: list[str], keys: list[str]) -> dict[int, Applied]:
+        """What is to be done, by index, with those of a tree's texts about which anything is to be said."""
+        indices: Iterable[int] = range(len(found)) if self._recognizers else sorted(self._suspicious(found, keys))
+        silent = self._remembered()
+        outcomes: dict[int, Applied] = {}
+        for index in indices:
+            text, key = found[index], keys[index]
+            whole = KEY_NAME if key and names_secret(key) and is_value(text) else None
+            if whole is None and text in silent:
+                continue
+            outcome = self._redacted(text, whole)
+            if outcome is not None:
+                outcomes[index] = outcome
+            elif whole is None and len(text) <= _SHORT:
+                silent.add(text)
+        return outcomes
+
+    def _remembered(self) -> set[str]:
+        """Short texts about which nothing was to be said (field names, addresses, ids), as long as no other live secret is announced.
+
+        The generation is read before any text is looked at, and a verdict goes into the set of that generation: one that was reached
+        with the secrets of before an announcement is never found after it.
+        """
+        generation = self._generation()
+        known, silent = self._silent
+        if known != generation or len(silent) >= _MOST_SILENT:
+            silent = set()
+            self._silent = (generation, silent)
+        return silent
 
     def _suspicious(self, found: list[str], keys: list[str]) -> set[int]:
         """Which texts have to be looked at one by one: one scan over all of them together decides."""
@@ -123,8 +156,8 @@ class Redactor:
             suspicious.update(bisect_left(ends, place) for place in places)
         return suspicious
 
-    def _redacted(self, text: str, path: str, whole: Label | None) -> Applied | None:
-        """Redact one text; None when nothing is to be said about it."""
+    def _redacted(self, text: str, whole: Label | None) -> Applied | None:
+        """Redact one text; None when nothing is to be said about it. Remarks have no path yet."""
         if len(text) > MAX_TEXT:
             raise RedactionError("the text is longer than may be redacted at once")
         spans = self._detection.find(text)
@@ -134,7 +167,7 @@ class Redactor:
             spans.append(Span(0, len(text), 0, len(text), whole))
         if not spans:
             return None
-        applied = self.apply(text, spans, Region(0, len(text), path))
+        applied = self.apply(text, spans, Region(0, len(text)))
         return applied if applied.remarks else None
 
     def apply(self, text: str, spans: Sequence[Span], region: Region) -> Applied:
@@ -228,10 +261,10 @@ def build_redactor(
     """Build a redactor bound to one policy and direction.
 
     `known` are live secrets (a shared `KnownSecrets`, or values); `terms` are blocked terms (strings, or `{"term", "max_distance"}`);
-    `patterns` are RE2 expressions (or `{"name", "pattern", "group"?}`); `policy` is one policy of the YAML document (None masks whatever any
-    detector finds). `cache` is `Redactor.cache` of an earlier process: without it the rules are compiled, which takes seconds;
-    `pattern_set` shares one compiled set between redactors instead. `rules` replaces the built-in rules. `key` keys hashes and pseudonyms; without
-    it they hold for this redactor only. `recognizers` also see whole texts and trees, but no streams. Raises PolicyError.
+    `patterns` are RE2 expressions (or `{"name", "pattern", "group"?}`). `policy` is one policy of the YAML document; None masks whatever
+    any detector finds. `cache` is `Redactor.cache` of an earlier process: without it the rules are compiled, which takes seconds;
+    `pattern_set` shares one compiled set between redactors instead. `rules` replaces the built-in rules. `key` keys hashes and
+    pseudonyms; without it they hold for this redactor only. `recognizers` also see whole texts and trees, but no streams. Raises PolicyError.
     """
     if pattern_set is None:
         pattern_set = compile_patterns(_rules() if rules is None else rules, cache=cache, engine=engine)
@@ -241,7 +274,8 @@ def build_redactor(
     running = _running(policy, direction, kinds)
     added: CompiledPolicy | UnsafeAllowAll = running if isinstance(running, CompiledPolicy) else UnsafeAllowAll()
     all_patterns = (*given_patterns, *added.patterns)
-    others: list[Scanner] = [KnownScanner(known if isinstance(known, KnownSecrets) else KnownSecrets(known))]
+    live = known if isinstance(known, KnownSecrets) else KnownSecrets(known)
+    others: list[Scanner] = [KnownScanner(live)]
     groups = [*added.terms, ("blocked-terms", given_terms)] if given_terms else list(added.terms)
     if groups:
         others.append(TermScanner(groups))
@@ -254,6 +288,7 @@ def build_redactor(
         key=secrets.token_bytes(32) if key is None else key,
         recognizers=recognizers,
         dump=pattern_set.dump,
+        generation=lambda: live.generation,
     )
 
 

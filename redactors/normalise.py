@@ -1,7 +1,7 @@
-"""Other ways to read a text: what detectors also look at, each with the way back to the original places.
+r"""Other ways to read a text: what detectors also look at, each with the way back to the original places.
 
-A view is made only where a cheap test sees its marks: odd characters (zero-width, look-alike, full-width), escapes (`\\u`, `\\x`, `%`, `&#`,
-line continuations), and long runs that decode from base64 or hexadecimal to printable text. Every view is local: what stands in one
+A view is made only where a cheap test sees its marks: odd characters (zero-width, look-alike, full-width), escapes (`\u`, `\x`, `%`,
+`&#`, line continuations), and long runs that decode from base64 or hexadecimal to printable text. Every view is local: what stands in one
 depends on a few neighboring characters of the original only, so a stream sees the same views as a whole text.
 """
 
@@ -39,7 +39,8 @@ _ESCAPES: Final = re.compile(
     r"|=\r?\n"
 )
 _UNFINISHED: Final = re.compile(
-    r"(?:\\{1,8}(?:u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|x[0-9a-fA-F]?|\r?|\r?\n[ \t]{0,16}|u[dD][89abAB][0-9a-fA-F]{2}(?:\\{1,8}(?:u[0-9a-fA-F]{0,3})?)?)"
+    r"(?:\\{1,8}(?:u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|x[0-9a-fA-F]?|\r?|\r?\n[ \t]{0,16}"
+    r"|u[dD][89abAB][0-9a-fA-F]{2}(?:\\{1,8}(?:u[0-9a-fA-F]{0,3})?)?)"
     r"|%(?:[0-9a-fA-F]?|[c-fC-F][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){0,2}(?:%[89abAB]?)?)"
     r"|&(?:#[0-9]{0,7}|#[xX][0-9a-fA-F]{0,6}|[a-zA-Z]{0,8})|=\r?)\Z"
 )
@@ -174,9 +175,14 @@ def folded(text: str) -> View | None:
     return View("".join(parts), pieces) if pieces else None
 
 
+def may_be_escaped(text: str) -> bool:
+    """The cheap test for escapes and continued lines."""
+    return "\\" in text or "%" in text or "&" in text or "=\n" in text or "=\r" in text
+
+
 def unescaped(text: str) -> View | None:
     """The text with escapes resolved and continued lines joined; None when there are none."""
-    if "\\" not in text and "%" not in text and "&" not in text and "=\n" not in text and "=\r" not in text:
+    if not may_be_escaped(text):
         return None
     parts: list[str] = []
     pieces: list[tuple[int, int, int, int, int]] = []

@@ -19,7 +19,7 @@ LONGEST: Final = 96
 """No replacement is longer, in characters."""
 
 _KIND: Final = "[a-z0-9_]{1,48}"
-_GRAMMAR: Final = re.compile(rf"\[(?:REDACTED(?::({_KIND}))?|(?:HASHED|PSEUDONYM):({_KIND}):[0-9a-f]{{16}})\]")
+_GRAMMAR: Final = re.compile(rf"x?\[(?:REDACTED(?::({_KIND}))?|(?:HASHED|PSEUDONYM):({_KIND}):[0-9a-f]{{16}})\]x?")
 _UNFINISHED: Final = re.compile(
     r"\[(?:R(?:E(?:D(?:A(?:C(?:T(?:E(?:D(?::[a-z0-9_]{0,48})?)?)?)?)?)?)?)?|(?:H(?:A(?:S(?:H(?:E(?:D(?::[a-z0-9_:]{0,66})?)?)?)?)?)?)?"
     r"|(?:P(?:S(?:E(?:U(?:D(?:O(?:N(?:Y(?:M(?::[a-z0-9_:]{0,66})?)?)?)?)?)?)?)?)?)?)\Z"
@@ -54,7 +54,7 @@ def hashed(key: bytes) -> Operator:
 
 
 def pseudonym(key: bytes) -> Operator:
-    """`[PSEUDONYM:<kind>:<16 hex>]`: the same value has the same name wherever `key` is the same, whatever its case and blanks at the ends."""
+    """`[PSEUDONYM:<kind>:<16 hex>]`: the same value has the same name wherever `key` is the same, whatever its case."""
 
     def operator(kind: str, value: str) -> str:
         return f"[PSEUDONYM:{kind}:{_digest(key, b'pseudonym', kind, value.strip().casefold())}]"
@@ -80,7 +80,7 @@ def operators(key: bytes) -> dict[Action, Operator]:
 
 
 def replacements(text: str, kinds: Collection[str]) -> list[tuple[int, int]]:
-    """Where a text already holds replacements of these kinds, in order."""
+    """Where a text already holds replacements of these kinds, in order, with the letters that join them to words (`redactors.seams`)."""
     if "[" not in text or ("[REDACTED" not in text and "[HASHED:" not in text and "[PSEUDONYM:" not in text):
         return []
     return [

@@ -96,8 +96,8 @@ def compile_policy(document: Mapping[str, Any], direction: Direction, *, kinds: 
     """Compile one direction of a policy of the YAML document: direction to a list of rules.
 
     A rule is `{detect: [...], kinds?: [...], action}`, `{blocked_terms: [...], fuzzy_matching?, max_distance?, action}` or
-    `{detect_patterns: [...], action}`. `kinds` are the kinds that detectors know; a rule that names another is refused. Raises PolicyError for
-    a direction that is missing or empty, and for whatever is misspelled.
+    `{detect_patterns: [...], action}`. `kinds` are the kinds that detectors know; a rule that names another is refused. Raises PolicyError
+    for a direction that is missing or empty, and for whatever is misspelled.
     """
     if direction not in DIRECTIONS:
         raise PolicyError(f"{direction!r} is not a direction; there are {', '.join(DIRECTIONS)}")
@@ -204,7 +204,10 @@ def custom_term(entry: Term | str | Mapping[str, Any] | tuple[str, int]) -> Term
 
 
 def custom_pattern(entry: Rule | str | Mapping[str, Any], name: str, *, where: str = "a custom pattern") -> Rule:
-    """A user's pattern as a rule: an expression, or `{"name", "pattern", "group"?}`. RE2's syntax only; raises PolicyError with the reason."""
+    """A user's pattern as a rule: an expression, or `{"name", "pattern", "group"?}`.
+
+    RE2's syntax only, because it runs in linear time. Raises PolicyError with the reason.
+    """
     if isinstance(entry, Rule):
         return entry
     fields: Mapping[str, Any] = {"pattern": entry} if isinstance(entry, str) else entry

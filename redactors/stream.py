@@ -62,7 +62,7 @@ class StreamRedactor:
         return len(self._text) - self._settled
 
     def feed(self, piece: str) -> str:
-        """Take a piece and return what is safe now (maybe nothing). Raises RedactionError when redaction fails; the rest is then dropped."""
+        """Take a piece and return what is safe now, maybe nothing. Raises RedactionError when redaction fails: the rest is then dropped."""
         if self._ended:
             raise RedactionError("the stream has ended or failed; nothing more can be redacted in it")
         if not piece:

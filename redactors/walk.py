@@ -59,16 +59,7 @@ def _collect(node: Any, key: str, depth: int, found: list[str], keys: list[str])
         else:
             _collect(inner, key, depth + 1, found, keys)
     elif kind is dict:
-        for name, value in node.items():
-            if type(name) is not str:
-                raise RedactionError("a key is not a string")
-            found.append(name)
-            keys.append("")
-            if type(value) is str and value[:1] not in ("{", "["):
-                found.append(value)
-                keys.append(name)
-            elif value is not None and value is not True and value is not False:
-                _collect(value, name, depth + 1, found, keys)
+        _collect_object(node, depth, found, keys)
     elif kind is list or kind is tuple:
         for value in node:
             _collect(value, key, depth + 1, found, keys)
@@ -80,9 +71,23 @@ def _collect(node: Any, key: str, depth: int, found: list[str], keys: list[str])
         raise RedactionError("the value is not JSON")
 
 
+def _collect_object(node: dict[Any, Any], depth: int, found: list[str], keys: list[str]) -> None:
+    for name, value in node.items():
+        if type(name) is not str:
+            raise RedactionError("a key is not a string")
+        found.append(name)
+        keys.append("")
+        if type(value) is str and value[:1] not in ("{", "["):
+            found.append(value)
+            keys.append(name)
+        elif value is not None and value is not True and value is not False:
+            _collect(value, name, depth + 1, found, keys)
+
+
 def changed(tree: Json, change: Change) -> Json:
     """The tree with every text passed through `change`; parts without a change are the same objects."""
-    return _rebuild(tree, "", "", change)
+    fresh: Json = _rebuild(tree, "", "", change)
+    return fresh
 
 
 def _rebuild(node: Any, path: str, key: str, change: Change) -> Any:
@@ -141,7 +146,7 @@ def _embedded(text: str) -> Any:
         inner = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return None
-    return inner if isinstance(inner, dict | list) else None
+    return inner if type(inner) in (dict, list) else None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def _page(page: Page) -> EventPage:
 
 def _list(page: Page, found: EventPage) -> None:
     generation = st.session_state.setdefault("audit-generation", 0)
-    rows = [{**row, "who": row["key_alias"] or row["actor"]} for row in found.rows]
+    rows = [{**row, "who": row["actor_alias"] or row["actor"]} for row in found.rows]
     position = table(rows, _COLUMNS, page, alt="Audit events, newest first", key=f"events-{generation}", select=True)
     if position is not None and found.rows[position]["id"] != page.query.params.get("event"):
         st.query_params["event"] = found.rows[position]["id"]
@@ -133,20 +133,23 @@ def _detail(page: Page, event_id: str) -> None:
 
 
 def _event_facts(event: Row, page: Page) -> dict[str, str]:
-    key = f"{event['key_alias']} ({event['key_id']})" if event["key_alias"] else event["key_id"]
     return {
         "Time": f"{moment(event['at_us'], page.query.zone)} ({page.query.zone.key}), {ago(event['at_us'], page.now_us)}",
         "Event": event["kind"],
         "Outcome": " · ".join(str(part) for part in (event["outcome"], event["status"] or "", event["error"]) if part),
-        "Actor": "" if event["actor"] == event["key_id"] else event["actor"],
+        "Actor": "" if event["actor"] == event["key_id"] else _known_as(event["actor_alias"], event["actor"]),
         "Workspace": event["workspace"],
-        "Key": key,
+        "Key": _known_as(event["key_alias"], event["key_id"]),
         "Model": event["model"],
         "Target": event["target_id"],
         "Request": event["request_id"],
         "Trace": event["trace_id"],
         "Event id": event["id"],
     }
+
+
+def _known_as(alias: str, identity: str) -> str:
+    return f"{alias} ({identity})" if alias else identity
 
 
 def _request(page: Page, event: Row) -> None:

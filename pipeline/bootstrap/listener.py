@@ -37,7 +37,6 @@ def bind(host: str, port: int, *, asked_for: bool) -> socket.socket:
             ) from None
         return bind(host, 0, asked_for=True)
     listener.listen(BACKLOG)
-    listener.set_inheritable(True)
     return listener
 
 

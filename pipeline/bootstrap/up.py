@@ -7,12 +7,15 @@ start before it. A second `up` on a running home says where it runs.
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 import tempfile
+from asyncio.subprocess import Process as Child
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 import uvloop
 from sqlalchemy import select
@@ -24,6 +27,7 @@ from pipeline.bootstrap.quickstart import quickstart, quickstart_path
 from pipeline.bootstrap.serving import Served, announce_run, prepare, run
 from pipeline.config.environment import Process, env_snapshot
 from pipeline.config.home import prepare_home
+from pipeline.config.loader import load_document
 from pipeline.config.running import live_run
 from pipeline.keys import people, service
 from pipeline.keys.service import Actor
@@ -40,8 +44,10 @@ def up(process: Process, *, home: Path | None = None, open_browser: bool = False
     stream = out or sys.stdout
     if home is not None:
         process = process.model_copy(update={"home": home})
+    # Until the loop has its own handlers, a SIGTERM ends this like Ctrl-C does, so that `demo` leaves no folder behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     other = live_run(process.layout)
-    if other is not None:
+    if other is not None and _answers(other.url):
         _say(
             stream,
             f"Lockgate already runs in this data folder.\n\n  base URL    {other.url}/v1\n"
@@ -50,8 +56,12 @@ def up(process: Process, *, home: Path | None = None, open_browser: bool = False
         return 0
     prepared = prepare_home(process.home)
     redaction = open_redaction(prepared.cache)
-    document, found = quickstart(env_snapshot(), redaction.finder())
-    plan = prepare(process, document, quickstart_path(), prepared, redaction)
+    path = process.config or quickstart_path()
+    if process.config is None:
+        document, found = quickstart(env_snapshot(), redaction.finder())
+    else:
+        document, found = load_document(path, find_secrets=redaction.finder()), ()
+    plan = prepare(process, document, path, prepared, redaction)
 
     async def beside(served: Served) -> Callable[[], Awaitable[None]]:
         return await _beside(served, process, found, stream, open_browser)
@@ -88,7 +98,9 @@ async def _beside(
         environment=served.plan.environment,
     )
     announce_run(served, dashboard_url)
-    reachable = await _reachable(port)
+    reachable = await _reachable(port, dashboard)
+    if not reachable:
+        announce_run(served)
     _greet(stream, served, key, f"{dashboard_url}/login?token={link}" if reachable else "", found)
     if open_browser and reachable:
         import webbrowser
@@ -118,11 +130,21 @@ async def _fresh_key(served: Served) -> str:
     return str(made["key"])
 
 
-async def _reachable(port: int) -> bool:
-    """Wait until the dashboard listens."""
+def _answers(url: str) -> bool:
+    """Whether something listens there: after a crash or a reboot the process id of `run.json` may belong to somebody else."""
+    where = urlsplit(url)
+    try:
+        with socket.create_connection((where.hostname or "127.0.0.1", where.port or 80), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+async def _reachable(port: int, dashboard: Child) -> bool:
+    """Wait until the dashboard listens; give up when it has ended."""
     try:
         async with asyncio.timeout(DASHBOARD_WAIT_S):
-            while True:
+            while dashboard.returncode is None:
                 with socket.socket() as probe:
                     probe.setblocking(False)
                     try:
@@ -132,7 +154,8 @@ async def _reachable(port: int) -> bool:
                         continue
                     return True
     except TimeoutError:
-        return False
+        pass
+    return False
 
 
 def _greet(stream: TextIO, served: Served, key: str, dashboard: str, found: tuple[str, ...]) -> None:

@@ -67,9 +67,16 @@ def verdict_of(row: dict[str, Any]) -> str:
     """What was decided, in Keeptrusts' words: `block`, `redact`, `escalate` (never yet) or `allow`."""
     if row["outcome"] == "refused" or (row["kind"].startswith("policy:") and row["kind"].endswith(":block")):
         return "block"
-    detail = row.get("detail") or {}
-    redacted = any(detail.get(name) for name in ("prompt_redactions", "answer_redactions")) if isinstance(detail, dict) else False
-    return "redact" if redacted else "allow"
+    detail = _detail(row)
+    return "redact" if any(detail.get(name) for name in ("prompt_redactions", "answer_redactions")) else "allow"
+
+
+def _detail(row: dict[str, Any]) -> dict[str, Any]:
+    """The detail of an event, which the store keeps as the canonical JSON text that was hashed."""
+    import json
+
+    detail: dict[str, Any] = json.loads(row["detail"])
+    return detail
 
 
 def _newest(events: Any, verdict: str, limit: int) -> list[dict[str, Any]]:
@@ -86,7 +93,6 @@ def _print(row: dict[str, Any], as_json: bool) -> None:
     from pipeline.cli.output import print_line
     from pipeline.clock import rfc3339
 
-    detail = row.get("detail") if isinstance(row.get("detail"), dict) else {}
     reason = row["error"] or row["outcome"]
     if as_json:
         print_line(
@@ -99,7 +105,7 @@ def _print(row: dict[str, Any], as_json: bool) -> None:
                 "reason_code": reason,
                 "model": row["model"],
                 "provider": row["target_id"],
-                "config_version": (detail or {}).get("policy_digest", ""),
+                "config_version": _detail(row).get("policy_digest", ""),
                 "request_id": row["request_id"],
                 "actor": row["actor"],
             }

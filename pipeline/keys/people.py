@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -81,8 +81,8 @@ async def log_in(desk: FrontDesk, actor: Actor, name: str, password: str) -> dic
     def apply(connection: Connection) -> Session:
         return users.open_session(connection, office.peppers, token, name, role, now_us=now_us)
 
-    detail = {"user": name, "role": role, "by": "password"}
-    session = await office.ledger.change(event(office, actor, "auth:session:open", detail), apply)
+    opened = event(office, replace(actor, id=f"user:{name}"), "auth:session:open", {"user": name, "role": role, "by": "password"})
+    session = await office.ledger.change(opened, apply)
     await office.changed()
     return _shown(token, session)
 
@@ -94,8 +94,10 @@ async def log_in_by_link(desk: FrontDesk, actor: Actor, link: str) -> dict[str, 
     def apply(connection: Connection) -> Session:
         return users.redeem_link(connection, office.peppers, link, token, now_us=now_us)
 
+    holder = await asyncio.to_thread(_holder, desk, link)
+    who = replace(actor, id=f"user:{holder}") if holder else actor
     try:
-        session = await office.ledger.change(event(office, actor, "auth:session:open", {"by": "link"}), apply)
+        session = await office.ledger.change(event(office, who, "auth:session:open", {"user": holder, "by": "link"}), apply)
     except KeyRejected:
         await _refused(desk, actor)
         raise
@@ -125,6 +127,11 @@ async def _refused(desk: FrontDesk, actor: Actor) -> None:
     refusal = event(desk.office, actor, "auth:session:reject", {}, outcome="refused")
     await desk.office.ledger.change(refusal, lambda _connection: None)
     desk.failures.failed(actor.peer)
+
+
+def _holder(desk: FrontDesk, link: str) -> str:
+    with desk.engine.connect() as connection:
+        return users.link_holder(connection, desk.office.peppers, link)
 
 
 def _stored(engine: Engine, name: str) -> tuple[str, Role] | None:

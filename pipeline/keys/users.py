@@ -81,6 +81,12 @@ def create_link(connection: Connection, peppers: Peppers, token: str, user: str,
     _insert(connection, peppers.digest(token)[1], "link", Session(user, role, now_us + ttl_us), now_us)
 
 
+def link_holder(connection: Connection, peppers: Peppers, link: str) -> str:
+    """Whom a login link lets in, for the audit event of its use; "" when it is none of ours. Whether it is good, `redeem_link` decides."""
+    query = select(_L.user_name).where(_L.digest.in_(peppers.candidates(link)), _L.kind == "link")
+    return str(connection.execute(query).scalar() or "")
+
+
 def redeem_link(connection: Connection, peppers: Peppers, link: str, session: str, *, now_us: int, session_us: int = SESSION_US) -> Session:
     """Use a login link up and open a session. KeyRejected when it is unknown, used or too old."""
     query = select(logins).where(_L.digest.in_(peppers.candidates(link)), _L.kind == "link").with_for_update()

@@ -106,8 +106,16 @@ def _parse_cursor(cursor: str) -> tuple[int, str]:
 
 
 def _named(connection: Connection, scope: Scope, rows: list[Row]) -> list[Row]:
-    """Add the workspace's slug and the key's alias, which people know, beside the ids."""
-    ids = {row["key_id"] for row in rows if row["key_id"]}
+    """Add what people know beside the ids: the workspace's slug, the alias of the key concerned, the alias of an actor that is a key."""
+    ids = {row[name] for row in rows for name in ("key_id", "actor") if row[name]}
     query = select(virtual_keys.c.id, virtual_keys.c.alias).where(virtual_keys.c.org_id == scope.org_id, virtual_keys.c.id.in_(ids))
     aliases = {row.id: row.alias for row in connection.execute(query)} if ids else {}
-    return [{**row, "workspace": scope.slug(row["workspace_id"]), "key_alias": aliases.get(row["key_id"], "")} for row in rows]
+    return [
+        {
+            **row,
+            "workspace": scope.slug(row["workspace_id"]),
+            "key_alias": aliases.get(row["key_id"], ""),
+            "actor_alias": aliases.get(row["actor"], ""),
+        }
+        for row in rows
+    ]

@@ -16,9 +16,11 @@ Hits = list[tuple[int, int]]
 
 def library_version() -> str:
     """The version that a serialized database belongs to. Raises ImportError where there is no wheel."""
+    from importlib.metadata import version
+
     import hyperscan
 
-    return str(hyperscan.__version__)
+    return f"{version('hyperscan')} {hyperscan.HS_MODE_BLOCK}"
 
 
 def _collect(index: int, start: int, end: int, flags: int, hits: Hits) -> None:
@@ -76,9 +78,9 @@ class HyperScan:
 
 
 def compile_set(expressions: Sequence[tuple[str, bool, bool]]) -> HyperScan:
-    """Compile expressions given as (expression, ignores case, reads UTF-8 characters instead of bytes); `^` and `$` also match at line ends.
+    """Compile expressions given as (expression, ignores case, reads UTF-8 characters instead of bytes).
 
-    Raises ValueError when the library refuses one.
+    `^` and `$` also match at line ends. Raises ValueError when the library refuses one.
     """
     import hyperscan as hs
 

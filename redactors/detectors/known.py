@@ -26,11 +26,15 @@ _HEAD = 8
 _MERGE = 4
 
 _EVERYDAY = frozenset(
-    "password passwords passwort username postgres postgresql localhost changeme administrator administrators production development staging "
-    "database internal external testtest test1234 12345678 123456789 1234567890 87654321 11111111 00000000 qwertyui password1 password123 "
-    "undefined anonymous disabled required optional redacted placeholder secretkey mysecret mypassword supersecret example example.com "
-    "127.0.0.1 0.0.0.0 https:// anything everyone sunshine football baseball princess superman computer internet".split()
-)
+    {
+        "password", "passwords", "passwort", "username", "postgres", "postgresql", "localhost", "changeme", "administrator",
+        "administrators", "production", "development", "staging", "database", "internal", "external", "testtest", "test1234",
+        "12345678", "123456789", "1234567890", "87654321", "11111111", "00000000", "qwertyui", "password1", "password123",
+        "undefined", "anonymous", "disabled", "required", "optional", "redacted", "placeholder", "secretkey", "mysecret",
+        "mypassword", "supersecret", "example", "example.com", "127.0.0.1", "0.0.0.0", "https://", "anything", "everyone",
+        "sunshine", "football", "baseball", "princess", "superman", "computer", "internet",
+    }
+)  # fmt: skip
 
 
 def is_distinctive(value: str) -> bool:
@@ -45,7 +49,7 @@ def is_distinctive(value: str) -> bool:
 class _Segment:
     """An immutable set of values with its scans. `owners` tells which value a form belongs to."""
 
-    __slots__ = ("_forms", "_heads", "_head_scan", "_longest", "_owners", "_scan", "_starts", "values")
+    __slots__ = ("_forms", "_head_scan", "_heads", "_longest", "_owners", "_scan", "_starts", "values")
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = dict(values)

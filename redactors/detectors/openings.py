@@ -1,7 +1,7 @@
 """Tells from where on a rule may still match when more text comes: what a stream must hold back.
 
-Every match begins with its rule's *opener*, a part with a literal in it. So something is open where (1) the end of the text is a beginning of an
-opener, or (2) an opener stands in the text and everything behind it is still a beginning of its rule. (1) is one match of one expression
+Every match begins with its rule's *opener*, a part with a literal in it. So something is open where (1) the end of the text is a
+beginning of an opener, or (2) an opener stands in the text and everything behind it is still a beginning of its rule. (1) is one match of one expression
 against the reversed end of the text; (2) is one scan for openers, and one match against the reversed end for each rule whose opener was seen.
 Rules without a literal are in (1) as a whole: they are few and small.
 """
@@ -26,7 +26,7 @@ _ANYTHING: Final = r"[\s\S]{1,512}"
 
 @dataclass(frozen=True, slots=True)
 class OpeningPlan:
-    """What is derived from the rules once and cached: expressions to match against reversed text, and openers with the rules that own them."""
+    """Derived from the rules once and cached: expressions to match against reversed text, and openers with the rules that own them."""
 
     loose: str
     partial: str
@@ -106,7 +106,7 @@ class Openings:
         self._far = max((rule.longest for rule in rules), default=TAIL)
 
     def open_from(self, text: str, begin: int) -> int:
-        """The earliest code point at or behind `begin` from which on the text is the beginning of a match; the length when there is none."""
+        """The earliest code point, not before `begin`, from which on the text is the beginning of a match; the length when none."""
         low = max(0, begin - 1)
         tail = text[low:]
         backwards = _Backwards(tail)

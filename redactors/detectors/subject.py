@@ -99,7 +99,7 @@ class Scanner(Protocol):
         ...
 
     def open_from(self, text: str, begin: int) -> int:
-        """The earliest code point, not before `begin`, at which something begins that more text may complete; the length when nothing does."""
+        """The earliest code point, not before `begin`, at which something begins that more text may complete, or the length."""
         ...
 
     def suspects(self, data: bytes) -> list[int]:

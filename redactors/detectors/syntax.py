@@ -1,9 +1,9 @@
-"""A pattern as a tree, so that the engine can derive other patterns from it.
+r"""A pattern as a tree, so that the engine can derive other patterns from it.
 
 Three are needed beside the pattern itself: its *head* (the shortest necessary beginning, which the set scan looks for),
 its *width* (how far a head reaches), and its *beginnings read backwards*: an expression that, matched against the
 reversed end of a text, tells from where on something may still be open. The grammar is RE2's
-(https://github.com/google/re2/wiki/Syntax) without `\\Q…\\E` and flags in the middle.
+(https://github.com/google/re2/wiki/Syntax) without `\Q…\E` and flags in the middle.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ def beginnings(node: Node) -> str:
                 further = f"{open_end}{before}" if open_end else ""
                 open_end = _either([further, beginnings(item)])
             return open_end
-        case Repeat(item, low, high):
+        case Repeat(item, _, high):
             if high == 0:
                 return ""
             inner = beginnings(item)
@@ -318,8 +318,9 @@ def _loosened(low: int, high: int | None) -> tuple[int, int | None]:
 
 
 def loosened(node: Node, most: int = 100, spread: int = 8) -> Node:
-    """A pattern that matches at least the same, for a set scan that stays small: counts over `most`, and those that may vary by more than
-    `spread`, become unbounded.
+    """A pattern that matches at least the same, for a set scan that stays small.
+
+    Counts over `most`, and those that may vary by more than `spread`, become unbounded.
     """
     match node:
         case Sequence(items):
@@ -340,7 +341,7 @@ def loosened(node: Node, most: int = 100, spread: int = 8) -> Node:
 
 
 def led(node: Node) -> Node:
-    """The same pattern with its loose beginning cut to the least: an unanchored scan that reports ends only finds all of its ends and maybe more.
+    """The same pattern with its loose beginning cut to the least; an unanchored scan finds at least the same ends.
 
     A leading repetition needs its least count only, and what may be missing, or is only a border, may be left out.
     """

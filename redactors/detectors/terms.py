@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from redactors.detectors.aho import AhoScan
 from redactors.detectors.hyper import HyperScan, compile_literals, library_version
@@ -56,7 +57,7 @@ class _Folded:
         """The pieces with their places in the term."""
         count = self.distance + 1
         cuts = [self.length * number // count for number in range(count + 1)]
-        return [(self.text[low:high], low) for low, high in zip(cuts, cuts[1:], strict=False)]
+        return [(self.text[low:high], low) for low, high in pairwise(cuts)]
 
     def best_end(self, text: str, start: int) -> int | None:
         """Where the term ends when it begins at `start`, at a word border and with the fewest edits; None when it does not."""
@@ -159,9 +160,12 @@ class TermScanner:
         return next((at for at in range(max(begin, size - self._reach), size) if is_border(text, at) and not text[at].isspace()), size)
 
     def suspects(self, data: bytes) -> list[int]:
-        """Ends of pieces, each both at the earliest and the latest end that its term can have."""
-        folded = fold(data.decode("utf-8", "replace")).encode("utf-8", "replace")
-        return [end for _, end in self._scan.hits(folded)]
+        """Ends of pieces, which are inside of every term. Folding may change the length of characters, so they are counted back."""
+        if data.isascii():
+            return [end for _, end in self._scan.hits(data.lower())]
+        original = Subject(data.decode("utf-8", "replace"))
+        folded = Subject(fold(original.text))
+        return [original.offset(folded.point(end)) for _, end in self._scan.hits(folded.data)]
 
     def find_all(self, text: str) -> list[Finding]:
         """Every term in a text, as findings."""

@@ -33,6 +33,7 @@ FAMILIES = (
     "money",
     "network",
     "national_europe",
+    "national_world",
 )
 """Modules of this package that have a tuple `RULES`, most specific first."""
 

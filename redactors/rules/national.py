@@ -40,16 +40,25 @@ def national(
     `make` draws candidates, of which those that pass `check` become samples; `wrong` is a text whose check digits do not fit.
     """
     secret = searched(make, check)
+    end = "" if shape.endswith(")") else r"\b"
     if not names:
         return personal(
-            id, kind, about, rf"\b{shape}\b", source, validate=check, longest=64, must=(Must(in_plain(secret)),), must_not=((wrong, "the check does not fit"),)
+            id,
+            kind,
+            about,
+            rf"\b{shape}{end}",
+            source,
+            validate=check,
+            longest=64,
+            must=(Must(in_plain(secret)),),
+            must_not=((wrong, "the check does not fit"),),
         )
     word = names.split("|", 1)[0].replace(r"\b", "")
     return personal(
         id,
         kind,
         about,
-        rf"(?:{names}){_GAP}({shape})\b",
+        rf"(?:{names}){_GAP}({shape}){end}",
         source,
         validate=check,
         group=1,

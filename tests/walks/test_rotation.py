@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import secrets
 import threading
 import time
@@ -244,7 +245,7 @@ def test_a_rotation_under_load_fails_no_call(house: House, kind: str) -> None:
             load.wait(40)
     assert load.failures == []
     calls = house.provider.calls[before:]
-    assert {call.key for call in calls[-10:]} == {house.value[kind]}
+    assert [call.key for call in calls if call.status == 200][-1] == house.value[kind]
     assert {call.status for call in calls} <= {200, 401}
     refused = sum(call.status == 401 for call in calls)
     if kind != "store":  # writing to the local store tells the gateway, a vault does not
@@ -274,7 +275,7 @@ def test_a_rotation_is_in_the_audit_by_version_and_fingerprint_and_no_value_is_a
     answer = ask(house.gateway.url, "openai", f"openai-{kind}", key)
     assert answer.status == 200
     (finish,) = house.gateway.events(request_id=answer.headers["x-request-id"], kind="gateway:call:finish")
-    refused, answered = finish["detail"]["attempts"]
+    refused, answered = json.loads(finish["detail"])["attempts"]
     assert (refused["outcome"], answered["outcome"]) == ("auth", "ok")
     assert refused["fingerprint"] != answered["fingerprint"]
     assert int(answered["version"]) == int(refused["version"]) + 1

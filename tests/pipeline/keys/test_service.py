@@ -33,6 +33,11 @@ def kinds(stood: Any) -> list[str]:
         return list(connection.execute(select(events.c.kind).where(events.c.kind.notlike("ledger:%")).order_by(events.c.seq)).scalars())
 
 
+def actor_of(stood: Any, kind: str) -> str:
+    with stood.reader.connect() as connection:
+        return str(connection.execute(select(events.c.actor).where(events.c.kind == kind)).scalar_one())
+
+
 def everything(stood: Any, tmp_path: Path) -> bytes:
     """All that was written down: the rows of every table, and the bytes of database file, WAL and journals."""
     files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
@@ -139,6 +144,7 @@ async def test_a_user_logs_in_and_out(stood: Any, peppers: Any, clock: MovableCl
     assert opened["session"][4:24].encode() not in written
     assert b"$argon2id$" in written
     assert kinds(stood) == ["admin:user:create", "auth:session:open", "auth:session:close"]
+    assert actor_of(stood, "auth:session:open") == "user:ana"
 
 
 async def test_a_wrong_password_is_refused_written_down_and_slowed(stood: Any, clock: MovableClock) -> None:
@@ -161,6 +167,7 @@ async def test_a_login_link_works_once_and_not_for_long(stood: Any, clock: Movab
     link = await people.make_link(stood.office, stood.actor, "operator", "admin")
     opened = await people.log_in_by_link(desk, stood.actor, link)
     assert (opened["name"], opened["role"]) == ("operator", "admin")
+    assert actor_of(stood, "auth:session:open") == "user:operator"
     with pytest.raises(KeyRejected, match="not valid any more"):
         await people.log_in_by_link(desk, stood.actor, link)
     late = await people.make_link(stood.office, stood.actor, "operator", "admin")
