@@ -264,7 +264,8 @@ def build_redactor(
     `patterns` are RE2 expressions (or `{"name", "pattern", "group"?}`). `policy` is one policy of the YAML document; None masks whatever
     any detector finds. `cache` is `Redactor.cache` of an earlier process: without it the rules are compiled, which takes seconds;
     `pattern_set` shares one compiled set between redactors instead. `rules` replaces the built-in rules. `key` keys hashes and
-    pseudonyms; without it they hold for this redactor only. `recognizers` also see whole texts and trees, but no streams. Raises PolicyError.
+    pseudonyms; without it they hold for this redactor only. `recognizers` also see whole texts and trees, but no streams. Raises
+    PolicyError.
     """
     if pattern_set is None:
         pattern_set = compile_patterns(_rules() if rules is None else rules, cache=cache, engine=engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,9 @@ import typer
 from pipeline.cli.context import ConfigOption, process_of
 
 PortOption = Annotated[int | None, typer.Option("--port", help="Port of the gateway (default: 4000, or another free one).")]
+DocumentOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The document (default: LOCKGATE_CONFIG, or the built-in quick start).")
+]
 DashboardOption = Annotated[
     int | None, typer.Option("--dashboard-port", help="Port of the dashboard (default: 8501, or another free one).")
 ]
@@ -23,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def up(
     context: typer.Context,
-    config: ConfigOption = None,
+    config: DocumentOption = None,
     port: PortOption = None,
     dashboard_port: DashboardOption = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the dashboard in a browser.")] = False,
@@ -32,7 +36,7 @@ def up(
 
     Prints how to use them; Ctrl-C stops both.
 
-    Example: lockgate up
+    Example: lockgate up --config lockgate.yaml
     """
     from pipeline.bootstrap.up import up as start
 
@@ -40,7 +44,7 @@ def up(
     raise typer.Exit(start(process, home=process.home, open_browser=open_browser))
 
 
-def demo(context: typer.Context, config: ConfigOption = None, port: PortOption = None, dashboard_port: DashboardOption = None) -> None:
+def demo(context: typer.Context, config: DocumentOption = None, port: PortOption = None, dashboard_port: DashboardOption = None) -> None:
     """Like up, in a temporary folder.
 
     The folder is removed afterwards.

@@ -31,7 +31,7 @@ _EVERYDAY = frozenset(
         "administrators", "production", "development", "staging", "database", "internal", "external", "testtest", "test1234",
         "12345678", "123456789", "1234567890", "87654321", "11111111", "00000000", "qwertyui", "password1", "password123",
         "undefined", "anonymous", "disabled", "required", "optional", "redacted", "placeholder", "secretkey", "mysecret",
-        "mypassword", "supersecret", "example", "example.com", "127.0.0.1", "0.0.0.0", "https://", "anything", "everyone",
+        "mypassword", "supersecret", "example", "example.com", "https://", "anything", "everyone",
         "sunshine", "football", "baseball", "princess", "superman", "computer", "internet",
     }
 )  # fmt: skip
@@ -132,7 +132,7 @@ class KnownSecrets:
     def announce(self, value: str, label: str) -> bool:
         """Look for `value` from the return of this call on; `label` (a reference's name, safe to show) stands in remarks.
 
-        The same label again replaces its value. Answers False, and keeps nothing, when the value is too short or too common to be looked for.
+        The same label again replaces its value. Answers False, and keeps nothing, when the value is too short or too common.
         Takes about a millisecond and now and then some more, so it is called off the event loop.
         """
         with self._lock:
@@ -159,7 +159,7 @@ class KnownSecrets:
     def _without(self, label: str) -> tuple[_Segment, ...]:
         kept = []
         for segment in self._segments:
-            rest = {name: value for name, value in segment.values.items() if name != label and value != label}
+            rest = {name: value for name, value in segment.values.items() if label not in (name, value)}
             if len(rest) == len(segment.values):
                 kept.append(segment)
             elif rest:

@@ -1,9 +1,9 @@
 """Tells from where on a rule may still match when more text comes: what a stream must hold back.
 
 Every match begins with its rule's *opener*, a part with a literal in it. So something is open where (1) the end of the text is a
-beginning of an opener, or (2) an opener stands in the text and everything behind it is still a beginning of its rule. (1) is one match of one expression
-against the reversed end of the text; (2) is one scan for openers, and one match against the reversed end for each rule whose opener was seen.
-Rules without a literal are in (1) as a whole: they are few and small.
+beginning of an opener, or (2) an opener stands in the text and everything behind it is still a beginning of its rule. (1) is one match
+of one expression against the reversed end of the text; (2) is one scan for openers, and one match against the reversed end for each rule
+whose opener was seen. Rules without a literal are in (1) as a whole: they are few and small.
 """
 
 from __future__ import annotations

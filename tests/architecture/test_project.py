@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -54,6 +55,12 @@ def test_ci_runs_the_same_command_as_everybody() -> None:
     assert re.search(r"^make test$", (ROOT / ".ci/run").read_text(), re.M)
 
 
-def test_nothing_tracked_looks_like_a_path_of_one_machine() -> None:
+def test_no_lock_file_that_holds_addresses_is_tracked() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
-    assert "uv.lock" not in tracked
+    assert {"uv.lock", "poetry.lock", "Pipfile.lock"}.isdisjoint(path.rsplit("/", 1)[-1] for path in tracked)
+
+
+def test_the_pre_commit_hooks_are_local_and_valid() -> None:
+    done = subprocess.run([sys.executable, "-m", "pre_commit", "validate-config"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert re.findall(r"repo: (\S+)", (ROOT / ".pre-commit-config.yaml").read_text()) == ["local"]
