@@ -24,14 +24,14 @@ class Detection:
 
     def find(self, text: str, begin: int = 0, resumed: Collection[str] = ()) -> list[Span]:
         """Everything found that begins at or behind `begin`, in places of `text`; `resumed` rules were cut at `begin` and go on there."""
-        spans = self._level(text, begin, DEPTH)
+        spans = self._level(text, begin, DEPTH, 0)
         if resumed:
             subject = Subject(text)
             for scanner in (self._patterns, *self._others):
                 spans += scanner.resume(subject, begin, resumed)
         return spans
 
-    def _level(self, text: str, begin: int, depth: int) -> list[Span]:
+    def _level(self, text: str, begin: int, depth: int, decodings: int) -> list[Span]:
         subject = Subject(text)
         patterns = self._patterns
         hits = patterns.hits(subject.data)
@@ -39,24 +39,24 @@ class Detection:
         for scanner in self._others:
             spans += scanner.find(subject, begin)
         if not subject.plain and (view := folded(text)) is not None:
-            self._through(view, begin, depth, spans)
+            self._through(view, begin, depth, decodings, spans)
         if (view := unescaped(text)) is not None:
-            self._through(view, begin, depth, spans)
+            self._through(view, begin, depth, decodings, spans)
         if hits and (starts := patterns.run_starts(subject, hits)):
             for stretch in decoded(text, starts):
-                self._through(stretch, begin, depth, spans)
+                self._through(stretch, begin, depth, decodings, spans)
         return spans
 
-    def _through(self, view: View, begin: int, depth: int, spans: list[Span]) -> None:
+    def _through(self, view: View, begin: int, depth: int, decodings: int, spans: list[Span]) -> None:
         """Add what is found in a view, in places of the original."""
         if depth == 0:
-            if view.decoded:
-                # Four encodings around one another: nobody looked inside, so it does not pass.
+            if view.decoded and decodings:
+                # Encodings around encodings beyond the depth: nobody looked inside, so it does not pass.
                 low, high = view.origin(0, len(view.text))
                 if low >= begin:
                     spans.append(Span(low, high, low, high, _TOO_DEEP))
             return
-        for span in self._level(view.text, view.inward(begin), depth - 1):
+        for span in self._level(view.text, view.inward(begin), depth - 1, decodings + view.decoded):
             if span.continues or (view.decoded and span.end - span.start < STRETCH):
                 continue
             start, end = view.origin(span.start, span.end)
@@ -67,22 +67,25 @@ class Detection:
     def open_from(self, text: str, begin: int = 0) -> int:
         """The earliest place, not before `begin`, from which on more text could change what is found, or the length."""
         skipped = max(0, begin - LONGEST_ESCAPE)
-        return skipped + self._open(text[skipped:], begin - skipped, DEPTH)
+        return skipped + self._open(text[skipped:], begin - skipped, DEPTH, 0)
 
-    def _open(self, text: str, begin: int, depth: int) -> int:
+    def _open(self, text: str, begin: int, depth: int, decodings: int) -> int:
         size = len(text)
         opened = self._opened_by_scanners(text, begin)
-        if depth == 0 or begin >= size:
+        if begin >= size:
             return opened
+        if depth == 0:
+            # A run that nobody looks into is found as a whole, so it is held as a whole.
+            return max(begin, min(opened, size - run_at_end(text))) if decodings else opened
         cut = unfinished(text)
         whole = text
         if cut < size:
             whole = text[:cut]
             opened = min(opened, max(cut, begin), self._opened_by_scanners(whole, min(begin, cut)))
         if not text.isascii() and (view := folded(whole)) is not None:
-            opened = min(opened, self._opened_in(view, begin, depth, size))
+            opened = min(opened, self._opened_in(view, begin, depth, decodings, size))
         if (view := unescaped(whole)) is not None:
-            opened = min(opened, self._opened_in(view, begin, depth, size))
+            opened = min(opened, self._opened_in(view, begin, depth, decodings, size))
         length = run_at_end(text)
         if length >= RUN:
             opened = min(opened, size - 3)
@@ -90,7 +93,7 @@ class Detection:
                 if len(stretch.text) < STRETCH:
                     opened = min(opened, stretch.origin(0, 0)[0])
                 else:
-                    opened = min(opened, self._opened_in(stretch, begin, depth, size))
+                    opened = min(opened, self._opened_in(stretch, begin, depth, decodings, size))
         elif length:
             opened = min(opened, size - length)
         return max(opened, begin)
@@ -101,8 +104,8 @@ class Detection:
             opened = min(opened, scanner.open_from(text, begin))
         return opened
 
-    def _opened_in(self, view: View, begin: int, depth: int, size: int) -> int:
-        place = self._open(view.text, view.inward(begin), depth - 1)
+    def _opened_in(self, view: View, begin: int, depth: int, decodings: int, size: int) -> int:
+        place = self._open(view.text, view.inward(begin), depth - 1, decodings + view.decoded)
         return view.origin(place, place)[0] if place < len(view.text) else size
 
     def suspects(self, subject: Subject) -> list[int]:

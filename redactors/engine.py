@@ -30,7 +30,7 @@ from redactors.policy import (
 )
 from redactors.rules.model import Rule
 from redactors.seams import GLUE, is_seamless
-from redactors.spans import Applied, Judged, Region, is_shielded, merge
+from redactors.spans import Applied, Judged, Region, merge, unshielded
 from redactors.stream import StreamRedactor
 
 MAX_TEXT: Final = walk.MAX_TEXT
@@ -177,11 +177,13 @@ class Redactor:
         judged: list[Judged] = []
         for span in spans:
             action = self._policy.action(span.label) if span.start >= begin and span.end <= end else None
-            if action is None or (shields and is_shielded(span, shields)):
+            if action is None:
                 continue
-            low, high = _whole_escapes(text, span.start, span.end, begin)
-            if high > low:
-                judged.append(Judged(low, high, span.label, action, span.continues))
+            parts = unshielded(span, shields) if shields and span.label.detector != "known" else ((span.start, span.end),)
+            for part in parts:
+                low, high = _whole_escapes(text, *part, begin)
+                if high > low and (not shields or any(character.isalnum() for character in text[low:high])):
+                    judged.append(Judged(low, high, span.label, action, span.continues))
         allowed = {(one.start, one.end, one.label) for one in judged if one.action is Action.ALLOW}
         remarks = [_remark(low, high, region, label, Action.ALLOW) for low, high, label in sorted(allowed, key=_order)]
         pieces: list[str] = []

@@ -88,6 +88,22 @@ def settled_before(spans: Sequence[Span], point: int) -> int:
     return point
 
 
-def is_shielded(span: Span, shields: Sequence[tuple[int, int]]) -> bool:
-    """Whether a match or its context overlaps one of our own earlier replacements: then it was dealt with already."""
-    return any(low < span.outer_end and high > span.outer_start for low, high in shields)
+def unshielded(span: Span, shields: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What is still to be replaced of a span where the text already holds replacements (`shields`, in order).
+
+    A context that holds a replacement has found that, not a value, and a term that holds one is none. A value that holds one is replaced
+    around it: nobody may keep a value in the text by writing a replacement into it.
+    """
+    parts: list[tuple[int, int]] = []
+    at = span.start
+    for low, high in shields:
+        if high <= span.outer_start or low >= span.outer_end:
+            continue
+        if high <= span.start or low >= span.end or span.label.detector == "terms":
+            return []
+        if low > at:
+            parts.append((at, low))
+        at = max(at, high)
+    if at < span.end:
+        parts.append((at, span.end))
+    return parts

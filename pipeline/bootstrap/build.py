@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import random
 import socket
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from collectors.deadline import Deadline
 from collectors.gate import ExportGate
@@ -79,6 +81,9 @@ if TYPE_CHECKING:
 
 WORKER_THREADS = 4
 REDACTION_S = 5.0
+STORE_WAIT_S = 300
+
+log = logging.getLogger("lockgate")
 
 
 class Running:
@@ -108,7 +113,7 @@ class Running:
 async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) -> Running:
     """Build the gateway. Raises ConfigError, SecretError or LedgerError when it must not start."""
     core = _core(plan, redaction, clock or SystemClock())
-    await asyncio.to_thread(migrate, plan.database_url)
+    await _migrated(plan.database_url)
     await core.ledger.start()
     try:
         secrets = _secrets(core)
@@ -150,6 +155,20 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         house.pool.shutdown(wait=False, cancel_futures=True)
 
     return Running(Gateway(house, house.routes), house, core.ledger, people.office, telemetry.provider, stop)
+
+
+async def _migrated(url: str) -> None:
+    """Bring the store to the newest schema; a database that is away at start-up is waited for, because nothing is lost by waiting."""
+    for attempt in range(STORE_WAIT_S):
+        try:
+            await asyncio.to_thread(migrate, url)
+        except OperationalError as error:
+            if attempt == 0:
+                log.warning("the database cannot be reached; waiting for it", extra={"error_type": type(error.orig).__name__})
+            await asyncio.sleep(1.0)
+        else:
+            return
+    raise LedgerError(f"The database could not be reached within {STORE_WAIT_S} seconds.", hint="Check the database URL and the server.")
 
 
 async def _warm_up(redaction: Redaction, house: House) -> None:

@@ -52,7 +52,7 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
     watch = Watch(receive) if asked.stream else None
     try:
         answer = await question(house, trail, screened, plan)  # 7, 8
-        await _hand_over(house, trail, answer, watch, send)  # 8, 9, 10
+        await _hand_over(house, trail, answer, watch, receive, send)  # 8, 9, 10
     except asyncio.CancelledError:
         if watch is None or not watch.forgiven():
             raise
@@ -61,13 +61,13 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
             watch.stop()
 
 
-async def _hand_over(house: House, trail: Trail, answer: Answer, watch: Watch | None, send: Send) -> None:
+async def _hand_over(house: House, trail: Trail, answer: Answer, watch: Watch | None, receive: Receive, send: Send) -> None:
     """Deliver the answer; a defect of ours must not leave the reservation open (settling twice changes nothing)."""
     try:
         if watch is not None:
             await deliver_stream(house, trail, answer, watch, send)
         else:
-            await deliver(house, trail, answer, send)
+            await deliver(house, trail, answer, receive, send)
     except PipelineError:
         raise  # settled where it was raised
     except Exception as error:

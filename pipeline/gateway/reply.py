@@ -37,8 +37,8 @@ _SSE_HEADERS: RawHeaders = [
 ]
 
 
-async def deliver(house: House, trail: Trail, answer: Answer, send: Send) -> None:
-    """Send a whole answer: redact, price, settle, send."""
+async def deliver(house: House, trail: Trail, answer: Answer, receive: Receive, send: Send) -> None:
+    """Send a whole answer: redact, price, settle, send. A caller who left meanwhile is charged all the same: the provider did its work."""
     meter = UsageMeter(trail.call.surface)
     delta = await _only(house, trail, answer, meter)
     try:
@@ -58,6 +58,8 @@ async def deliver(house: House, trail: Trail, answer: Answer, send: Send) -> Non
     if house.is_dirty(body):
         await settle(house, trail, _ending(house, trail, answer, meter, "refused", 502, "observed", clean.remarks, error="live_secret"))
         raise _leak()
+    if has_left(receive):
+        ending = replace(ending, outcome="aborted", status=499, state="aborted_drained", error="client_disconnected")
     await settle(house, trail, ending)
     headers = [JSON_TYPE, *header_list(reply_headers(trail, answer, ending.cost, len(trail.prompt_remarks) + len(clean.remarks)))]
     await send_bytes(send, 200, body, headers)
@@ -95,22 +97,27 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watc
     gathered = Gathered(trail.call.surface) if house.swapped.capture_content else None
     first_us = 0
     try:
-        tail: list[tuple[str, dict[str, Any]]] = []
+        together: list[Delta] = []
+        tail: list[Delta] = []
         async for delta in answer.deltas:
             first_us = first_us or house.clock.now_us()
             meter.see(delta)
             if gathered is not None:
                 gathered.see(delta)
             shown = _shown(trail, delta)
-            if shown is None:
+            if shown is not None and is_terminal(trail.call.surface, shown):
+                tail.append(shown)
+            elif shown is not None:
+                together.append(shown)
+            if delta.more and not tail:
                 continue
-            events = screen.feed(shown)
-            if is_terminal(trail.call.surface, shown):
-                tail = events
-                break
+            events = screen.feed_all(together)
+            together.clear()
             if events:
                 await send({"type": "http.response.body", "body": encode(events, house.is_dirty), "more_body": True})
-        wire = encode(tail or screen.close(), house.is_dirty)
+            if tail:
+                break
+        wire = encode(screen.feed_all(tail) or screen.close(), house.is_dirty)
         watch.stop()
         ending = _ending(house, trail, answer, meter, "ok", 200, "observed", screen.remarks(), first_us=first_us)
         if gathered is not None:
@@ -157,6 +164,17 @@ async def _recorded(house: House, trail: Trail, body: dict[str, Any] | None, siz
 async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: Ending) -> None:
     await answer.aclose()
     await settle(house, trail, ending)
+
+
+def has_left(receive: Receive) -> bool:
+    """Whether the caller is gone by now. Looks once and does not wait: a `Watch` would cost every call a task."""
+    waiting = receive().__await__()
+    try:
+        next(waiting)
+    except StopIteration as done:
+        return bool(done.value["type"] == "http.disconnect")
+    waiting.close()  # type: ignore[attr-defined]  # an await of a coroutine is one itself
+    return False
 
 
 class Watch:

@@ -7,11 +7,12 @@ own before the event that ends it. Fields that cannot hold text pass; unknown fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
 
+from pipeline.gateway.pieces import plain_content, plain_text, runs, with_content, with_text
 from pipeline.routing.model import Delta
 from redactors.engine import Redactor
 from redactors.model import Remark, Verdict
@@ -34,6 +35,10 @@ class AnswerScreen(Protocol):
 
     def feed(self, delta: Delta) -> list[Event]:
         """Take one event of the provider and return clean ones (none, one, or several)."""
+        ...
+
+    def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
+        """Take events that came together. Gives the same texts as one by one; pieces of one text are looked at as one."""
         ...
 
     def close(self) -> list[Event]:
@@ -62,6 +67,27 @@ class Channels:
         if channel.verdict is Verdict.BLOCK:
             self._refuse(channel)
         return safe
+
+    def share(self, key: Hashable, pieces: Sequence[str]) -> list[str]:
+        """Give pieces to their channel at once and return what became safe, shared out among them; fewer when the last ones are held back.
+
+        While the channel has changed nothing, what is safe is the text itself, so each gets its own part (the first one what was held
+        back before); afterwards the last one gets all.
+        """
+        channel = self._open.get(key)
+        held = channel.held if channel is not None else 0
+        safe = self.feed(key, "".join(pieces))
+        if len(pieces) == 1 or self._open[key].redactions:
+            return [*([""] * (len(pieces) - 1)), safe] if safe else []
+        parts = []
+        at, reach = 0, held
+        for piece in pieces:
+            reach += len(piece)
+            if at >= len(safe):
+                break
+            parts.append(safe[at:reach])
+            at = reach
+        return parts
 
     def held(self, key: Hashable) -> bool:
         """Whether a channel holds text back or has already changed some."""
@@ -120,11 +146,22 @@ class OpenAIScreen:
         self._channels = Channels(redactor)
         self._skeleton: dict[str, Any] = {}
 
+    def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
+        """Redact chunks that came together."""
+        events: list[Event] = []
+        for index, run in runs(plain_content, deltas):
+            if index is None:
+                events.extend(self.feed(run[0][0]))
+                continue
+            self._begin(run[0][0].data)
+            parts = self._channels.share((index, "content"), [piece for _, piece in run])
+            events.extend(("", with_content(delta.data, piece, part)) for (delta, piece), part in zip(run, parts, strict=False) if part)
+        return events
+
     def feed(self, delta: Delta) -> list[Event]:
         """Redact one chunk; a chunk that ends a choice is preceded by what its channels held back."""
         chunk = delta.data
-        if not self._skeleton:
-            self._skeleton = {name: chunk[name] for name in ("id", "object", "created", "model") if name in chunk}
+        self._begin(chunk)
         out: dict[str, Any] = {}
         before: list[Event] = []
         silent = False
@@ -139,6 +176,11 @@ class OpenAIScreen:
         if silent and not out.get("usage"):
             return before
         return [*before, ("", out)]
+
+    def _begin(self, chunk: dict[str, Any]) -> None:
+        """Keep what every chunk of an answer has in common, for chunks of our own."""
+        if not self._skeleton:
+            self._skeleton = {name: chunk[name] for name in ("id", "object", "created", "model") if name in chunk}
 
     def _choices(self, choices: Any, before: list[Event]) -> tuple[Any, bool]:
         """Redact the choices of a chunk. The flag says that all of its text is held back, so that it need not be sent."""
@@ -276,6 +318,17 @@ class AnthropicScreen:
 
     def __init__(self, redactor: Redactor) -> None:
         self._channels = Channels(redactor)
+
+    def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
+        """Redact events that came together."""
+        events: list[Event] = []
+        for index, run in runs(plain_text, deltas):
+            if index is None:
+                events.extend(self.feed(run[0][0]))
+                continue
+            parts = self._channels.share((index, "text_delta"), [piece for _, piece in run])
+            events.extend((delta.event, with_text(delta.data, piece, part)) for (delta, piece), part in zip(run, parts, strict=False) if part)
+        return events
 
     def feed(self, delta: Delta) -> list[Event]:
         """Redact one event; the event that stops a block is preceded by what the block held back."""

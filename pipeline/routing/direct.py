@@ -175,16 +175,16 @@ def openai_deltas(events: Iterable[tuple[str, bytes]], ident: str) -> Taken:
     deltas: list[Delta] = []
     for _, data in events:
         if data == b"[DONE]":
-            return deltas, True, None
+            return _ended(deltas), True, None
         try:
             tree = orjson.loads(data)
             error = tree.get("error")
         except (orjson.JSONDecodeError, AttributeError):
-            return deltas, False, UpstreamError("broken_stream", status=200, upstream_id=ident)
+            return _ended(deltas), False, UpstreamError("broken_stream", status=200, upstream_id=ident)
         if error:
-            return deltas, False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
-        deltas.append(Delta(tree, "", ident))
-    return deltas, False, None
+            return _ended(deltas), False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
+        deltas.append(Delta(tree, "", ident, more=True))
+    return _ended(deltas), False, None
 
 
 def anthropic_deltas(events: Iterable[tuple[str, bytes]], ident: str) -> Taken:
@@ -195,10 +195,18 @@ def anthropic_deltas(events: Iterable[tuple[str, bytes]], ident: str) -> Taken:
             tree = orjson.loads(data)
             kind = event or tree.get("type", "")
         except (orjson.JSONDecodeError, AttributeError):
-            return deltas, False, UpstreamError("broken_stream", status=200, upstream_id=ident)
+            return _ended(deltas), False, UpstreamError("broken_stream", status=200, upstream_id=ident)
         if kind == "error":
-            return deltas, False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
-        deltas.append(Delta(tree, kind, ident))
+            return _ended(deltas), False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
+        deltas.append(Delta(tree, kind, ident, more=True))
         if kind == "message_stop":
-            return deltas, True, None
-    return deltas, False, None
+            return _ended(deltas), True, None
+    return _ended(deltas), False, None
+
+
+def _ended(deltas: list[Delta]) -> list[Delta]:
+    """Pieces that came together, the last of which says that nothing came with it."""
+    if deltas:
+        last = deltas[-1]
+        deltas[-1] = Delta(last.data, last.event, last.upstream_id)
+    return deltas

@@ -89,12 +89,14 @@ class Delta:
     """One piece of an answer, in the surface's wire format.
 
     Not streamed: exactly one Delta whose `data` is the whole body. Streamed: one per event, `event` is Anthropic's event
-    name ("" on the OpenAI surface, whose final `[DONE]` is not a Delta). `upstream_id` is the provider's request id.
+    name ("" on the OpenAI surface, whose final `[DONE]` is not a Delta). `upstream_id` is the provider's request id. `more` says
+    that the next one has come already, so that both can be passed on together.
     """
 
     data: dict[str, Any]
     event: str = ""
     upstream_id: str = ""
+    more: bool = False
 
 
 class Provider(Protocol):

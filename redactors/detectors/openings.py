@@ -93,6 +93,13 @@ def compile_openers(plan: OpeningPlan) -> HyperScan | None:
     return compile_set([(text, ignores_case, is_wide(text)) for text, ignores_case in plan.openers])
 
 
+def prefilter_openers(plan: OpeningPlan) -> KeywordScan | None:
+    """The same scan where hyperscan has no wheel."""
+    if not plan.openers:
+        return None
+    return KeywordScan([(text, ignores_case, TAIL) for text, ignores_case in plan.openers])
+
+
 class Openings:
     """The openings of a rule set. Safe for several threads."""
 
@@ -100,7 +107,6 @@ class Openings:
         self._rules = tuple(rules)
         self._plan = plan
         self._scan = scan
-        self._by_rule = isinstance(scan, KeywordScan)
         self._unions = [compile_linear(union, longest=True) for union in (plan.loose, plan.partial) if union]
         self._closures: list[Any] = [None] * len(rules)
         self._far = max((rule.longest for rule in rules), default=TAIL)
@@ -127,8 +133,6 @@ class Openings:
         hits = self._scan.hits(tail.encode("utf-8", "replace"))
         if not hits:
             return set()
-        if self._by_rule:
-            return {index for index, _ in hits if index < len(self._rules)}
         owners = self._plan.owners
         return {rule for index in {index for index, _ in hits} for rule in owners[index]}
 

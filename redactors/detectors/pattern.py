@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from redactors.detectors.hyper import Hits, HyperScan, compile_set, library_version, load
 from redactors.detectors.linear import compile_linear
-from redactors.detectors.openings import OpeningPlan, Openings, compile_openers, plan_openings, tree_of
+from redactors.detectors.openings import OpeningPlan, Openings, compile_openers, plan_openings, prefilter_openers, tree_of
 from redactors.detectors.prefilter import KeywordScan
 from redactors.detectors.subject import Label, Span, Subject
 from redactors.detectors.syntax import EMPTY, Node, head, is_wide, led, loosened, parse, render, shortened, width
@@ -74,14 +74,16 @@ class Outline:
 class PatternSet:
     """A set of rules, compiled. Safe for several threads at once."""
 
-    def __init__(self, rules: Sequence[Rule], outline: Outline, scan: HyperScan | KeywordScan, openers: HyperScan | None) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], outline: Outline, scan: HyperScan | KeywordScan, openers: HyperScan | KeywordScan | None
+    ) -> None:
         self._forms = tuple(Form(rule, back) for rule, back in zip(rules, outline.backs, strict=True))
         self._by_rule = {rule.id: form for rule, form in zip(rules, self._forms, strict=True)}
         self._outline = outline
         self._scan = scan
         self._openers = openers
         self._run = len(rules)
-        self._openings = Openings(rules, outline.openings, scan if isinstance(scan, KeywordScan) else openers)
+        self._openings = Openings(rules, outline.openings, openers)
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -97,7 +99,7 @@ class PatternSet:
         """The compiled set for `compile_patterns(cache=…)`: no secret is in it. Empty for the fallback engine."""
         if not isinstance(self._scan, HyperScan):
             return b""
-        scan, openers = self._scan.dump(), b"" if self._openers is None else self._openers.dump()
+        scan, openers = self._scan.dump(), self._openers.dump() if isinstance(self._openers, HyperScan) else b""
         front = {
             "key": _key(tuple(form.rule for form in self._forms)),
             "digest": hashlib.sha256(scan + openers).hexdigest(),
@@ -218,7 +220,8 @@ def compile_patterns(rules: Sequence[Rule], *, cache: bytes | None = None, engin
     chosen = engine or ("hyperscan" if _has_hyperscan() else "fallback")
     if chosen == "fallback":
         outline = replace(_outline(rules), backs=tuple(rule.longest for rule in rules))
-        return PatternSet(rules, outline, KeywordScan(rules, len(rules), _RUN), None)
+        keywords = KeywordScan([(rule.pattern, rule.case_insensitive, rule.longest) for rule in rules], _RUN)
+        return PatternSet(rules, outline, keywords, prefilter_openers(outline.openings))
     cached = _from_cache(rules, cache) if cache else None
     if cached is not None:
         return cached

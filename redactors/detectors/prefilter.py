@@ -12,19 +12,22 @@ from redactors.detectors.aho import AhoScan
 from redactors.detectors.hyper import Hits
 from redactors.detectors.linear import compile_linear
 from redactors.detectors.syntax import SyntaxRefused, parse, required
-from redactors.rules.model import Rule
 
 
 class KeywordScan:
-    """The prefilter of a rule set. Rules without a literal of two characters are confirmed everywhere."""
+    """The prefilter of a list of expressions, given as (expression, ignores case, greatest length of a match in bytes).
 
-    def __init__(self, rules: Sequence[Rule], run: int, run_expression: str) -> None:
+    Expressions without a literal of two characters are confirmed everywhere. `run` is one more expression, found itself and answered
+    under the index behind the last one.
+    """
+
+    def __init__(self, expressions: Sequence[tuple[str, bool, int]], run: str = "") -> None:
         literals: list[bytes] = []
         self._owners: list[int] = []
         self._everywhere: list[int] = []
-        self._longest = [rule.longest for rule in rules]
-        for index, rule in enumerate(rules):
-            needed = _literals(rule)
+        self._longest = [longest for _, _, longest in expressions]
+        for index, (expression, ignores_case, _) in enumerate(expressions):
+            needed = _literals(expression, ignores_case=ignores_case)
             if not needed or min(map(len, needed)) < 2:
                 self._everywhere.append(index)
                 continue
@@ -32,8 +35,7 @@ class KeywordScan:
                 literals.append(literal.encode())
                 self._owners.append(index)
         self._scan = AhoScan(literals)
-        self._run = run
-        self._run_regex = compile_linear(f"(?m){run_expression}")
+        self._run = compile_linear(f"(?m){run}") if run else None
 
     def hits(self, data: bytes) -> Hits:
         """Ends of literals; a match begins at most its rule's bound before one. Nothing for an empty text."""
@@ -43,12 +45,13 @@ class KeywordScan:
             step = max(1, self._longest[rule])
             hits.extend((rule, at) for at in range(step, size, step))
             hits.append((rule, size))
-        hits.extend((self._run, match.end()) for match in self._run_regex.finditer(data))
+        if self._run is not None:
+            hits.extend((len(self._longest), match.end()) for match in self._run.finditer(data))
         return hits
 
 
-def _literals(rule: Rule) -> frozenset[str]:
+def _literals(expression: str, *, ignores_case: bool) -> frozenset[str]:
     try:
-        return required(parse(rule.pattern), ignores_case=rule.case_insensitive)
+        return required(parse(expression), ignores_case=ignores_case)
     except SyntaxRefused:
         return frozenset()

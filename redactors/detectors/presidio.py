@@ -5,6 +5,8 @@ recognizer that knows the kind. Nothing is imported before the first candidate (
 engine is built for it, and nothing opens a connection: tldextract gets no list to fetch.
 """
 
+# ruff: noqa: E501
+# Expressions and samples are read whole.
 from __future__ import annotations
 
 import threading
@@ -21,7 +23,9 @@ from redactors.model import Finding, RedactionError
 WINDOW = 160
 """Characters of context that a recognizer may see; Presidio's own patterns are not linear."""
 
-_PRIVATE_DOMAINS = frozenset("local internal corp lan home intranet localdomain private test example invalid onion".split())
+_PRIVATE_DOMAINS = frozenset(
+    ["local", "internal", "corp", "lan", "home", "intranet", "localdomain", "private", "test", "example", "invalid", "onion"]
+)
 """Last labels that no public list has and that companies use inside; mail there is mail all the same."""
 
 _ENTITIES: Mapping[str, tuple[str, str]] = MappingProxyType(

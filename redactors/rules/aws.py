@@ -1,5 +1,7 @@
 """Amazon Web Services: access keys, secret keys, session tokens, Bedrock keys."""
 
+# ruff: noqa: E501
+# Expressions and samples are read whole.
 from __future__ import annotations
 
 from random import Random
@@ -23,8 +25,15 @@ def _pair(rng: Random) -> tuple[str, str]:
 
 RULES: tuple[Rule, ...] = (
     prefixed(
-        "aws-access-key-id", "aws_access_key_id", "AWS access key id: long-term, temporary, bearer and context keys",
-        ("AKIA", "ASIA", "ABIA", "ACCA", "A3TX"), BASE32, 16, least=16, accepts="A-Z0-9", source=_IAM,
+        "aws-access-key-id",
+        "aws_access_key_id",
+        "AWS access key id: long-term, temporary, bearer and context keys",
+        ("AKIA", "ASIA", "ABIA", "ACCA", "A3TX"),
+        BASE32,
+        16,
+        least=16,
+        accepts="A-Z0-9",
+        source=_IAM,
         must_not=(MustNot(fixed("AKIAIOSFODNN7EXAMPLE is the key of the manual"), "the manual's sample"),),
     ),
     Rule(
@@ -53,7 +62,13 @@ RULES: tuple[Rule, ...] = (
         longest=256,
         validate=drawn,
         case_insensitive=True,
-        must=(Must(within("aws sk (prod) -> {s}", "SecretAccessKey><![CDATA[{s}]]>", "the aws secret `{s}`")(lambda rng: mixed(rng, BASE64, 39) + "a")),),
+        must=(
+            Must(
+                within("aws sk (prod) -> {s}", "SecretAccessKey><![CDATA[{s}]]>", "the aws secret `{s}`")(
+                    lambda rng: mixed(rng, BASE64, 39) + "a"
+                )
+            ),
+        ),
         must_not=(MustNot(fixed("aws_secret_access_key = YOUR_SECRET_ACCESS_KEY_GOES_RIGHT_IN_HERE"), "a placeholder"),),
     ),
     Rule(
@@ -71,14 +86,56 @@ RULES: tuple[Rule, ...] = (
         must_not=(MustNot(fixed("session tokens begin with IQoJb3JpZ2luX2Vj"), "the prefix alone"),),
     ),
     prefixed(
-        "aws-bedrock-key", "aws_bedrock_key", "Amazon Bedrock API key, long-term", "ABSK", BASE64, (128, 160), least=100, tail="={0,2}",
-        source="https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html", longest=512,
+        "aws-bedrock-key",
+        "aws_bedrock_key",
+        "Amazon Bedrock API key, long-term",
+        "ABSK",
+        BASE64,
+        (128, 160),
+        least=100,
+        tail="={0,2}",
+        source="https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html",
+        longest=512,
     ),
     prefixed(
-        "aws-bedrock-short-key", "aws_bedrock_key", "Amazon Bedrock API key, short-term", "bedrock-api-key-", BASE64, (200, 400), least=40, tail="={0,2}",
-        source="https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html", longest=2_048,
+        "aws-bedrock-short-key",
+        "aws_bedrock_key",
+        "Amazon Bedrock API key, short-term",
+        "bedrock-api-key-",
+        BASE64,
+        (200, 400),
+        least=40,
+        tail="={0,2}",
+        source="https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html",
+        longest=2_048,
     ),
-    prefixed("aws-mws-token", "aws_mws_token", "Amazon Marketplace token", "amzn.mws.", HEX, 32, accepts="0-9a-f-", source="https://docs.developer.amazonservices.com/"),
-    prefixed("aws-oauth-secret", "amazon_secret", "Login with Amazon client secret", "amzn1.oa2-cs.v1.", HEX, 64, source="https://developer.amazon.com/docs/login-with-amazon/"),
-    prefixed("aws-appsync-key", "aws_appsync_key", "AWS AppSync API key", "da2-", LOWER_ALNUM, 26, least=26, source="https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html"),
+    prefixed(
+        "aws-mws-token",
+        "aws_mws_token",
+        "Amazon Marketplace token",
+        "amzn.mws.",
+        HEX,
+        32,
+        accepts="0-9a-f-",
+        source="https://docs.developer.amazonservices.com/",
+    ),
+    prefixed(
+        "aws-oauth-secret",
+        "amazon_secret",
+        "Login with Amazon client secret",
+        "amzn1.oa2-cs.v1.",
+        HEX,
+        64,
+        source="https://developer.amazon.com/docs/login-with-amazon/",
+    ),
+    prefixed(
+        "aws-appsync-key",
+        "aws_appsync_key",
+        "AWS AppSync API key",
+        "da2-",
+        LOWER_ALNUM,
+        26,
+        least=26,
+        source="https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html",
+    ),
 )

@@ -1,5 +1,7 @@
 """Microsoft: Azure OpenAI and AI services, storage, Entra, DevOps, service buses."""
 
+# ruff: noqa: E501
+# Expressions and samples are read whole.
 from __future__ import annotations
 
 from random import Random
@@ -39,7 +41,16 @@ def _client_secret(rng: Random) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    beside("azure-openai-key", "azure_openai_key", "Azure OpenAI key of 32 hexadecimal digits", ("azure", "cognitiveservices", "openai.azure.com", "ocp-apim"), HEX, 32, source="https://learn.microsoft.com/azure/ai-services/authentication", validate=hexadecimal),
+    beside(
+        "azure-openai-key",
+        "azure_openai_key",
+        "Azure OpenAI key of 32 hexadecimal digits",
+        ("azure", "cognitiveservices", "openai.azure.com", "ocp-apim"),
+        HEX,
+        32,
+        source="https://learn.microsoft.com/azure/ai-services/authentication",
+        validate=hexadecimal,
+    ),
     _marked("azure-ai-services-key", "azure_openai_key", "Azure OpenAI and AI services key of 84 characters", 52, "JQQJ99", 26, ""),
     _marked("azure-devops-token", "azure_devops_token", "Azure DevOps personal access token of 84 characters", 76, "AZDO", 4, ""),
     _marked("azure-storage-key-marked", "azure_storage_key", "Azure storage account key with its mark", 76, "+ASt", 6),
@@ -81,7 +92,12 @@ RULES: tuple[Rule, ...] = (
         validate=token,
         case_insensitive=True,
         must=(
-            Must(within("Endpoint=sb://x.servicebus.invalid/;SharedAccessKeyName=Root;SharedAccessKey={s}", "AccountName=a;SecondaryKey={s};EndpointSuffix=c")(lambda rng: b64(rng, 64))),
+            Must(
+                within(
+                    "Endpoint=sb://x.servicebus.invalid/;SharedAccessKeyName=Root;SharedAccessKey={s}",
+                    "AccountName=a;SecondaryKey={s};EndpointSuffix=c",
+                )(lambda rng: b64(rng, 64))
+            ),
         ),
         must_not=(MustNot(fixed("AccountName=a;AccountKey=<account-key>"), "a placeholder"),),
     ),
@@ -96,10 +112,49 @@ RULES: tuple[Rule, ...] = (
         keywords=("sig=",),
         longest=1_024,
         validate=token,
-        must=(Must(within("https://a.blob.invalid/c?sv=2023-11-03&sp=r&sig={s}")(lambda rng: b64(rng, 32).replace("+", "%2B").replace("/", "%2F").replace("=", "%3D"))),),
+        must=(
+            Must(
+                within("https://a.blob.invalid/c?sv=2023-11-03&sp=r&sig={s}")(
+                    lambda rng: b64(rng, 32).replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
+                )
+            ),
+        ),
         must_not=(MustNot(fixed("?sv=2023-11-03&sig=..."), "an ellipsis"),),
     ),
-    beside("azure-devops-legacy-token", "azure_devops_token", "Azure DevOps personal access token of 52 characters", ("azure", "devops", "visualstudio.com", "vsts"), LOWER_ALNUM, 52, source="https://learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate"),
-    prefixed("microsoft-refresh-token", "microsoft_token", "Refresh token of Microsoft's identity platform", ("0.AX", "0.AR", "0.AS", "0.AT", "0.AU", "0.AV", "0.AW", "0.AY", "0.AQ", "1.AX", "1.AR", "1.AS", "1.AT"), URLSAFE, (300, 600), least=120, accepts=r"A-Za-z0-9_.\-", source="https://learn.microsoft.com/entra/identity-platform/refresh-tokens", longest=2_048),
-    prefixed("microsoft-teams-webhook", "webhook_url", "Incoming webhook of Microsoft Teams", "webhook.office.com/webhookb2/", HEX, 36, least=20, accepts="a-f0-9-", tail=r"@[a-f0-9-]{20,}/IncomingWebhook/[a-f0-9]{20,}/[a-f0-9-]{20,}", tail_sample=lambda rng: f"@{draw(rng, HEX, 36)}/IncomingWebhook/{draw(rng, HEX, 32)}/{draw(rng, HEX, 36)}", lead=False, source="https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook", longest=512),
+    beside(
+        "azure-devops-legacy-token",
+        "azure_devops_token",
+        "Azure DevOps personal access token of 52 characters",
+        ("azure", "devops", "visualstudio.com", "vsts"),
+        LOWER_ALNUM,
+        52,
+        source="https://learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate",
+    ),
+    prefixed(
+        "microsoft-refresh-token",
+        "microsoft_token",
+        "Refresh token of Microsoft's identity platform",
+        ("0.AX", "0.AR", "0.AS", "0.AT", "0.AU", "0.AV", "0.AW", "0.AY", "0.AQ", "1.AX", "1.AR", "1.AS", "1.AT"),
+        URLSAFE,
+        (300, 600),
+        least=120,
+        accepts=r"A-Za-z0-9_.\-",
+        source="https://learn.microsoft.com/entra/identity-platform/refresh-tokens",
+        longest=2_048,
+    ),
+    prefixed(
+        "microsoft-teams-webhook",
+        "webhook_url",
+        "Incoming webhook of Microsoft Teams",
+        "webhook.office.com/webhookb2/",
+        HEX,
+        36,
+        least=20,
+        accepts="a-f0-9-",
+        tail=r"@[a-f0-9-]{20,}/IncomingWebhook/[a-f0-9]{20,}/[a-f0-9-]{20,}",
+        tail_sample=lambda rng: f"@{draw(rng, HEX, 36)}/IncomingWebhook/{draw(rng, HEX, 32)}/{draw(rng, HEX, 36)}",
+        lead=False,
+        source="https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook",
+        longest=512,
+    ),
 )

@@ -1,12 +1,12 @@
-"""Chat, voice, text messages and mail: Slack, Discord, Telegram, Twilio, SendGrid, Mailgun and their kin."""
+"""Chat and meetings: Slack, Discord, Telegram, Zoom and their kin; webhooks."""
 
 from __future__ import annotations
 
 from random import Random
 
-from redactors.rules.checks import drawn, hexadecimal, token
+from redactors.rules.checks import drawn, token
 from redactors.rules.model import Must, MustNot, Rule
-from redactors.rules.samples import ALNUM, DIGITS, HEX, LOWER_ALNUM, UPPER_ALNUM, URLSAFE, draw, fixed, in_plain, mixed, uuid
+from redactors.rules.samples import ALNUM, DIGITS, URLSAFE, draw, fixed, in_plain, mixed, uuid
 from redactors.rules.shapes import DATED, LEAD, beside, prefixed
 
 _SLACK = "https://docs.slack.dev/authentication/tokens"
@@ -39,18 +39,36 @@ def _discord(rng: Random) -> str:
     return f"M{mixed(rng, ALNUM, 25)}.G{mixed(rng, ALNUM, 5)}.{mixed(rng, URLSAFE, 38)}"
 
 
-def _twilio(rng: Random) -> tuple[str, str]:
-    secret = mixed(rng, HEX, 32)
-    return f"AC{mixed(rng, HEX, 32)}{rng.choice((':', ', ', ' and then '))}{secret}", secret
-
-
 RULES: tuple[Rule, ...] = (
     _slack("slack-bot-token", "Slack bot token", ("xoxb-",)),
     _slack("slack-user-token", "Slack user token", ("xoxp-",)),
     _slack("slack-workspace-token", "Slack workspace and configuration tokens", ("xoxa-", "xoxr-", "xoxs-", "xoxo-", "xoxc-", "xoxd-")),
     _slack("slack-app-token", "Slack app-level token", ("xapp-",)),
-    prefixed("slack-rotating-token", "slack_token", "Slack rotating access and refresh tokens", ("xoxe.xoxb-", "xoxe.xoxp-", "xoxe-"), ALNUM, (140, 160), least=30, accepts="A-Za-z0-9-", lead=False, source=_SLACK, longest=512),
-    prefixed("slack-webhook", "webhook_url", "Slack incoming webhook and workflow trigger", ("hooks.slack.com/services/", "hooks.slack.com/workflows/", "hooks.slack.com/triggers/"), ALNUM, 44, least=24, accepts="A-Za-z0-9+/", lead=False, source="https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"),
+    prefixed(
+        "slack-rotating-token",
+        "slack_token",
+        "Slack rotating access and refresh tokens",
+        ("xoxe.xoxb-", "xoxe.xoxp-", "xoxe-"),
+        ALNUM,
+        (140, 160),
+        least=30,
+        accepts="A-Za-z0-9-",
+        lead=False,
+        source=_SLACK,
+        longest=512,
+    ),
+    prefixed(
+        "slack-webhook",
+        "webhook_url",
+        "Slack incoming webhook and workflow trigger",
+        ("hooks.slack.com/services/", "hooks.slack.com/workflows/", "hooks.slack.com/triggers/"),
+        ALNUM,
+        44,
+        least=24,
+        accepts="A-Za-z0-9+/",
+        lead=False,
+        source="https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks",
+    ),
     Rule(
         id="discord-bot-token",
         kind="discord_token",
@@ -65,8 +83,29 @@ RULES: tuple[Rule, ...] = (
         must=(Must(in_plain(_discord)),),
         must_not=(MustNot(fixed("MyVeryLongClassNameFactoryX.create.withManyDifferentParametersAndNames"), "a dotted name in code"),),
     ),
-    prefixed("discord-webhook", "webhook_url", "Discord webhook", ("discord.com/api/webhooks/", "discordapp.com/api/webhooks/"), DIGITS, 18, least=16, tail="/[A-Za-z0-9_-]{40,}", tail_sample=lambda rng: "/" + mixed(rng, URLSAFE, 68), lead=False, source="https://discord.com/developers/docs/resources/webhook"),
-    prefixed("discord-mfa-token", "discord_token", "Discord user token with two factors", "mfa.", URLSAFE, 84, least=60, source="https://discord.com/developers/docs/reference#authentication"),
+    prefixed(
+        "discord-webhook",
+        "webhook_url",
+        "Discord webhook",
+        ("discord.com/api/webhooks/", "discordapp.com/api/webhooks/"),
+        DIGITS,
+        18,
+        least=16,
+        tail="/[A-Za-z0-9_-]{40,}",
+        tail_sample=lambda rng: "/" + mixed(rng, URLSAFE, 68),
+        lead=False,
+        source="https://discord.com/developers/docs/resources/webhook",
+    ),
+    prefixed(
+        "discord-mfa-token",
+        "discord_token",
+        "Discord user token with two factors",
+        "mfa.",
+        URLSAFE,
+        84,
+        least=60,
+        source="https://discord.com/developers/docs/reference#authentication",
+    ),
     Rule(
         id="telegram-bot-token",
         kind="telegram_token",
@@ -81,39 +120,47 @@ RULES: tuple[Rule, ...] = (
         must=(Must(in_plain(lambda rng: f"{rng.randint(10**8, 10**10 - 1)}:AA{mixed(rng, URLSAFE, 33)}")),),
         must_not=(MustNot(fixed("the id 1234567890:AA is followed by 33 characters"), "the prefix alone"),),
     ),
-    prefixed("twilio-api-key", "twilio_key", "Twilio API key", "SK", HEX, 32, least=32, tail=r"\b", source="https://www.twilio.com/docs/iam/api-keys", validate=hexadecimal),
-    Rule(
-        id="twilio-auth-token",
-        kind="twilio_token",
-        about="Twilio auth token behind its account id",
-        pattern=r"\bAC[a-f0-9]{32}[^A-Za-z0-9](?:[\t -~]{0,56}?[^A-Za-z0-9])?([a-f0-9]{32})\b",
-        group=1,
-        source="https://www.twilio.com/docs/iam/access-tokens",
-        dated=DATED,
-        keywords=("ac",),
-        longest=256,
-        validate=hexadecimal,
-        must=(Must(_twilio),),
-        must_not=(MustNot(fixed("AC0123456789abcdef0123456789abcdef alone"), "the account id alone"),),
+    beside(
+        "zoom-secret",
+        "zoom_secret",
+        "Zoom client secret",
+        ("zoom",),
+        ALNUM,
+        32,
+        source="https://developers.zoom.us/docs/internal-apps/s2s-oauth/",
     ),
-    prefixed("sendgrid-key", "sendgrid_key", "SendGrid API key", "SG.", URLSAFE, 22, least=16, tail=r"\.[A-Za-z0-9_-]{32,}", tail_sample=lambda rng: "." + mixed(rng, URLSAFE, 43), source="https://www.twilio.com/docs/sendgrid/ui/account-and-settings/api-keys"),
-    prefixed("mailgun-key", "mailgun_key", "Mailgun API key with prefix", ("key-", "pubkey-"), HEX, 32, least=32, tail=r"\b", source="https://documentation.mailgun.com/docs/mailgun/user-manual/api-key-mgmt/", validate=hexadecimal),
-    prefixed("mailgun-sending-key", "mailgun_key", "Mailgun sending key with its suffixes", "", HEX, 32, least=32, tail="-[a-f0-9]{8}-[a-f0-9]{8}" + r"\b", tail_sample=lambda rng: f"-{mixed(rng, HEX, 8)}-{mixed(rng, HEX, 8)}", source="https://documentation.mailgun.com/docs/mailgun/user-manual/api-key-mgmt/", validate=hexadecimal),
-    prefixed("mailchimp-key", "mailchimp_key", "Mailchimp API key with its data center", "", HEX, 32, least=32, tail=r"-us[0-9]{1,2}\b", tail_sample=lambda rng: f"-us{rng.randint(1, 21)}", source="https://mailchimp.com/developer/marketing/guides/quick-start/", validate=hexadecimal),
-    prefixed("mandrill-key", "mandrill_key", "Mailchimp Transactional key", "md-", URLSAFE, 22, least=22, source="https://mailchimp.com/developer/transactional/guides/quick-start/", validate=drawn),
-    prefixed("brevo-key", "brevo_key", "Brevo API and SMTP keys", ("xkeysib-", "xsmtpsib-"), HEX, 64, least=40, tail="-[A-Za-z0-9]{16}", tail_sample=lambda rng: "-" + mixed(rng, ALNUM, 16), source="https://developers.brevo.com/docs/getting-started"),
-    beside("postmark-token", "postmark_token", "Postmark server token", ("postmark",), HEX, 36, body="[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", sample=uuid, source="https://postmarkapp.com/developer/api/overview", validate=hexadecimal),
-    prefixed("resend-key", "resend_key", "Resend API key", "re_", ALNUM, 8, least=8, tail="_[A-Za-z0-9]{20,}", tail_sample=lambda rng: "_" + mixed(rng, ALNUM, 24), source="https://resend.com/docs/dashboard/api-keys/introduction"),
-    beside("sparkpost-key", "sparkpost_key", "SparkPost API key", ("sparkpost",), HEX, 40, source="https://developers.sparkpost.com/api/", validate=hexadecimal),
-    beside("mailjet-key", "mailjet_key", "Mailjet key and secret", ("mailjet",), HEX, 32, source="https://dev.mailjet.com/email/guides/", validate=hexadecimal),
-    beside("vonage-secret", "vonage_secret", "Vonage API secret", ("vonage", "nexmo"), ALNUM, 16, source="https://developer.vonage.com/en/getting-started/concepts/authentication"),
-    beside("messagebird-key", "messagebird_key", "MessageBird access key", ("messagebird",), ALNUM, 25, source="https://developers.messagebird.com/api/"),
-    prefixed("telnyx-key", "telnyx_key", "Telnyx API key", "KEY0", UPPER_ALNUM, 31, least=28, tail="(?:_[A-Za-z0-9]{20,})?", source="https://developers.telnyx.com/api/authentication", validate=drawn),
-    beside("plivo-token", "plivo_token", "Plivo auth token", ("plivo",), ALNUM, 40, source="https://www.plivo.com/docs/voice/api/overview/"),
-    prefixed("courier-key", "courier_key", "Courier API key", ("pk_prod_", "dk_prod_"), UPPER_ALNUM, 28, least=24, source="https://www.courier.com/docs/platform/workspaces/api-keys"),
-    prefixed("onesignal-key", "onesignal_key", "OneSignal API key", ("os_v2_app_", "os_v2_org_"), LOWER_ALNUM, 104, least=40, source="https://documentation.onesignal.com/docs/keys-and-ids"),
-    beside("zoom-secret", "zoom_secret", "Zoom client secret", ("zoom",), ALNUM, 32, source="https://developers.zoom.us/docs/internal-apps/s2s-oauth/"),
-    beside("webex-token", "webex_token", "Webex bot token", ("webex",), URLSAFE, 64, body="[A-Za-z0-9]{64}_[A-Za-z0-9]{4}_[0-9a-f-]{36}", sample=lambda rng: f"{mixed(rng, ALNUM, 64)}_PF84_{uuid(rng)}", source="https://developer.webex.com/docs/bots"),
-    beside("intercom-token", "intercom_token", "Intercom access token", ("intercom",), URLSAFE, 60, body="dG9r[A-Za-z0-9+/=_-]{40,}", sample=lambda rng: "dG9r" + mixed(rng, ALNUM, 56), source="https://developers.intercom.com/docs/build-an-integration/learn-more/authentication"),
-    prefixed("webhook-signing-secret", "webhook_secret", "Signing secret of webhooks: Stripe, Svix, Clerk, Resend", "whsec_", ALNUM, 32, least=20, accepts="A-Za-z0-9+/", tail="={0,2}", source="https://www.standardwebhooks.com/"),
+    beside(
+        "webex-token",
+        "webex_token",
+        "Webex bot token",
+        ("webex",),
+        URLSAFE,
+        64,
+        body="[A-Za-z0-9]{64}_[A-Za-z0-9]{4}_[0-9a-f-]{36}",
+        sample=lambda rng: f"{mixed(rng, ALNUM, 64)}_PF84_{uuid(rng)}",
+        source="https://developer.webex.com/docs/bots",
+    ),
+    beside(
+        "intercom-token",
+        "intercom_token",
+        "Intercom access token",
+        ("intercom",),
+        URLSAFE,
+        60,
+        body="dG9r[A-Za-z0-9+/=_-]{40,}",
+        sample=lambda rng: "dG9r" + mixed(rng, ALNUM, 56),
+        source="https://developers.intercom.com/docs/build-an-integration/learn-more/authentication",
+    ),
+    prefixed(
+        "webhook-signing-secret",
+        "webhook_secret",
+        "Signing secret of webhooks: Stripe, Svix, Clerk, Resend",
+        "whsec_",
+        ALNUM,
+        32,
+        least=20,
+        accepts="A-Za-z0-9+/",
+        tail="={0,2}",
+        source="https://www.standardwebhooks.com/",
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from math import log2
 
 
@@ -35,13 +36,13 @@ def classes(text: str) -> int:
 def switches(text: str) -> int:
     """How often neighbors change between letters and digits; random tokens switch often, words with a number once."""
     kinds = [character.isdigit() for character in text if character.isalnum()]
-    return sum(a != b for a, b in zip(kinds, kinds[1:], strict=False))
+    return sum(a != b for a, b in pairwise(kinds))
 
 
 def turns(text: str) -> int:
     """How often neighbors change between lower case, upper case and digits; random base62 turns at two of three places, names rarely."""
     kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in text if c.isalnum()]
-    return sum(a != b for a, b in zip(kinds, kinds[1:], strict=False))
+    return sum(a != b for a, b in pairwise(kinds))
 
 
 def longest_run(text: str) -> int:
@@ -59,5 +60,5 @@ def ascending(text: str) -> float:
     """Share of neighbors that follow each other in the alphabet or in counting (`abcdef`, `123456`), 0.0 to 1.0."""
     if len(text) < 2:
         return 0.0
-    steps = sum(ord(b) - ord(a) == 1 or a + b in {"90", "9a", "9A", "zA", "Z0", "z0"} for a, b in zip(text, text[1:], strict=False))
+    steps = sum(ord(b) - ord(a) == 1 or a + b in {"90", "9a", "9A", "zA", "Z0", "z0"} for a, b in pairwise(text))
     return steps / (len(text) - 1)

@@ -1,5 +1,7 @@
 """Secrets that only their name gives away, in code, configuration and prose: passwords, keys and tokens of any maker."""
 
+# ruff: noqa: E501
+# Expressions and samples are read whole.
 from __future__ import annotations
 
 from redactors.rules.model import Rule
@@ -13,12 +15,23 @@ _SINGLE = r"'((?:[^'\\\r\n]|\\.){3,})(?:'|[\r\n]|$)"
 _BACKTICK = r"`([^`\r\n]{3,})`"
 _ESCAPED = r"\\{1,3}[\"']([^\"'\\\r\n]{3,})\\{1,3}[\"']"
 
+
 def _quoted(shape: str, form: str, mark: str) -> tuple[Rule, Rule]:
     """The two rules of one kind of quotes: for passwords, where words count too, and for keys, which must look drawn."""
     q = mark
     words: Draw = either("swordfish", "Tr0ub4dor", "correcthorsebattery", "open sesame 7")
-    frames = (f"password = {q}{{s}}{q}", f"DB_PASSWORD_PROD := {q}{{s}}{q},", f"{{{q}userPassword{q}: {q}{{s}}{q}}}", f"passphrase: str = {q}{{s}}{q}")
-    keys = (f"api_token = {q}{{s}}{q}", f"{{{q}clientSecret{q}: {q}{{s}}{q}}}", f"const signingKey = {q}{{s}}{q};", f"{q}access_token{q} => {q}{{s}}{q},")
+    frames = (
+        f"password = {q}{{s}}{q}",
+        f"DB_PASSWORD_PROD := {q}{{s}}{q},",
+        f"{{{q}userPassword{q}: {q}{{s}}{q}}}",
+        f"passphrase: str = {q}{{s}}{q}",
+    )
+    keys = (
+        f"api_token = {q}{{s}}{q}",
+        f"{{{q}clientSecret{q}: {q}{{s}}{q}}}",
+        f"const signingKey = {q}{{s}}{q};",
+        f"{q}access_token{q} => {q}{{s}}{q},",
+    )
     return (
         named(
             f"password-in-{form}",
@@ -29,7 +42,10 @@ def _quoted(shape: str, form: str, mark: str) -> tuple[Rule, Rule]:
             (within(*frames)(words), within(*frames)(weak_password)),
             (
                 (f"password = {q}your_password_here{q}", "a placeholder"),
-                (f"{{{q}password{q}: {q}string{q}, {q}passwordHint{q}: {q}Your first pet{q}}}", "a type, and a name that only begins with the word"),
+                (
+                    f"{{{q}password{q}: {q}string{q}, {q}passwordHint{q}: {q}Your first pet{q}}}",
+                    "a type, and a name that only begins with the word",
+                ),
                 (f"password: {q}Please enter your password{q}", "a sentence of a form"),
                 (f"password = {q}${{DB_PASSWORD}}{q}", "a template"),
                 (f"password_length = {q}at least 12{q}", "a name that says something about passwords"),
@@ -73,7 +89,9 @@ RULES: tuple[Rule, ...] = (
         PASSWORD + SUFFIX + ASSIGN + rf"((?:{CODE}|[&@$]){{2,}}{LAST})",
         marked_password,
         (
-            within("DB_PASSWORD={s}", "spring.datasource.password={s}\nx=1", "  password: {s}", "Server=db;Uid=sa;Pwd={s};Database=x")(password_sample),
+            within("DB_PASSWORD={s}", "spring.datasource.password={s}\nx=1", "  password: {s}", "Server=db;Uid=sa;Pwd={s};Database=x")(
+                password_sample
+            ),
             within("Password: {s}", "pwd={s}", "admin_pass={s}, ok")(weak_password),
         ),
         (
@@ -116,7 +134,11 @@ RULES: tuple[Rule, ...] = (
         r"(?:^|[\r\n;]|\\n)[ \t]{0,8}(?:export |set |setx |ENV |ARG |- |SETENV |Environment=)?[\"']?[A-Z0-9_]{0,48}(?:PASSWORD|PASSWD|PASS|PWD|PASSPHRASE|SECRET|SECRET_KEY|SECRET_KEY_BASE)"
         r"(?:_[A-Z0-9]{1,12})?=([^\s\"'`]{4,})",
         password,
-        (within("export DB_PASSWORD={s}\nnext", "A=1\nJWT_SECRET={s}", "MYSQL_ROOT_PASSWORD={s}\n")(either("letmein", "open,sesame;7", "mysupersecretkey", "p(ss)w&rd")),),
+        (
+            within("export DB_PASSWORD={s}\nnext", "A=1\nJWT_SECRET={s}", "MYSQL_ROOT_PASSWORD={s}\n")(
+                either("letmein", "open,sesame;7", "mysupersecretkey", "p(ss)w&rd")
+            ),
+        ),
         (
             ("DB_PASSWORD=${PASSWORD}", "a variable"),
             ("export PASSWORD=changeme", "a placeholder"),
@@ -140,7 +162,24 @@ RULES: tuple[Rule, ...] = (
             ("PUBLIC_KEY=./keys/public.pem", "a path"),
             ("CACHE_KEY=v2-home-page-2024", "words and a year"),
         ),
-        ("key", "token", "dsn", "salt", "sid", "auth", "pat", "hash", "seed", "cert", "cookie", "session", "signature", "pepper", "credentials", "id_rsa"),
+        (
+            "key",
+            "token",
+            "dsn",
+            "salt",
+            "sid",
+            "auth",
+            "pat",
+            "hash",
+            "seed",
+            "cert",
+            "cookie",
+            "session",
+            "signature",
+            "pepper",
+            "credentials",
+            "id_rsa",
+        ),
         4_096,
         case_insensitive=False,
     ),
@@ -150,7 +189,11 @@ RULES: tuple[Rule, ...] = (
         "Line of YAML or INI whose key is a password and whose value is one plain word",
         r"(?:\b|_|\\n)[a-z0-9_.-]*(?:password|passwd|passphrase|_pass|_pwd)[ \t]{0,2}[:=][ \t]{1,4}([A-Za-z0-9_-]{4,64})[ \t]{0,4}(?:[\r\n#]|\\n|$)",
         password,
-        (within("db:\n  user: app\n  password: {s}\n  port: 5432", "admin_password = {s}\n")(either("swordfish", "letmein", "correcthorse")),),
+        (
+            within("db:\n  user: app\n  password: {s}\n  port: 5432", "admin_password = {s}\n")(
+                either("swordfish", "letmein", "correcthorse")
+            ),
+        ),
         (("properties:\n  password:\n    type: string\n  old_password: string\n", "a schema"), ("password: optional", "a state")),
         ("pass", "pwd"),
         256,
@@ -190,7 +233,10 @@ RULES: tuple[Rule, ...] = (
         r"name[\"']?[ \t]*:[ \t]*[\"']?[a-z0-9_.-]*(?:password|passwd|passphrase|_pass|_pwd)[a-z0-9_]*[\"']?[ \t]*,?\s*[\"']?value[\"']?[ \t]*:[ \t]*[\"']?([^\s\"']{4,})",
         password,
         (within("- name: DB_PASSWORD\n  value: {s}", '{"name": "DB_PASSWORD", "value": "{s}"}')(weak_password),),
-        (("- name: DB_PASSWORD\n  value: $(DB_PASSWORD)", "a template"), ("- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: {name: db}", "a reference")),
+        (
+            ("- name: DB_PASSWORD\n  value: $(DB_PASSWORD)", "a template"),
+            ("- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: {name: db}", "a reference"),
+        ),
         ("value",),
         512,
     ),

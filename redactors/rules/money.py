@@ -1,5 +1,7 @@
 """Payment cards, bank accounts and wallets."""
 
+# ruff: noqa: E501
+# Expressions and samples are read whole.
 from __future__ import annotations
 
 from hashlib import sha256
@@ -19,6 +21,7 @@ IBAN_LENGTHS = {
     "SK": 24, "SM": 27, "SO": 23, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20, "YE": 30,
 }  # fmt: skip
 """Length of an IBAN by country (SWIFT IBAN registry, release 99)."""
+
 
 def card(value: str) -> bool:
     """A payment card: issuer's range and length, Luhn (ISO/IEC 7812)."""
@@ -89,40 +92,98 @@ def _bech32(rng: Random) -> str:
 
 RULES: tuple[Rule, ...] = (
     personal(
-        "credit-card", "card", "Payment card number, grouped or not", r"\b(?:[2-68][0-9]{3}[ .-]?[0-9]{4}[ .-]?[0-9]{4}(?:[ .-]?[0-9]{1,4}){0,2}|3[0-9]{3}[ .-]?[0-9]{6}[ .-]?[0-9]{4,5})\b", "https://www.iso.org/standard/70484.html",
-        validate=card, longest=48, must=plain(make_card),
-        must_not=(("order 4000000000000001 and 1234567890123456", "the check digit does not fit"), ("1700000000000000000 ns since 1970", "no issuer's range")),
+        "credit-card",
+        "card",
+        "Payment card number, grouped or not",
+        r"\b(?:[2-68][0-9]{3}[ .-]?[0-9]{4}[ .-]?[0-9]{4}(?:[ .-]?[0-9]{1,4}){0,2}|3[0-9]{3}[ .-]?[0-9]{6}[ .-]?[0-9]{4,5})\b",
+        "https://www.iso.org/standard/70484.html",
+        validate=card,
+        longest=48,
+        must=plain(make_card),
+        must_not=(
+            ("order 4000000000000001 and 1234567890123456", "the check digit does not fit"),
+            ("1700000000000000000 ns since 1970", "no issuer's range"),
+        ),
     ),
     personal(
-        "card-code", "card_code", "Security code beside a word for it", r"\b(?:cvv2?|cvc2?|cid|csc|security code|card code|prüfziffer|kartenprüfnummer)\b[^\n0-9]{0,12}([0-9]{3,4})\b",
-        "https://www.pcisecuritystandards.org/document_library/", group=1, case_insensitive=True, keywords=("cv", "cid", "csc", "code", "prüf"), longest=64,
+        "card-code",
+        "card_code",
+        "Security code beside a word for it",
+        r"\b(?:cvv2?|cvc2?|cid|csc|security code|card code|prüfziffer|kartenprüfnummer)\b[^\n0-9]{0,12}([0-9]{3,4})\b",
+        "https://www.pcisecuritystandards.org/document_library/",
+        group=1,
+        case_insensitive=True,
+        keywords=("cv", "cid", "csc", "code", "prüf"),
+        longest=64,
         must=(Must(within("cvv {s}", "CVC: {s}", "security code is {s}.")(lambda rng: str(rng.randint(100, 9999)))),),
         must_not=(("the security code has three digits", "no digits"),),
     ),
     personal(
-        "iban", "iban", "International bank account number, compact", r"\b[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}\b", "https://www.swift.com/standards/data-standards/iban",
-        validate=iban, longest=48, must=plain(lambda rng: make_iban(rng).replace(" ", "")), must_not=(("DE00123456789012345678 is a sample", "the check digits do not fit"),),
+        "iban",
+        "iban",
+        "International bank account number, compact",
+        r"\b[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}\b",
+        "https://www.swift.com/standards/data-standards/iban",
+        validate=iban,
+        longest=48,
+        must=plain(lambda rng: make_iban(rng).replace(" ", "")),
+        must_not=(("DE00123456789012345678 is a sample", "the check digits do not fit"),),
     ),
     personal(
-        "iban-grouped", "iban", "International bank account number in groups of four with a rest", r"\b[A-Z]{2}[0-9]{2}(?:[ -][A-Z0-9]{4}){2,7}[ -][A-Z0-9]{1,3}\b",
-        "https://www.swift.com/standards/data-standards/iban", validate=iban, longest=64, must=plain(lambda rng: _grouped(make_iban(rng, ("DE", "FR")))),
+        "iban-grouped",
+        "iban",
+        "International bank account number in groups of four with a rest",
+        r"\b[A-Z]{2}[0-9]{2}(?:[ -][A-Z0-9]{4}){2,7}[ -][A-Z0-9]{1,3}\b",
+        "https://www.swift.com/standards/data-standards/iban",
+        validate=iban,
+        longest=64,
+        must=plain(lambda rng: _grouped(make_iban(rng, ("DE", "FR")))),
         must_not=(("DE00 1234 5678 9012 3456 78 is a sample", "the check digits do not fit"),),
     ),
     personal(
-        "iban-whole-groups", "iban", "International bank account number in groups of four without a rest", r"\b[A-Z]{2}[0-9]{2}(?:[ -][A-Z0-9]{4}){3,7}\b",
-        "https://www.swift.com/standards/data-standards/iban", validate=iban, longest=64, must=plain(lambda rng: _grouped(make_iban(rng, ("BE", "ES")))),
+        "iban-whole-groups",
+        "iban",
+        "International bank account number in groups of four without a rest",
+        r"\b[A-Z]{2}[0-9]{2}(?:[ -][A-Z0-9]{4}){3,7}\b",
+        "https://www.swift.com/standards/data-standards/iban",
+        validate=iban,
+        longest=64,
+        must=plain(lambda rng: _grouped(make_iban(rng, ("BE", "ES")))),
         must_not=(("BE00 1234 5678 9012 is a sample", "the check digits do not fit"),),
     ),
     personal(
-        "bitcoin-address", "crypto_address", "Bitcoin and kindred addresses in base 58", r"\b[13LMDTX][1-9A-HJ-NP-Za-km-z]{25,34}\b", "https://en.bitcoin.it/wiki/Base58Check_encoding",
-        validate=base58check, longest=64, must=plain(lambda rng: _base58check(rng, b"\0", 20)), must_not=(("13HJNPZaKmzAbCdEfGhJkMnPqRsTuVw", "the checksum does not fit"),),
+        "bitcoin-address",
+        "crypto_address",
+        "Bitcoin and kindred addresses in base 58",
+        r"\b[13LMDTX][1-9A-HJ-NP-Za-km-z]{25,34}\b",
+        "https://en.bitcoin.it/wiki/Base58Check_encoding",
+        validate=base58check,
+        longest=64,
+        must=plain(lambda rng: _base58check(rng, b"\0", 20)),
+        must_not=(("13HJNPZaKmzAbCdEfGhJkMnPqRsTuVw", "the checksum does not fit"),),
     ),
     personal(
-        "bech32-address", "crypto_address", "Segwit, Litecoin and Cardano addresses in bech32", r"\b(?:bc1|ltc1|tb1|addr1|cosmos1)[02-9ac-hj-np-z]{25,110}\b", "https://github.com/bitcoin/bips/blob/master/bip-0173.mediawiki",
-        validate=bech32, keywords=("1",), longest=160, must=plain(lambda rng: _bech32(rng)), must_not=(("bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdx", "the checksum does not fit"),),
+        "bech32-address",
+        "crypto_address",
+        "Segwit, Litecoin and Cardano addresses in bech32",
+        r"\b(?:bc1|ltc1|tb1|addr1|cosmos1)[02-9ac-hj-np-z]{25,110}\b",
+        "https://github.com/bitcoin/bips/blob/master/bip-0173.mediawiki",
+        validate=bech32,
+        keywords=("1",),
+        longest=160,
+        must=plain(_bech32),
+        must_not=(("bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdx", "the checksum does not fit"),),
     ),
     personal(
-        "ethereum-address", "crypto_address", "Ethereum address", r"\b0x[0-9a-fA-F]{40}\b", "https://eips.ethereum.org/EIPS/eip-55", keywords=("0x",), longest=64,
-        validate=lambda value: len(set(value[2:].lower())) > 6, must=plain(lambda rng: "0x" + draw(rng, HEX, 40)), must_not=(("0x0000000000000000000000000000000000000000", "the null address"),),
+        "ethereum-address",
+        "crypto_address",
+        "Ethereum address",
+        r"\b0x[0-9a-fA-F]{40}\b",
+        "https://eips.ethereum.org/EIPS/eip-55",
+        keywords=("0x",),
+        longest=64,
+        validate=lambda value: len(set(value[2:].lower())) > 6,
+        must=plain(lambda rng: "0x" + draw(rng, HEX, 40)),
+        must_not=(("0x0000000000000000000000000000000000000000", "the null address"),),
     ),
 )

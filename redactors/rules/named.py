@@ -1,5 +1,7 @@
 """The builder of rules for secrets that only their name gives away, and the literals by which their names are found fast."""
 
+# ruff: noqa: E501
+# Expressions and samples are read whole.
 from __future__ import annotations
 
 from redactors.rules.model import Must, MustNot, Rule, Validator
@@ -18,7 +20,6 @@ SECRET_KEYWORDS = (
     "cl", "jeton", "llave", "chave", "chiave", "sleutel", "klucz", "ключ", "токен", "секрет", "anahtar", "nyckel", "nøkkel", "nøgle", "avain", "klíč",
     "kulcs", "密", "秘", "令", "金", "キー", "トークン", "鍵", "시크릿", "키", "토큰", "مفتاح", "رمز", "कुंजी", "टोकन", "khóa", "kunci", "κλειδί", "מפתח",
 )  # fmt: skip
-
 
 
 def named(

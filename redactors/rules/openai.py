@@ -1,5 +1,7 @@
 """OpenAI's keys of all generations, and the many vendors that issue `sk-` keys of the same shape."""
 
+# ruff: noqa: E501
+# Expressions and samples are read whole.
 from __future__ import annotations
 
 from random import Random

@@ -1,4 +1,4 @@
-"""Validators of values that only their context names: is this a password, a key, or a word, a type, an expression?"""
+"""Validators of values that only their context names: is this a password, a key, or something else?"""
 
 from __future__ import annotations
 
@@ -6,85 +6,21 @@ import re
 
 from redactors.rules.entropy import classes, shannon, switches, turns
 from redactors.rules.placeholders import has_mark, is_filler, is_placeholder
-
-_IDENTIFIER = re.compile(r"[A-Za-z_$@][A-Za-z0-9_$]*\Z")
-_NUMBER = re.compile(r"[+-]?[0-9][0-9_,.]*(?:[a-zA-Z%]{1,3})?\Z")
-_VERSION = re.compile(r"v?[0-9]+(?:\.[0-9A-Za-z]+)+(?:[-+][0-9A-Za-z.]+)?\Z")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]*(?:Z|[+-][0-9:]*)?)?\Z")
-_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
-_IMAGE = re.compile(r"[a-z][a-z0-9./-]*:v?[0-9]+(?:\.[0-9]+)*(?:-[a-z0-9.]+)?\Z")
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
-
-_NOT_VALUES = frozenset(
-    """
-    string str text password passwd passphrase passwort secret secrets token tokens none null nil true false undefined nan required optional
-    hidden masked redacted invalid incorrect wrong missing expired empty unset default value values bytes int integer number object field input type
-    name env environment file vault disabled enabled yes no on off ok reset forgot change update auth login bearer basic key keys apikey
-    api_key any unknown char varchar nvarchar boolean bool float double array list dict map uuid secretstr optional[str] credential credentials
-    prompt ask confirm confirmation repeat hash hashed encrypted plaintext plain base64 utf-8 utf8 sha256 sha-256 sha512 sha1 md5 bcrypt
-    argon2 argon2id pbkdf2 scrypt rsa hs256 rs256 es256 hmac aes aes256 aes-256 aes-256-gcm oauth oauth2 oauth2.0 jwt saml openid ldap
-    kerberos x509 pkcs8 pkcs12 http https http2 ipv4 ipv6 tls1.2 tls1.3 stdin interactive readonly writeonly not the is are was must should your
-    you this that from with for and self this.password
-    """.split()
+from redactors.rules.values import (
+    DATE,
+    HEX_RUN,
+    IMAGE,
+    METHODS,
+    NOT_VALUES,
+    PROSE,
+    SYMBOLS,
+    UUID,
+    VERSION,
+    is_expression,
+    is_path,
+    is_plain,
+    is_words,
 )
-"""Lower-case words that stand as the value of a password field without being one: types, states, methods."""
-
-_METHODS = ("oauth2", "base64", "sha256", "sha512", "sha1", "md5", "utf8", "argon2", "pbkdf2", "bcrypt", "aes256", "aes128", "rsa2048", "rsa4096", "rs256", "hs256", "x509")
-"""Beginnings of names of methods, without dashes: what is said about a password or key, not the thing itself."""
-
-_PROSE = frozenset(
-    "the your you is are was be must should please enter a an to for and or not this that with from of in at least der die das ihr sie le la "
-    "les votre el su tu il lo il tuo o a sua".split()
-)
-"""Words by which a sentence is told from a passphrase."""
-
-_SYMBOLS = frozenset("!@#$%^&*+=~?|\\§€£")
-"""Symbols that stand inside passwords but hardly ever inside words and names."""
-
-
-def is_expression(value: str) -> bool:
-    """Whether the value is code: a call, an index, a member, a path of names, a variable, a template."""
-    if value[:1] in {"$", "@", "%", "{", "(", "["} and _IDENTIFIER.match(value.strip("$@%{}()[]")) is not None and not any(
-        c.isdigit() for c in value
-    ):
-        return True
-    if value.startswith(("$", "%")) and value.strip("${}%()").isupper() and len(value) > 3 and value.replace("_", "").strip("${}%()").isalpha():
-        return True
-    for mark in (".", "->", "::", "?."):
-        if mark in value:
-            names = value.split("(", 1)[0].split("[", 1)[0].rstrip(".;,").split(mark)
-            if len(names) > 1 and all(_IDENTIFIER.match(name) for name in names) and all(_looks_named(name) for name in names):
-                return True
-    if value.endswith(")") and "(" in value:
-        return _IDENTIFIER.match(value.split("(", 1)[0].replace(".", "_") or "0") is not None
-    return value.endswith(("()", "(", "[", "{", "=>"))
-
-
-def _looks_named(name: str) -> bool:
-    """Whether an identifier reads as a name: few changes between letters and digits, not long and random."""
-    return switches(name) <= 2 and len(name) <= 32
-
-
-def is_path(value: str) -> bool:
-    """Whether the value is a file path or address rather than base64 with slashes."""
-    if "://" in value or value.startswith(("./", "../", "~/", "C:\\", "file:", "env:", "store:", "keychain:", "vault:", "arn:", "op://")):
-        return True
-    if value.count("/") + value.count("\\") < 2 and not value.startswith("/"):
-        return False
-    parts = [part for part in re.split(r"[/\\]", value) if part]
-    return bool(parts) and all(switches(part) <= 1 and len(part) <= 32 and shannon(part) < 4.2 for part in parts)
-
-
-def is_words(value: str) -> bool:
-    """Whether the value is one or more plain words: letters of any script, joined by dashes, underscores, dots, apostrophes or blanks."""
-    return all(c.isalpha() or c in " -_.'’/:" for c in value)
-
-
-def is_plain(value: str) -> bool:
-    """Whether the value is a number, a version, a date, a type name or a state."""
-    if value.lower().strip(".,;:!?()[]") in _NOT_VALUES:
-        return True
-    return any(form.match(value) is not None for form in (_NUMBER, _VERSION, _DATE))
 
 
 def password(value: str) -> bool:
@@ -92,14 +28,14 @@ def password(value: str) -> bool:
     text = value.strip()
     if len(text) < 3 or has_mark(text) or (is_filler(text) and not text.isdigit()):
         return False
-    if text.lower() in _NOT_VALUES or is_expression(text) or is_path(text):
+    if text.lower() in NOT_VALUES or is_expression(text) or is_path(text):
         return False
     if is_placeholder(text) and not text.isdigit() and classes(text) < 3:
         return False
     words = text.split()
     if len(words) > 1:
         plain = [word.lower().strip(".,:;!?") for word in words]
-        return not any(word in _PROSE or word in _NOT_VALUES for word in plain) and len(words) < 12
+        return not any(word in PROSE or word in NOT_VALUES for word in plain) and len(words) < 12
     return True
 
 
@@ -109,7 +45,7 @@ def marked_password(value: str) -> bool:
         return value.isdigit() and 4 <= len(value) <= 12
     if is_words(value):
         return _inner_capitals(value)
-    return any(c.isalpha() for c in value) or any(c in _SYMBOLS for c in value)
+    return any(c.isalpha() for c in value) or any(c in SYMBOLS for c in value)
 
 
 def _inner_capitals(value: str) -> bool:
@@ -117,7 +53,9 @@ def _inner_capitals(value: str) -> bool:
     if not value.isalpha() or len(value) < 8 or value.isupper() or value[1:].islower():
         return False
     lower = value.lower()
-    return not lower.endswith(("password", "token", "secret", "key", "value", "field", "input", "string", "hash", "text", "name", "provider"))
+    return not lower.endswith(
+        ("password", "token", "secret", "key", "value", "field", "input", "string", "hash", "text", "name", "provider")
+    )
 
 
 def spoken(value: str) -> bool:
@@ -126,14 +64,16 @@ def spoken(value: str) -> bool:
         return False
     letters = any(c.isalpha() for c in value)
     digits = sum(c.isdigit() for c in value)
-    if any(c in _SYMBOLS for c in value):
+    if any(c in SYMBOLS for c in value):
         return letters or digits > 0
     if not letters or not digits:
         return False
-    if value.lower().replace("-", "").startswith(_METHODS) or _IMAGE.match(value):
+    if value.lower().replace("-", "").startswith(METHODS) or IMAGE.match(value):
         return False
     parts = value.replace("_", "-").split("-")
-    return not (len(parts) > 1 and all(part.isalpha() or part.isdigit() for part in parts) and value.islower() and len(parts[0]) > 2 and digits < 3)
+    return not (
+        len(parts) > 1 and all(part.isalpha() or part.isdigit() for part in parts) and value.islower() and len(parts[0]) > 2 and digits < 3
+    )
 
 
 def secret_like(value: str) -> bool:
@@ -144,51 +84,62 @@ def secret_like(value: str) -> bool:
         return False
     if is_words(text):
         return size >= 16 and " " not in text and turns(text) * 12 >= size * 5
-    if _UUID.match(text):
+    if UUID.match(text):
         return True
     if is_path(text) or " " in text:
         return False
-    if _HEX.match(text):
+    if HEX_RUN.match(text):
         return size >= 12 and shannon(text) >= 2.5
     letters = any(c.isalpha() for c in text)
     digits = any(c.isdigit() for c in text)
     if not letters:
         return False
-    if any(c in _SYMBOLS for c in text.rstrip("=")):
+    if any(c in SYMBOLS for c in text.rstrip("=")):
         return shannon(text) >= 2.5
     if not digits:
         return size >= 20 and classes(text) >= 2 and shannon(text) >= 3.8
     named = re.split(r"[-_./:]", text)
     if len(named) > 1 and all(len(part) < 12 and switches(part) <= 1 for part in named):
         return False
-    return switches(text) >= 2 and shannon(text) >= 2.8 or (size >= 10 and classes(text) >= 3 and shannon(text) >= 3.0)
+    return (switches(text) >= 2 and shannon(text) >= 2.8) or (size >= 10 and classes(text) >= 3 and shannon(text) >= 3.0)
 
 
 def token_like(value: str) -> bool:
     """Like `secret_like`, for quoted values, where short secrets with a symbol or three classes count too."""
     if secret_like(value):
         return True
-    return len(value) >= 8 and " " not in value and spoken(value) and (any(c in _SYMBOLS for c in value) or classes(value.replace("_", "").replace("-", "")) >= 3)
+    return (
+        len(value) >= 8
+        and " " not in value
+        and spoken(value)
+        and (any(c in SYMBOLS for c in value) or classes(value.replace("_", "").replace("-", "")) >= 3)
+    )
 
 
 def url_password(value: str) -> bool:
     """A password between `user:` and `@` of an address: anything but a template or a sample."""
-    if has_mark(value) or is_filler(value) or value.lower() in {"pass", "password", "passwd", "pwd", "secret", "token", "pw", "your_password"}:
+    if (
+        has_mark(value)
+        or is_filler(value)
+        or value.lower() in {"pass", "password", "passwd", "pwd", "secret", "token", "pw", "your_password"}
+    ):
         return False
     return not (value.startswith(("$", "%", "<", "{", ":")) and value.strip("$%<>{}:").isupper())
 
 
 def query_secret(value: str) -> bool:
     """The value of a secret's parameter in a query: drawn, or a password; percent escapes count as symbols."""
-    return secret_like(value) or (marked_password(value) and not value.isdigit() and switches(value) >= 1 and classes(value) >= 2 and len(value) >= 8)
+    return secret_like(value) or (
+        marked_password(value) and not value.isdigit() and switches(value) >= 1 and classes(value) >= 2 and len(value) >= 8
+    )
 
 
 def drawn_key(value: str) -> bool:
     """A long key beside a name that is often not secret (`…_KEY`): three classes, high entropy, no UUID, no digest, no name."""
     text = value.strip().rstrip(".,;:!?")
-    if len(text) < 20 or _UUID.match(text) or not secret_like(text):
+    if len(text) < 20 or UUID.match(text) or not secret_like(text):
         return False
-    if _HEX.match(text):
+    if HEX_RUN.match(text):
         return len(text) in {32, 48, 64, 96, 128}
     return switches(text) >= 3 and shannon(text) >= 3.3
 
@@ -197,7 +148,7 @@ def argument(value: str) -> bool:
     """A password given as an argument: not an option, a path, a variable, a plain word, a number of few digits."""
     if value.startswith(("-", "/", "$", "%", "<", "{", "@", "~", "env:", "file:")) or not password(value):
         return False
-    return not is_words(value) and (len(value) > 5 or not value.isdigit()) and not (_VERSION.match(value) or _DATE.match(value))
+    return not is_words(value) and (len(value) > 5 or not value.isdigit()) and not (VERSION.match(value) or DATE.match(value))
 
 
 def key_argument(value: str) -> bool:
@@ -207,12 +158,12 @@ def key_argument(value: str) -> bool:
 
 def firm_password(value: str) -> bool:
     """A password without any word that says what it is, as in `admin:…`: a symbol, or letters of both cases with digits."""
-    return spoken(value) and not is_path(value) and (any(c in _SYMBOLS for c in value) or (classes(value) >= 3 and value.isalnum()))
+    return spoken(value) and not is_path(value) and (any(c in SYMBOLS for c in value) or (classes(value) >= 3 and value.isalnum()))
 
 
 def lone_key(value: str) -> bool:
     """A key straight behind the word, without a verb: sixteen characters or more that look drawn; no UUID."""
-    return len(value) >= 16 and not _UUID.match(value) and secret_like(value) and (switches(value) >= 4 or turns(value) * 3 >= len(value))
+    return len(value) >= 16 and not UUID.match(value) and secret_like(value) and (switches(value) >= 4 or turns(value) * 3 >= len(value))
 
 
 def directive(value: str) -> bool:

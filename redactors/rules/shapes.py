@@ -142,7 +142,7 @@ def beside(
     def secret(rng: Random) -> str:
         return sample(rng) if sample else mixed(rng, chars, rng.randint(low, high))
 
-    label, word = names[0], words.split("|")[0]
+    label, word = names[0], words.split("|", maxsplit=1)[0]
     end = "" if shape.endswith(("=", "?", "=}")) else r"\b"
     return Rule(
         id=id,
@@ -157,7 +157,13 @@ def beside(
         validate=validate,
         case_insensitive=True,
         must=(
-            Must(within(f"the {label} {word} (prod) {{s}} works", f"{label.upper()}_{word.upper()}_PROD <- {{s}}", f"{label} {word}, see `{{s}}`")(secret)),
+            Must(
+                within(
+                    f"the {label} {word} (prod) {{s}} works",
+                    f"{label.upper()}_{word.upper()}_PROD <- {{s}}",
+                    f"{label} {word}, see `{{s}}`",
+                )(secret)
+            ),
         ),
         must_not=(
             MustNot(fixed(f"{label} key: your-key-here, see the docs"), "a placeholder beside the vendor's name"),

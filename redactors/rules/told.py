@@ -1,5 +1,7 @@
 """Secrets told in sentences, notes, tables and chats, in more than twenty languages."""
 
+# ruff: noqa: E501, S105
+# Expressions and samples are read whole; names of expressions are not passwords.
 from __future__ import annotations
 
 from random import Random
@@ -37,7 +39,15 @@ def _said_passwords() -> tuple[Rule, Rule, Rule]:
             "Password told in English: my password is …, **Password:** …, | password | … |",
             SAID_PASSWORD + SAYS + _NEXT_LINE + OPEN + _PASSWORD_VALUE,
             spoken,
-            (within("my password is {s}", "the wifi password for the office is {s}, ok?", "Password (admin): `{s}`", "| password | {s} |", "**Password:** {s}")(weak_password),),
+            (
+                within(
+                    "my password is {s}",
+                    "the wifi password for the office is {s}, ok?",
+                    "Password (admin): `{s}`",
+                    "| password | {s} |",
+                    "**Password:** {s}",
+                )(weak_password),
+            ),
             (
                 ("the password is incorrect, the password was changed yesterday", "words"),
                 ("the password is 12 characters long and the password is case-sensitive", "properties of passwords"),
@@ -54,8 +64,21 @@ def _said_passwords() -> tuple[Rule, Rule, Rule]:
             SAID_PASSWORD_EUROPE + SAYS_EUROPE + _NEXT_LINE + OPEN + _PASSWORD_VALUE,
             spoken,
             (
-                within("mein Passwort lautet {s}.", "mi contraseña es {s}", "mon mot de passe est « {s} »", "la mia parola d'ordine è {s}", "a minha senha é {s}")(weak_password),
-                within("mijn wachtwoord is {s}", "moje hasło to jest {s}", "şifrem: {s}", "mitt lösenord är {s}", "heslo je {s}", "salasanani on {s}")(weak_password),
+                within(
+                    "mein Passwort lautet {s}.",
+                    "mi contraseña es {s}",
+                    "mon mot de passe est « {s} »",
+                    "la mia parola d'ordine è {s}",
+                    "a minha senha é {s}",
+                )(weak_password),
+                within(
+                    "mijn wachtwoord is {s}",
+                    "moje hasło to jest {s}",
+                    "şifrem: {s}",
+                    "mitt lösenord är {s}",
+                    "heslo je {s}",
+                    "salasanani on {s}",
+                )(weak_password),
             ),
             (("Das Passwort ist abgelaufen. Le mot de passe est requis. La senha é obrigatória.", "words"),),
             PASSWORD_KEYWORDS,
@@ -68,7 +91,9 @@ def _said_passwords() -> tuple[Rule, Rule, Rule]:
             SAID_PASSWORD_WORLD + SAYS_WORLD + _NEXT_LINE + OPEN + _PASSWORD_VALUE,
             spoken,
             (
-                within("мой пароль: {s}", "密码是{s}。谢谢", "パスワードは{s}です", "비밀번호는 {s} 입니다", "κωδικός είναι {s}")(weak_password),
+                within("мой пароль: {s}", "密码是{s}。谢谢", "パスワードは{s}です", "비밀번호는 {s} 입니다", "κωδικός είναι {s}")(
+                    weak_password
+                ),
                 within("كلمة المرور هي {s}", "पासवर्ड है {s}", "mật khẩu là {s}", "kata sandi adalah {s}", "סיסמה: {s}")(weak_password),
             ),
             (("пароль неверный. 密码是错误的。パスワードは必須です", "words"),),
@@ -91,7 +116,15 @@ def _said_secrets() -> tuple[Rule, Rule, Rule]:
             "Key or token told in English",
             SAID_SECRET + SAYS + _NEXT_LINE + OPEN + _SECRET_VALUE,
             secret_like,
-            (within("my key is {s}", "the api key for staging is {s}, thanks", "Token (prod): `{s}`", "| secret | {s} |", "here is the token:\n\n{s}\n")(key),),
+            (
+                within(
+                    "my key is {s}",
+                    "the api key for staging is {s}, thanks",
+                    "Token (prod): `{s}`",
+                    "| secret | {s} |",
+                    "here is the token:\n\n{s}\n",
+                )(key),
+            ),
             (
                 ("the key is to listen, and the token is invalid", "words"),
                 ("the token is base64-encoded and the key is 32 bytes, AES-256-GCM", "properties of keys"),
@@ -108,7 +141,17 @@ def _said_secrets() -> tuple[Rule, Rule, Rule]:
             "Key or token told in German, French, Spanish, Italian, Portuguese, Dutch, Polish, Turkish, Swedish, Danish, Norwegian, Finnish, Czech, Hungarian",
             SAID_SECRET_EUROPE + SAYS_EUROPE + _NEXT_LINE + OPEN + _SECRET_VALUE,
             secret_like,
-            (within("mein API-Schlüssel lautet {s}.", "mi clave de API es {s}", "ma clé est {s}", "la chiave è {s}", "a chave é {s}", "de sleutel is {s}", "klucz: {s}")(key),),
+            (
+                within(
+                    "mein API-Schlüssel lautet {s}.",
+                    "mi clave de API es {s}",
+                    "ma clé est {s}",
+                    "la chiave è {s}",
+                    "a chave é {s}",
+                    "de sleutel is {s}",
+                    "klucz: {s}",
+                )(key),
+            ),
             (("der Schlüssel ist abgelaufen, la clé est invalide, la llave es inválida", "words"),),
             SECRET_KEYWORDS,
             1_024,
@@ -136,8 +179,15 @@ RULES: tuple[Rule, ...] = (
         "Password straight after the word, without a verb: password hunter2, wifi password hunter2",
         r"(?:" + SAID_PASSWORD[3:-1] + "|" + SAID_PASSWORD_EUROPE[3:-1] + r")[ \t]+" + OPEN + rf"({BARE}{{4,}}{LAST})",
         spoken,
-        (within("log in as bob with password {s}", "the passphrase {s} please", "wifi passcode {s}", "das Passwort {s} bitte")(weak_password),),
-        (("use password authentication with the password manager", "words"), ("with password-based encryption (PBKDF2) and password policy v2.1", "a method")),
+        (
+            within("log in as bob with password {s}", "the passphrase {s} please", "wifi passcode {s}", "das Passwort {s} bitte")(
+                weak_password
+            ),
+        ),
+        (
+            ("use password authentication with the password manager", "words"),
+            ("with password-based encryption (PBKDF2) and password policy v2.1", "a method"),
+        ),
         PASSWORD_KEYWORDS,
         512,
     ),
@@ -147,7 +197,11 @@ RULES: tuple[Rule, ...] = (
         "Key or token straight after the word, without a verb: use this key …, api-token …",
         SAID_SECRET + r"[ \t]+" + OPEN + r"([A-Za-z0-9_\-+/=.]{15,}[A-Za-z0-9_\-+/=])",
         lone_key,
-        (within("use this key {s} for staging", "TOKEN {s}", "api-key {s}, please", "webhook secret {s}")(lambda rng: mixed(rng, ALNUM, 32)),),
+        (
+            within("use this key {s} for staging", "TOKEN {s}", "api-key {s}, please", "webhook secret {s}")(
+                lambda rng: mixed(rng, ALNUM, 32)
+            ),
+        ),
         (("the primary key 3f2504e0-4f89-41d3-9a0c-0305e82c3301", "a UUID"), ("token authenticationMiddlewareFactory2", "a name")),
         SECRET_KEYWORDS,
         1_024,
@@ -173,7 +227,12 @@ RULES: tuple[Rule, ...] = (
         + r"|schlüssel|clé|clave|chave|chiave)",
         lone_key,
         (within("{s} is my api key", "use {s} as the token", "{s} ist mein API-Schlüssel")(lambda rng: mixed(rng, ALNUM, 32)),),
-        (("authenticationMiddlewareFactory2 is the key class, 3f2504e0-4f89-41d3-9a0c-0305e82c3301 is the primary key", "a name and a UUID"),),
+        (
+            (
+                "authenticationMiddlewareFactory2 is the key class, 3f2504e0-4f89-41d3-9a0c-0305e82c3301 is the primary key",
+                "a name and a UUID",
+            ),
+        ),
         SECRET_KEYWORDS,
         1_024,
     ),
@@ -184,8 +243,27 @@ RULES: tuple[Rule, ...] = (
         rf"\b(?:admin|root|administrator|postgres|sa|guest|ubuntu|ec2-user|pi|test|user|oracle|sysadmin|superuser|elastic|neo4j|tomcat|jenkins)[ \t]?[:/][ \t]?({BARE}{{5,}}{LAST})",
         firm_password,
         (within("log in with admin:{s}", "root / {s}", "the box has postgres:{s}, ok?")(password_sample),),
-        (("user:session:v2 and root:x:0:0 and admin/users/42/edit", "keys of caches, lines of passwd, routes"), ("ubuntu:24.04 and postgres:16.2-alpine", "images")),
-        ("admin", "root", "postgres", "sa", "guest", "ubuntu", "ec2", "pi", "test", "user", "oracle", "elastic", "neo4j", "tomcat", "jenkins"),
+        (
+            ("user:session:v2 and root:x:0:0 and admin/users/42/edit", "keys of caches, lines of passwd, routes"),
+            ("ubuntu:24.04 and postgres:16.2-alpine", "images"),
+        ),
+        (
+            "admin",
+            "root",
+            "postgres",
+            "sa",
+            "guest",
+            "ubuntu",
+            "ec2",
+            "pi",
+            "test",
+            "user",
+            "oracle",
+            "elastic",
+            "neo4j",
+            "tomcat",
+            "jenkins",
+        ),
         256,
     ),
 )

@@ -4,6 +4,8 @@ Non-ASCII letters stand as plain sequences with both cases spelled out, never in
 points agree about them.
 """
 
+# ruff: noqa: E501, S105
+# Expressions and samples are read whole; names of expressions are not passwords.
 from __future__ import annotations
 
 SUFFIX = (
@@ -64,9 +66,7 @@ SAID_SECRET_EUROPE = (
     r"(?:schlüssel|geheimnis|\bclé(?: d'api| api| secrète)?|jeton|clave (?:de )?(?:api|acceso|secreta)|llave|chave(?: de api| secreta)?|chiave(?: api| segreta)?|sleutel|"
     r"klucz(?:a|em)?|anahtar(?:ı|ım)?|nyckel|nøkkel|nøgle|avain|klíč|kulcs)"
 )
-SAID_SECRET_WORLD = (
-    r"(?:ключ|Ключ|токен|Токен|секрет|Секрет|密钥|密鑰|秘钥|令牌|金鑰|キー|トークン|鍵|시크릿|키|토큰|مفتاح|رمز|कुंजी|टोकन|khóa|kunci|κλειδί|מפתח)"
-)
+SAID_SECRET_WORLD = r"(?:ключ|Ключ|токен|Токен|секрет|Секрет|密钥|密鑰|秘钥|令牌|金鑰|キー|トークン|鍵|시크릿|키|토큰|مفتاح|رمز|कुंजी|टोकन|khóa|kunci|κλειδί|מפתח)"
 """How a key or a token is called in prose, likewise."""
 
 SAYS = (

@@ -55,7 +55,9 @@ def test_the_listener_speaks_tls_and_only_tls(tmp_path: Path, monkeypatch: pytes
     with rig.running_gateway(tmp_path / "house", document) as gateway:
         assert gateway.url.startswith("https://127.0.0.1:")
         made = gateway.create_key()
-        answer = gateway.call("POST", "/v1/chat/completions", {"model": "demo", "messages": [{"role": "user", "content": "echo over tls"}]}, key=made["key"])
+        answer = gateway.call(
+            "POST", "/v1/chat/completions", {"model": "demo", "messages": [{"role": "user", "content": "echo over tls"}]}, key=made["key"]
+        )
         assert answer.status == 200
         assert answer.json["choices"][0]["message"]["content"] == "over tls"
         port = int(gateway.url.rsplit(":", 1)[1])

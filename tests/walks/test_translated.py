@@ -21,7 +21,14 @@ FORMATS = {"anthropic": "/v1/messages", "gemini": "/v1beta/models/", "bedrock": 
 
 def targets(url: str) -> list[dict[str, Any]]:
     return [
-        {"id": "anthropic", "provider": "anthropic", "model": "echo", "base_url": url, "lane": "litellm", "secret_key_ref": {"env": "LOOPBACK_KEY"}},
+        {
+            "id": "anthropic",
+            "provider": "anthropic",
+            "model": "echo",
+            "base_url": url,
+            "lane": "litellm",
+            "secret_key_ref": {"env": "LOOPBACK_KEY"},
+        },
         {"id": "gemini", "provider": "gemini", "model": "echo", "base_url": f"{url}/v1beta", "secret_key_ref": {"env": "LOOPBACK_KEY"}},
         {
             "id": "bedrock",
@@ -55,7 +62,9 @@ def gateway(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("surface", ["openai", "anthropic"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_another_wire_format_behind_either_surface_is_screened_and_charged(gateway: Gateway, provider: Provider, name: str, surface: str, stream: bool) -> None:
+def test_another_wire_format_behind_either_surface_is_screened_and_charged(
+    gateway: Gateway, provider: Provider, name: str, surface: str, stream: bool
+) -> None:
     key = gateway.create_key()
     body: dict[str, Any] = {"model": name, "stream": stream, "messages": [{"role": "user", "content": f"#!echo\nkeep {SECRET} safe"}]}
     path = "/v1/chat/completions"

@@ -1,5 +1,7 @@
 """Texts without anything sensitive that scanners like to alter: digests, ids, placeholders, code, documentation, prose."""
 
+# ruff: noqa: E501
+# Expressions and samples are read whole.
 from __future__ import annotations
 
 import base64
@@ -70,8 +72,8 @@ _FIXED: Mapping[str, str] = {
     "code typescript": "interface Props { password: string; token?: string; apiKey: string | undefined; secret: Buffer }",
     "code compare": "if (password === confirmPassword && token !== null) { return hashPassword(password) }",
     "code calls": "const token = jwt.sign(payload, privateKey);\nconst password = await bcrypt.hash(req.body.password, 10);\nlet key = crypto.randomBytes(32).toString('hex');",
-    "code go": "password := r.FormValue(\"password\")\ntoken, err := generateToken(userID)\nsecretKey := []byte(os.Getenv(\"SECRET_KEY\"))",
-    "code java": "String password = userDetails.getPassword();\nprivate static final String TOKEN_HEADER = \"X-Auth-Token\";\nthis.secretKey = secretKey;",
+    "code go": 'password := r.FormValue("password")\ntoken, err := generateToken(userID)\nsecretKey := []byte(os.Getenv("SECRET_KEY"))',
+    "code java": 'String password = userDetails.getPassword();\nprivate static final String TOKEN_HEADER = "X-Auth-Token";\nthis.secretKey = secretKey;',
     "code enum": "TokenType.BEARER = 'bearer'; KEY_PREFIX = 'user:session:'; CACHE_KEY = 'home-page-v2'; primary_key = 'customer_id'",
     "code sql": "SELECT password_hash, token_expires_at FROM users WHERE api_key_id = $1 AND secret_version = 3;",
     "form": '<input type="password" name="password" placeholder="Enter your password" autocomplete="current-password">',
@@ -107,7 +109,7 @@ _FIXED: Mapping[str, str] = {
     "openapi": "components:\n  securitySchemes:\n    bearerAuth:\n      type: http\n      scheme: bearer\n      bearerFormat: JWT\n    apiKey:\n      in: header\n      name: X-API-Key",
     "markdown table": "| field | type | meaning |\n|---|---|---|\n| password | string | the user's password |\n| token | string | optional |\n| api_key | string | required |",
     "stack trace": 'File "/usr/lib/python3.11/site-packages/jwt/api_jwt.py", line 210, in decode\n    raise InvalidTokenError("Signature has expired")',
-    "log auth": "level=warn msg=\"login failed\" user=alice reason=\"password incorrect\" token=expired auth=basic secret=missing attempt=3",
+    "log auth": 'level=warn msg="login failed" user=alice reason="password incorrect" token=expired auth=basic secret=missing attempt=3',
     "chat": "can you explain the difference between a session token and an api key? basic auth vs bearer tokens. my password manager is great",
     "recipe": "Add 200 g flour, 3 eggs, 100 ml milk; bake 25-30 min at 180 C. Secret ingredient: nutmeg. Key: patience.",
 }

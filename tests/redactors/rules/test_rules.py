@@ -136,7 +136,26 @@ def test_keywords_stand_in_every_sample() -> None:
     assert not lacking
 
 
-HOSTILE = ("a", "1", "1.2.", "::", "key ", "password ", "=", '"', "a@", "-----BEGIN ", "eyJ", "sk-", "://a:", "0 ", "\n", "Ab1", "+4", "密码")
+HOSTILE = (
+    "a",
+    "1",
+    "1.2.",
+    "::",
+    "key ",
+    "password ",
+    "=",
+    '"',
+    "a@",
+    "-----BEGIN ",
+    "eyJ",
+    "sk-",
+    "://a:",
+    "0 ",
+    "\n",
+    "Ab1",
+    "+4",
+    "密码",
+)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=IDS)

@@ -1,0 +1,132 @@
+"""The open texts of one streamed answer: each has a stream redactor of its own, because a secret may be cut anywhere.
+
+What is not text that streams is redacted whole. A field that nobody knows may hold streamed text too (reasoning details,
+transcripts, content in parts): its texts are taken out, go through channels by their place in it, and are put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from redactors.engine import Redactor
+from redactors.model import Remark, Verdict
+from redactors.stream import StreamRedactor
+
+# What providers call text that comes in pieces, in fields of their own making.
+STREAMED = frozenset(
+    {"text", "content", "transcript", "thinking", "reasoning", "reasoning_content", "summary", "input", "arguments", "refusal", "output", "code"}
+)
+_DEEPEST = 16
+_LABELS = 256
+_SHORT = 64
+_PLAIN_NUMBER = 10**11  # longer ones may be card or account numbers
+
+Path = tuple[str | int, ...]
+
+
+class AnswerBlocked(Exception):
+    """The policy forbids the answer; `rules` names which rules said so."""
+
+    def __init__(self, rules: tuple[str, ...]) -> None:
+        super().__init__("the answer was blocked by policy")
+        self.rules = rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Where a channel's text stood: the field, what was around the text, and the way to it."""
+
+    name: str
+    tree: Any
+    path: Path
+
+
+class Channels:
+    """The open texts of one answer by key, and what was done to them."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._open: dict[Hashable, StreamRedactor] = {}
+        self._shapes: dict[Hashable, _Shape] = {}
+        self._labels: dict[str, str] = {}
+        self._done: list[Remark] = []
+
+    def feed(self, key: Hashable, piece: str) -> str:
+        """Give a piece to its channel and return what became safe."""
+        channel = self._open.get(key)
+        if channel is None:
+            channel = self._open[key] = self._redactor.stream()
+        safe = channel.feed(piece)
+        if channel.verdict is Verdict.BLOCK:
+            raise AnswerBlocked(_blocking(channel.remarks))
+        return safe
+
+    def held(self, key: Hashable) -> bool:
+        """Whether a channel holds text back or has already changed some."""
+        channel = self._open.get(key)
+        return channel is not None and (channel.held > 0 or bool(channel.remarks))
+
+    def end(self, key: Hashable) -> str:
+        """Close a channel and return the rest of its text."""
+        channel = self._open.pop(key, None)
+        if channel is None:
+            return ""
+        rest = channel.close()
+        self._done.extend(rest.remarks)
+        if rest.verdict is Verdict.BLOCK:
+            raise AnswerBlocked(_blocking(rest.remarks))
+        return rest.value
+
+    def whole(self, tree: Any) -> Any:
+        """Redact a value that does not stream."""
+        clean = self._redactor.tree(tree)
+        if clean.remarks:
+            self._done.extend(clean.remarks)
+            if clean.verdict is Verdict.BLOCK:
+                raise AnswerBlocked(_blocking(clean.remarks))
+        return clean.value
+
+    def label(self, value: Any) -> Any:
+        """A value that says what something is (an id, a role, a model's name): it hardly changes, so each is redacted once."""
+        if value is None or value is True or value is False:
+            return value
+        if type(value) is int or type(value) is float:
+            return value if -_PLAIN_NUMBER < value < _PLAIN_NUMBER else self.whole(value)
+        if type(value) is not str:
+            return self.whole(value)
+        known = self._labels.get(value)
+        if known is None:
+            if len(self._labels) >= _LABELS:
+                self._labels.clear()
+            known = self._labels[value] = self.whole(value)
+        return known
+
+    def field(self, scope: tuple[Hashable, ...], name: str, value: Any) -> dict[str, Any]:
+        """A field that nobody knows, clean: its streamed texts by channel, everything else whole. Its name may change."""
+        found: list[tuple[Path, Path, str]] = []
+        blank = _blank(name, value, (), (), found)
+        clean = self.whole({name: blank})
+        for place, path, text in found:
+            key = (*scope, name, place)
+            self._shapes[key] = _Shape(name, blank, path)
+            safe = self.feed(key, text)
+            if safe and not _put(clean, (name, *path), safe):
+                raise AnswerBlocked(())  # the way to it was redacted: the text has no place any more
+        return clean
+
+    def rest(self, key: Hashable) -> tuple[str, dict[str, Any]]:
+        """Close a channel: the rest of its text, and the field around it for a text that stood in one."""
+        text, shape = self.end(key), self._shapes.pop(key, None)
+        if not text or shape is None:
+            return text, {}
+        return text, self.whole({shape.name: _around(shape.tree, shape.path)}) | {shape.name: _filled(shape, text, self)}
+
+    def open_keys(self) -> tuple[Hashable, ...]:
+        """The open channels, oldest first."""
+        return tuple(self._open)
+
+    def remarks(self) -> tuple[Remark, ...]:
+        """Everything that was done, in closed and open channels."""
+        return (*self._done, *(remark for channel in self._open.values() for remark in channel.remarks))
