@@ -103,13 +103,12 @@ class Metrics:
             self._at(self._secret_seconds, _of(self._closed.manager_types, manager_type)).observe(seconds)
 
     def ledger_commit(self, entries: int, seconds: float) -> None:
-        """Record one durable commit and how many entries shared it."""
+        """Record one commit and how many entries became durable by it; none means that it failed."""
+        if not entries:
+            self._ledger_failures.inc()
+            return
         self._commit_seconds.observe(seconds)
         self._entries.inc(entries)
-
-    def ledger_failure(self) -> None:
-        """Count a commit that failed."""
-        self._ledger_failures.inc()
 
     def count_unwritten_refusal(self) -> None:
         """Count a refusal that could not be written down; nothing had left."""

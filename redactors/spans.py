@@ -91,15 +91,15 @@ def settled_before(spans: Sequence[Span], point: int) -> int:
 def unshielded(span: Span, shields: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """What is still to be replaced of a span where the text already holds replacements (`shields`, in order).
 
-    A context that holds a replacement has found that, not a value, and a term that holds one is none. A value that holds one is replaced
-    around it: nobody may keep a value in the text by writing a replacement into it.
+    A match whose context holds a replacement, or whose value begins with one, has found that, and a term that holds one is none. A value
+    that holds one further on is replaced around it: nobody may keep a value in the text by writing a replacement into it.
     """
     parts: list[tuple[int, int]] = []
     at = span.start
     for low, high in shields:
         if high <= span.outer_start or low >= span.outer_end:
             continue
-        if high <= span.start or low >= span.end or span.label.detector == "terms":
+        if low <= span.start or low >= span.end or span.label.detector == "terms":
             return []
         if low > at:
             parts.append((at, low))

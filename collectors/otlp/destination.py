@@ -14,8 +14,6 @@ Compression = Literal["none", "gzip"]
 HeaderValue = str | Callable[[], str | Awaitable[str]]
 """A header's value, or what gives it at the moment of sending (a secret reference being resolved)."""
 
-SIGNALS: Final[tuple[Signal, ...]] = ("traces", "logs", "metrics")
-
 
 _RESERVED: Final = frozenset({"content-type", "content-encoding", "content-length", "host", "transfer-encoding", "te", "user-agent"})
 

@@ -204,6 +204,7 @@ class Core:
 def _core(plan: Plan, redaction: Redaction, clock: Clock) -> Core:
     home, document = plan.home, plan.document
     redaction.announce_process(plan.database_url, home.admin_key())
+    metrics = Metrics(closed_of(document, redaction), version=VERSION, profile=document.telemetry.semconv)
     ledger = DurableLedger(
         plan.database_url,
         clock=clock,
@@ -213,8 +214,8 @@ def _core(plan: Plan, redaction: Redaction, clock: Clock) -> Core:
         host=socket.gethostname(),
         pid=os.getpid(),
         version=VERSION,
+        measured=metrics.ledger_commit,
     )
-    metrics = Metrics(closed_of(document, redaction), version=VERSION, profile=document.telemetry.semconv)
     reader = open_reader(plan.database_url)
     return Core(plan, redaction, clock, home.peppers(), redaction.recorder(), metrics, ledger, reader, random.SystemRandom())
 

@@ -30,6 +30,7 @@ def key_opener(
                     hint="The operator must rotate the key behind the reference.",
                     code="upstream_auth",
                     status=502,
+                    type="upstream_error",
                 )
             forget(rejected.reveal())
             return fresh

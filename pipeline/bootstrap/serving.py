@@ -17,7 +17,7 @@ from pipeline.bootstrap.parts import Plan
 from pipeline.bootstrap.policies import Redaction
 from pipeline.config.checks import check_address
 from pipeline.config.document import Document
-from pipeline.config.environment import Process, database_url, drop_provider_keys, env_snapshot
+from pipeline.config.environment import DEFAULT_PORT, Process, database_url, drop_provider_keys, env_snapshot
 from pipeline.config.home import Home
 from pipeline.config.running import Running as RunningAt
 from pipeline.config.running import forget_run, write_run
@@ -25,7 +25,6 @@ from pipeline.errors import ConfigError, PipelineError
 
 log = logging.getLogger("lockgate")
 
-DEFAULT_PORT = 4000
 TALKATIVE = ("alembic", "presidio-analyzer", "uvicorn.error", "LiteLLM", "botocore", "httpx")
 """Libraries whose ordinary lines say nothing to an operator."""
 

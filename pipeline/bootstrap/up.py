@@ -25,7 +25,7 @@ from pipeline.bootstrap.listener import address_of, bind
 from pipeline.bootstrap.policies import open_redaction
 from pipeline.bootstrap.quickstart import quickstart, quickstart_path
 from pipeline.bootstrap.serving import Served, announce_run, prepare, run
-from pipeline.config.environment import Process, env_snapshot
+from pipeline.config.environment import DEFAULT_DASHBOARD_PORT, Process, env_snapshot
 from pipeline.config.home import prepare_home
 from pipeline.config.loader import load_document
 from pipeline.config.running import live_run
@@ -35,7 +35,6 @@ from pipeline.store.tables import virtual_keys
 
 ALIAS = "quickstart"
 BUDGET_USD = "1.00"
-DASHBOARD_PORT = 8501
 DASHBOARD_WAIT_S = 20.0
 
 
@@ -83,7 +82,7 @@ async def _beside(
     link = await people.make_link(office, Actor("system"), "operator", "admin")
     listener = bind(
         "127.0.0.1",
-        DASHBOARD_PORT if process.dashboard_port is None else process.dashboard_port,
+        DEFAULT_DASHBOARD_PORT if process.dashboard_port is None else process.dashboard_port,
         asked_for=process.dashboard_port is not None,
     )
     dashboard_url = address_of(listener, tls=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 
 from pipeline.config.home import Home, write_private
+from pipeline.processes import is_alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,3 @@ def live_run(home: Home) -> Running | None:
     """The gateway that runs in this data folder, or None."""
     running = read_run(home)
     return running if running is not None and is_alive(running.pid) else None
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process exists (also when it belongs to somebody else)."""
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -6,7 +6,7 @@ transcripts, content in parts): its texts are taken out, go through channels by 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,20 @@ from redactors.stream import StreamRedactor
 
 # What providers call text that comes in pieces, in fields of their own making.
 STREAMED = frozenset(
-    {"text", "content", "transcript", "thinking", "reasoning", "reasoning_content", "summary", "input", "arguments", "refusal", "output", "code"}
+    {
+        "text",
+        "content",
+        "transcript",
+        "thinking",
+        "reasoning",
+        "reasoning_content",
+        "summary",
+        "input",
+        "arguments",
+        "refusal",
+        "output",
+        "code",
+    }
 )
 _DEEPEST = 16
 _LABELS = 256
@@ -63,6 +76,27 @@ class Channels:
             raise AnswerBlocked(_blocking(channel.remarks))
         return safe
 
+    def share(self, key: Hashable, pieces: Sequence[str]) -> list[str]:
+        """Give pieces to their channel at once and return what became safe, shared out among them; fewer when the last ones are held back.
+
+        While the channel has changed nothing, what is safe is the text itself, so each gets its own part (the first one what was held
+        back before); afterwards the last one gets all.
+        """
+        channel = self._open.get(key)
+        held = channel.held if channel is not None else 0
+        safe = self.feed(key, "".join(pieces))
+        if len(pieces) == 1 or self._open[key].redactions:
+            return [*([""] * (len(pieces) - 1)), safe] if safe else []
+        parts = []
+        at, reach = 0, held
+        for piece in pieces:
+            reach += len(piece)
+            if at >= len(safe):
+                break
+            parts.append(safe[at:reach])
+            at = reach
+        return parts
+
     def held(self, key: Hashable) -> bool:
         """Whether a channel holds text back or has already changed some."""
         channel = self._open.get(key)
@@ -106,22 +140,22 @@ class Channels:
     def field(self, scope: tuple[Hashable, ...], name: str, value: Any) -> dict[str, Any]:
         """A field that nobody knows, clean: its streamed texts by channel, everything else whole. Its name may change."""
         found: list[tuple[Path, Path, str]] = []
-        blank = _blank(name, value, (), (), found)
-        clean = self.whole({name: blank})
+        blank = _blank(value, name, (), (), found)
+        clean: dict[str, Any] = self.whole({name: blank})
         for place, path, text in found:
             key = (*scope, name, place)
-            self._shapes[key] = _Shape(name, blank, path)
-            safe = self.feed(key, text)
-            if safe and not _put(clean, (name, *path), safe):
-                raise AnswerBlocked(())  # the way to it was redacted: the text has no place any more
+            if not _reaches(clean, (name, *path)):
+                continue  # the way to it was redacted, so the text has no place any more
+            self._shapes[key] = _Shape(name, clean[name], path)
+            clean[name] = _with(clean[name], path, self.feed(key, text), whole=True)
         return clean
 
     def rest(self, key: Hashable) -> tuple[str, dict[str, Any]]:
-        """Close a channel: the rest of its text, and the field around it for a text that stood in one."""
+        """Close a channel: the rest of its text, and the field around it when it stood in one that nobody knows."""
         text, shape = self.end(key), self._shapes.pop(key, None)
         if not text or shape is None:
             return text, {}
-        return text, self.whole({shape.name: _around(shape.tree, shape.path)}) | {shape.name: _filled(shape, text, self)}
+        return text, {shape.name: _with(shape.tree, shape.path, text, whole=False)}
 
     def open_keys(self) -> tuple[Hashable, ...]:
         """The open channels, oldest first."""
@@ -130,3 +164,54 @@ class Channels:
     def remarks(self) -> tuple[Remark, ...]:
         """Everything that was done, in closed and open channels."""
         return (*self._done, *(remark for channel in self._open.values() for remark in channel.remarks))
+
+
+def _blocking(remarks: Iterable[Remark]) -> tuple[str, ...]:
+    return tuple(sorted({remark.rule for remark in remarks if remark.action.label == "block"}))
+
+
+def _blank(node: Any, name: str, place: Path, path: Path, found: list[tuple[Path, Path, str]]) -> Any:
+    """A copy without its streamed texts, which are noted with their place (items by their own index) and the way to them."""
+    if type(node) is str and name in STREAMED:
+        if node:
+            found.append((place, path, node))
+        return ""
+    if len(path) >= _DEEPEST:
+        return node
+    if type(node) is dict:
+        return {key: _blank(value, key, (*place, key), (*path, key), found) for key, value in node.items()}
+    if type(node) is list:
+        return [_blank(item, name, (*place, _number(item, at)), (*path, at), found) for at, item in enumerate(node)]
+    return node
+
+
+def _number(item: Any, position: int) -> int:
+    """Which item of a list this is: what it says of itself, or where it stands."""
+    index = item.get("index") if type(item) is dict else None
+    return index if type(index) is int else position
+
+
+def _reaches(node: Any, path: Path) -> bool:
+    """Whether the way still leads to the empty place of the text."""
+    for step in path:
+        if (type(node) is dict and step in node) or (type(node) is list and type(step) is int and step < len(node)):
+            node = node[step]
+        else:
+            return False
+    return bool(node == "")
+
+
+def _with(node: Any, path: Path, text: str, *, whole: bool) -> Any:
+    """The tree with a text at the end of a way; without `whole` only what says which text it is, not what was sent already."""
+    if not path:
+        return text
+    step, further = path[0], path[1:]
+    if type(node) is list:
+        if whole:
+            return [_with(item, further, text, whole=True) if at == step else item for at, item in enumerate(node)]
+        return [_with(node[int(step)], further, text, whole=False)]
+    return {
+        key: _with(value, further, text, whole=whole) if key == step else value
+        for key, value in node.items()
+        if whole or key == step or value is None or type(value) in (bool, int) or (type(value) is str and 0 < len(value) <= _SHORT)
+    }

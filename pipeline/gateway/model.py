@@ -13,7 +13,6 @@ from collectors.metrics import Metrics
 from collectors.model import Account
 from collectors.tracing import CallSpan, Tracing
 from pipeline.clock import Clock
-from pipeline.errors import PipelineError
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers, HttpLimits
 from pipeline.gateway.routes import RouteTable
@@ -168,15 +167,6 @@ class Asked:
     stream: bool
     wants_usage: bool
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A call that ended before anything was sent upstream, for the audit."""
-
-    error: PipelineError
-    caller: Caller | None
-    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

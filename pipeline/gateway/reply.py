@@ -13,12 +13,13 @@ from typing import Any
 import orjson
 
 from pipeline.errors import AllTargetsFailed, LedgerError, PipelineError, PolicyBlocked
+from pipeline.gateway.channels import AnswerBlocked
 from pipeline.gateway.error_table import render, spoken, upstream_error
 from pipeline.gateway.gathered import Gathered
 from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
 from pipeline.gateway.model import House
 from pipeline.gateway.settle import Ending, Trail, settle
-from pipeline.gateway.streaming import AnswerBlocked, AnswerScreen, LeakFound, encode, error_event
+from pipeline.gateway.streaming import AnswerScreen, LeakFound, encode, error_event
 from pipeline.gateway.wire import blocking_rules, is_blocked, is_terminal, is_usage_only, screen_answer, stream_screen
 from pipeline.ledger.model import ChargeState
 from pipeline.routing.attempts import Answer
@@ -173,7 +174,7 @@ def has_left(receive: Receive) -> bool:
         next(waiting)
     except StopIteration as done:
         return bool(done.value["type"] == "http.disconnect")
-    waiting.close()  # type: ignore[attr-defined]  # an await of a coroutine is one itself
+    waiting.close()
     return False
 
 

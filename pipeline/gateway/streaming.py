@@ -7,27 +7,20 @@ own before the event that ends it. Fields that cannot hold text pass; unknown fi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
 
+from pipeline.gateway.channels import Channels
 from pipeline.gateway.pieces import plain_content, plain_text, runs, with_content, with_text
 from pipeline.routing.model import Delta
 from redactors.engine import Redactor
-from redactors.model import Remark, Verdict
-from redactors.stream import StreamRedactor
+from redactors.model import Remark
 
 Wire = bytes
 Event = tuple[str, dict[str, Any]]
-
-
-class AnswerBlocked(Exception):
-    """The policy forbids the answer; `rules` names which rules said so."""
-
-    def __init__(self, rules: tuple[str, ...]) -> None:
-        super().__init__("the answer was blocked by policy")
-        self.rules = rules
 
 
 class AnswerScreen(Protocol):
@@ -50,106 +43,27 @@ class AnswerScreen(Protocol):
         ...
 
 
-class Channels:
-    """The open texts of one answer, each with its own stream redactor."""
-
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-        self._open: dict[Hashable, StreamRedactor] = {}
-        self._done: list[Remark] = []
-
-    def feed(self, key: Hashable, piece: str) -> str:
-        """Give a piece to its channel and return what became safe."""
-        channel = self._open.get(key)
-        if channel is None:
-            channel = self._open[key] = self._redactor.stream()
-        safe = channel.feed(piece)
-        if channel.verdict is Verdict.BLOCK:
-            self._refuse(channel)
-        return safe
-
-    def share(self, key: Hashable, pieces: Sequence[str]) -> list[str]:
-        """Give pieces to their channel at once and return what became safe, shared out among them; fewer when the last ones are held back.
-
-        While the channel has changed nothing, what is safe is the text itself, so each gets its own part (the first one what was held
-        back before); afterwards the last one gets all.
-        """
-        channel = self._open.get(key)
-        held = channel.held if channel is not None else 0
-        safe = self.feed(key, "".join(pieces))
-        if len(pieces) == 1 or self._open[key].redactions:
-            return [*([""] * (len(pieces) - 1)), safe] if safe else []
-        parts = []
-        at, reach = 0, held
-        for piece in pieces:
-            reach += len(piece)
-            if at >= len(safe):
-                break
-            parts.append(safe[at:reach])
-            at = reach
-        return parts
-
-    def held(self, key: Hashable) -> bool:
-        """Whether a channel holds text back or has already changed some."""
-        channel = self._open.get(key)
-        return channel is not None and (channel.held > 0 or bool(channel.remarks))
-
-    def end(self, key: Hashable) -> str:
-        """Close a channel and return the rest of its text."""
-        channel = self._open.pop(key, None)
-        if channel is None:
-            return ""
-        rest = channel.close()
-        self._done.extend(rest.remarks)
-        if rest.verdict is Verdict.BLOCK:
-            raise AnswerBlocked(_blocking(rest.remarks))
-        return rest.value
-
-    def whole(self, tree: Any) -> Any:
-        """Redact a value that does not stream."""
-        clean = self._redactor.tree(tree)
-        if clean.remarks:
-            self._done.extend(clean.remarks)
-            if clean.verdict is Verdict.BLOCK:
-                raise AnswerBlocked(_blocking(clean.remarks))
-        return clean.value
-
-    def open_keys(self) -> tuple[Hashable, ...]:
-        """The open channels, oldest first."""
-        return tuple(self._open)
-
-    def remarks(self) -> tuple[Remark, ...]:
-        """Everything that was done, in closed and open channels."""
-        return (*self._done, *(remark for channel in self._open.values() for remark in channel.remarks))
-
-    def _refuse(self, channel: StreamRedactor) -> None:
-        raise AnswerBlocked(_blocking(channel.remarks))
-
-
-def _blocking(remarks: Iterable[Remark]) -> tuple[str, ...]:
-    return tuple(sorted({remark.rule for remark in remarks if remark.action.label == "block"}))
-
-
-_CHUNK_FIELDS = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier", "usage", "choices"})
-_CHOICE_FIELDS = frozenset({"index", "finish_reason", "delta", "text", "logprobs"})
-_TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
-_DELTA_FIELDS = frozenset({"role", "tool_calls", "function_call", *_TEXT_FIELDS})
+_LABELS = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier"})
+_TEXT_FIELDS = frozenset({"content", "reasoning_content", "reasoning", "refusal"})
 
 
 class OpenAIScreen:
     """Screens `chat.completion.chunk` and `text_completion` streams.
 
     Log probabilities spell the text out token by token: they pass only while their text passes unchanged and at once.
+    What comes of a choice after it has finished is not text of the answer any more and is left out.
     """
 
     def __init__(self, redactor: Redactor) -> None:
         self._channels = Channels(redactor)
         self._skeleton: dict[str, Any] = {}
+        self._names: dict[Hashable, str] = {}
+        self._finished: set[int] = set()
 
     def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
         """Redact chunks that came together."""
         events: list[Event] = []
-        for index, run in runs(plain_content, deltas):
+        for index, run in runs(self._plain, deltas):
             if index is None:
                 events.extend(self.feed(run[0][0]))
                 continue
@@ -158,29 +72,38 @@ class OpenAIScreen:
             events.extend(("", with_content(delta.data, piece, part)) for (delta, piece), part in zip(run, parts, strict=False) if part)
         return events
 
+    def _plain(self, chunk: dict[str, Any]) -> tuple[int, str] | None:
+        """A chunk with nothing in it but a piece of content, and labels that are clean as they are."""
+        found = plain_content(chunk)
+        if found is None or found[0] in self._finished:
+            return None
+        label = self._channels.label
+        return found if all(label(chunk[name]) == chunk[name] for name in _LABELS if name in chunk) else None
+
+    def _begin(self, chunk: Mapping[str, Any]) -> None:
+        """Remember what every chunk says of itself, for those that we add."""
+        if not self._skeleton:
+            self._skeleton = {name: self._channels.label(chunk[name]) for name in ("id", "object", "created", "model") if name in chunk}
+
     def feed(self, delta: Delta) -> list[Event]:
         """Redact one chunk; a chunk that ends a choice is preceded by what its channels held back."""
-        chunk = delta.data
-        self._begin(chunk)
+        channels = self._channels
+        self._begin(delta.data)
         out: dict[str, Any] = {}
         before: list[Event] = []
         silent = False
-        for name, value in chunk.items():
-            if name == "choices":
-                choices, silent = self._choices(value, before)
-                out[name] = choices
-            elif name in _CHUNK_FIELDS:
-                out[name] = value
+        for name, value in delta.data.items():
+            if name in _LABELS:
+                out[name] = channels.label(value)
+            elif name == "choices":
+                out[name], silent = self._choices(value, before)
+            elif value is None:
+                out |= channels.whole({name: None})
             else:
-                out[name] = self._channels.whole({name: value})[name]
+                out |= channels.field((None, "chunk"), name, value)
         if silent and not out.get("usage"):
             return before
         return [*before, ("", out)]
-
-    def _begin(self, chunk: dict[str, Any]) -> None:
-        """Keep what every chunk of an answer has in common, for chunks of our own."""
-        if not self._skeleton:
-            self._skeleton = {name: chunk[name] for name in ("id", "object", "created", "model") if name in chunk}
 
     def _choices(self, choices: Any, before: list[Event]) -> tuple[Any, bool]:
         """Redact the choices of a chunk. The flag says that all of its text is held back, so that it need not be sent."""
@@ -189,93 +112,122 @@ class OpenAIScreen:
         clean = []
         silent = bool(choices)
         for choice in choices:
-            if not isinstance(choice, dict):
+            if not isinstance(choice, dict) or type(choice.get("index", 0)) is not int:
                 clean.append(self._channels.whole(choice))
                 silent = False
                 continue
-            out, quiet = self._choice(choice)
+            index = choice.get("index", 0)
+            out, quiet = self._after(choice) if index in self._finished else self._choice(index, choice)
             clean.append(out)
             silent = silent and quiet
-            if choice.get("finish_reason") is not None:
-                before.extend(self._end(choice.get("index", 0)))
+            if choice.get("finish_reason") and index not in self._finished:  # some servers say "" while they go on
+                before.extend(self._end(index))
+                self._finished.add(index)
         return clean, silent
 
-    def _choice(self, choice: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        index = choice.get("index", 0)
+    def _after(self, choice: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """A choice that has finished says so again, and nothing more."""
+        return {"index": choice.get("index", 0), "delta": {}, "finish_reason": self._channels.label(choice.get("finish_reason"))}, True
+
+    def _choice(self, index: int, choice: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        channels = self._channels
         out: dict[str, Any] = {}
-        quiet = choice.get("finish_reason") is None
+        quiet = not choice.get("finish_reason")
         changed = False
         for name, value in choice.items():
             if name == "delta" and isinstance(value, dict):
                 out[name], quiet_delta, changed = self._delta(index, value)
                 quiet = quiet and quiet_delta
             elif name == "text" and isinstance(value, str):
-                out[name] = self._channels.feed((index, "text"), value)
+                out[name] = channels.feed((index, "text"), value)
                 changed = out[name] != value
                 quiet = quiet and not out[name]
-            elif name == "logprobs" or name in _CHOICE_FIELDS:
-                out[name] = value
+            elif name in ("index", "finish_reason"):
+                out[name] = channels.label(value)
+            elif name == "logprobs" or value is None:
+                out |= channels.whole({name: None})
             else:
-                out[name] = self._channels.whole({name: value})[name]
-        if out.get("logprobs") is not None and (changed or any(self._channels.held(key) for key in self._of(index))):
-            out["logprobs"] = None
+                out |= channels.field((index, "choice"), name, value)
+        if choice.get("logprobs") is not None:
+            out["logprobs"] = self._logprobs(index, choice["logprobs"], changed=changed)
         return out, quiet
 
+    def _logprobs(self, index: int, logprobs: Any, *, changed: bool) -> Any:
+        spelled = _spelled(logprobs)
+        changed = self._channels.feed((index, "logprobs"), spelled) != spelled or changed
+        if changed or any(self._channels.held(key) for key in self._of(index)):
+            return None
+        return logprobs if self._channels.whole(logprobs) is logprobs else None
+
     def _delta(self, index: int, delta: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
+        channels = self._channels
         out: dict[str, Any] = {}
         quiet = bool(delta)
         changed = False
         for name, value in delta.items():
             if name in _TEXT_FIELDS and isinstance(value, str):
-                safe = self._channels.feed((index, name), value)
+                safe = channels.feed((index, name), value)
                 changed = changed or safe != value
                 quiet = quiet and bool(value) and not safe
                 out[name] = safe
+            elif name == "role":
+                out[name] = channels.label(value)
+                quiet = False
             elif name == "tool_calls" and isinstance(value, list):
                 out[name] = [self._tool(index, position, call) for position, call in enumerate(value)]
                 quiet = False
             elif name == "function_call" and isinstance(value, dict):
                 out[name] = self._function((index, "function_call"), value)
                 quiet = False
-            elif name in _DELTA_FIELDS:
-                out[name] = value
-                quiet = quiet and value is None
+            elif value is None:
+                out |= channels.whole({name: None})
             else:
-                out[name] = self._channels.whole({name: value})[name]
+                out |= channels.field((index, "delta"), name, value)
                 quiet = False
         return out, quiet, changed
 
     def _tool(self, index: int, position: int, call: Any) -> Any:
+        channels = self._channels
         if not isinstance(call, dict):
-            return self._channels.whole(call)
+            return channels.whole(call)
+        given = call.get("index")
+        number = given if type(given) is int else position
         out: dict[str, Any] = {}
         for name, value in call.items():
             if name == "function" and isinstance(value, dict):
-                out[name] = self._function((index, "tool", call.get("index", position)), value)
+                out[name] = self._function((index, "tool", number), value)
             elif name in ("index", "id", "type"):
-                out[name] = value
+                out[name] = channels.label(value)
             else:
-                out[name] = self._channels.whole({name: value})[name]
+                out |= channels.field((index, "tool call", number), name, value)
         return out
 
-    def _function(self, key: Hashable, function: dict[str, Any]) -> dict[str, Any]:
+    def _function(self, key: tuple[Hashable, ...], function: dict[str, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for name, value in function.items():
             if name == "arguments" and isinstance(value, str):
                 out[name] = self._channels.feed(key, value)
+            elif name == "name" and isinstance(value, str):
+                out[name] = self._name(key, value)
             else:
-                out[name] = self._channels.whole({name: value})[name]
+                out |= self._channels.whole({name: value})
         return out
 
-    def _of(self, index: int) -> list[Hashable]:
+    def _name(self, key: Hashable, piece: str) -> str:
+        """A tool's name comes in one piece and must not wait; of one that comes in several the later ones pass only if all is clean."""
+        joined = self._names[key] = self._names.get(key, "") + piece
+        clean: str = self._channels.label(joined)
+        return clean if joined == piece else piece if clean == joined else ""
+
+    def _of(self, index: int | None) -> list[Hashable]:
         return [key for key in self._channels.open_keys() if isinstance(key, tuple) and key[0] == index]
 
-    def _end(self, index: int) -> list[Event]:
+    def _end(self, index: int | None) -> list[Event]:
         events: list[Event] = []
         for key in self._of(index):
-            rest = self._channels.end(key)
-            if rest:
-                events.append(("", {**self._skeleton, "choices": [_rest_of(key, rest)]}))
+            rest, field = self._channels.rest(key)
+            if rest and isinstance(key, tuple) and key[1] != "logprobs":
+                events.append(("", {**self._skeleton, **_rest_of(key, rest, field)}))
         return events
 
     def close(self) -> list[Event]:
@@ -291,23 +243,55 @@ class OpenAIScreen:
         return self._channels.remarks()
 
 
-def _rest_of(key: Hashable, rest: str) -> dict[str, Any]:
-    """The choice of a chunk that carries the held-back end of one channel."""
-    assert isinstance(key, tuple)
+def _rest_of(key: tuple[Hashable, ...], rest: str, field: dict[str, Any]) -> dict[str, Any]:
+    """What a chunk holds that carries the held-back end of one channel; `field` is the one it stood in, where nobody knows that."""
     index, kind = key[0], key[1]
+    if kind == "chunk":
+        return {"choices": [], **field}
+    if kind == "choice":
+        return {"choices": [{"index": index, "delta": {}, **field, "finish_reason": None}]}
     if kind == "text":
-        return {"index": index, "text": rest, "finish_reason": None}
+        return {"choices": [{"index": index, "text": rest, "finish_reason": None}]}
     if kind == "tool":
         delta: dict[str, Any] = {"tool_calls": [{"index": key[2], "function": {"arguments": rest}}]}
+    elif kind == "tool call":
+        delta = {"tool_calls": [{"index": key[2], **field}]}
     elif kind == "function_call":
         delta = {"function_call": {"arguments": rest}}
     else:
-        delta = {kind: rest}
-    return {"index": index, "delta": delta, "finish_reason": None}
+        delta = field if kind == "delta" else {str(kind): rest}
+    return {"choices": [{"index": index, "delta": delta, "finish_reason": None}]}
+
+
+def _spelled(logprobs: Any) -> str:
+    """The text that log probabilities spell: `content` and `refusal` of chat, `tokens` of text completions."""
+    if not isinstance(logprobs, dict):
+        return ""
+    parts = [token for token in logprobs.get("tokens") or () if isinstance(token, str)] if isinstance(logprobs.get("tokens"), list) else []
+    for name in ("content", "refusal"):
+        tokens = logprobs.get(name)
+        if isinstance(tokens, list):
+            parts += [token["token"] for token in tokens if isinstance(token, dict) and isinstance(token.get("token"), str)]
+    return "".join(parts)
 
 
 # Anthropic's delta types, and the field of each that streams text.
 _DELTA_TEXT = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking"}
+_START_DELTA = {"text": "text_delta", "thinking": "thinking_delta"}
+_EVENTS = frozenset(
+    {
+        "",
+        "message_start",
+        "message_delta",
+        "message_stop",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "ping",
+        "error",
+    }
+)
+_SEAL = re.compile(r"[A-Za-z0-9+/=]*")
 
 
 class AnthropicScreen:
@@ -318,48 +302,81 @@ class AnthropicScreen:
 
     def __init__(self, redactor: Redactor) -> None:
         self._channels = Channels(redactor)
+        self._stopped: set[int] = set()
 
     def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
         """Redact events that came together."""
         events: list[Event] = []
         for index, run in runs(plain_text, deltas):
-            if index is None:
-                events.extend(self.feed(run[0][0]))
+            if index is None or index in self._stopped:
+                for delta, _ in run:
+                    events.extend(self.feed(delta))
                 continue
             parts = self._channels.share((index, "text_delta"), [piece for _, piece in run])
-            events.extend((delta.event, with_text(delta.data, piece, part)) for (delta, piece), part in zip(run, parts, strict=False) if part)
+            shared = ((delta, with_text(delta.data, piece, part)) for (delta, piece), part in zip(run, parts, strict=False) if part)
+            events.extend((self._event(delta.event), data) for delta, data in shared)
         return events
 
     def feed(self, delta: Delta) -> list[Event]:
         """Redact one event; the event that stops a block is preceded by what the block held back."""
         data, event = delta.data, delta.event
         kind = data.get("type", event)
+        event = self._event(event)
+        index = data.get("index", 0)
+        if type(index) is not int:
+            return [(event, self._channels.whole(data))]
         if kind == "content_block_delta" and isinstance(data.get("delta"), dict):
-            return self._block_delta(event, data)
+            return self._block_delta(event, index, data)
+        if kind == "content_block_start":
+            return self._block_start(event, index, data)
         if kind == "content_block_stop":
-            return [*self._end(data.get("index", 0)), (event, data)]
+            held = self._end(index)
+            self._stopped.add(index)
+            return [*held, (event, self._channels.whole(data))]
         if kind == "message_stop":
-            return [*self.close(), (event, data)]
-        if kind in ("ping", "message_delta") and "error" not in data:
-            return [(event, self._plain(data))]
+            return [*self.close(), (event, self._channels.whole(data))]
         return [(event, self._channels.whole(data))]
 
-    def _plain(self, data: dict[str, Any]) -> dict[str, Any]:
-        inner = data.get("delta")
-        if isinstance(inner, dict) and isinstance(inner.get("stop_sequence"), str):
-            return {**data, "delta": self._channels.whole(inner)}
-        return data
+    def _event(self, name: str) -> str:
+        """The name of an event; of one that nobody knows, what is clean of it."""
+        if name in _EVENTS:
+            return name
+        clean = str(self._channels.label(name))
+        return clean if clean.isprintable() else ""
 
-    def _block_delta(self, event: str, data: dict[str, Any]) -> list[Event]:
-        index, inner = data.get("index", 0), data["delta"]
-        field = _DELTA_TEXT.get(inner.get("type", ""))
+    def _block_start(self, event: str, index: int, data: dict[str, Any]) -> list[Event]:
+        """A block begins; text that it begins with is the first piece of its channel."""
+        events = self._end(index)  # a block that was never stopped
+        self._stopped.discard(index)
+        block = data.get("content_block")
+        first = block if isinstance(block, dict) else {}
+        field = next((name for name in _START_DELTA if isinstance(first.get(name), str) and first[name]), None)
+        if field is None:
+            return [*events, (event, self._channels.whole(data))]
+        blank = {**data, "content_block": {**first, field: ""}}
+        inner = {"type": _START_DELTA[field], field: first[field]}
+        events.append((event, self._channels.whole(blank)))
+        piece = {"type": "content_block_delta", "index": index, "delta": inner}
+        return [*events, *self._block_delta("content_block_delta", index, piece)]
+
+    def _block_delta(self, event: str, index: int, data: dict[str, Any]) -> list[Event]:
+        inner = data["delta"]
+        kind = inner.get("type", "")
+        field = _DELTA_TEXT.get(kind) if isinstance(kind, str) else None
         if field is None or not isinstance(inner.get(field), str):
-            clean = inner if inner.get("type") == "signature_delta" else self._channels.whole(inner)
-            return [(event, {**data, "delta": clean})]
-        safe = self._channels.feed((index, inner["type"]), inner[field])
+            seal = inner.get("signature") if kind == "signature_delta" else None
+            if isinstance(seal, str) and len(inner) == 2 and _SEAL.fullmatch(seal):
+                return [(event, {**self._channels.whole({**data, "delta": {}}), "delta": inner})]
+            return [(event, self._channels.whole(data))]
+        if index in self._stopped:
+            return []  # a block that has stopped has no more text
+        safe = self._channels.feed((index, kind), inner[field])
         if not safe and inner[field]:
             return []
-        return [(event, {**data, "delta": {**inner, field: safe}})]
+        if len(data) > 3 or len(inner) > 2:
+            other = self._channels.whole({**data, "delta": {**inner, field: ""}})
+            return [(event, {**other, "delta": {**other["delta"], field: safe}})] if isinstance(other.get("delta"), dict) else []
+        return [(event, {"type": "content_block_delta", "index": index, "delta": {"type": kind, field: safe}})]
 
     def _end(self, index: int) -> list[Event]:
         events: list[Event] = []

@@ -16,7 +16,7 @@ from pipeline.keys.failures import FailureLimit
 from pipeline.keys.model import Role
 from pipeline.keys.passwords import hash_password, password_fits
 from pipeline.keys.requests import read_new_user
-from pipeline.keys.service import Actor, Office, event
+from pipeline.keys.service import Actor, Office, event, refuse_secrets
 from pipeline.keys.users import LINK_PREFIX, SESSION_PREFIX, Session
 from pipeline.keys.views import user_view
 
@@ -36,6 +36,7 @@ class FrontDesk:
 async def create_user(office: Office, actor: Actor, body: Mapping[str, Any]) -> dict[str, Any]:
     """Make a user (`POST /v1/users`)."""
     new, now_us = read_new_user(body), office.clock.now_us()
+    refuse_secrets(office, name=new.name)
     hashed = await asyncio.to_thread(hash_password, new.password)
 
     def apply(connection: Connection) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from redactors.model import Clean, Json
 
 T = TypeVar("T")
 MAX_OVERLAP_S: Final = 30 * 86_400
+_SECRET: Final = frozenset({"secrets", "known", "keynames"})
 
 
 class Changes(Protocol):
@@ -72,7 +73,9 @@ class Actor:
 
 async def create_key(office: Office, actor: Actor, body: Mapping[str, Any]) -> dict[str, Any]:
     """Make a key (`POST /v1/keys`). The answer's `key` is the token, shown this once."""
-    return await issue_key(office, actor, read_new_key(body, office.clock.now_us()))
+    new = read_new_key(body, office.clock.now_us())
+    refuse_secrets(office, alias=new.alias, metadata=dict(new.metadata), models=list(new.models))
+    return await issue_key(office, actor, new)
 
 
 async def issue_key(office: Office, actor: Actor, new: NewKey, *, token: str = "") -> dict[str, Any]:
@@ -91,6 +94,17 @@ async def issue_key(office: Office, actor: Actor, new: NewKey, *, token: str = "
     view = await office.ledger.change(event(office, actor, "admin:key:create", detail, key_id=key_id), apply)
     await office.changed()
     return {**view, "key": made}
+
+
+def refuse_secrets(office: Office, **said: Json) -> None:
+    """Refuse what somebody calls a thing when a secret stands in it: names are kept and shown as they are. BadRequest names the field."""
+    for param, value in said.items():
+        if any(remark.detector in _SECRET for remark in office.clean(value).remarks):
+            raise BadRequest(
+                f"The field {param} holds something that looks like a secret.",
+                hint="Names and metadata are kept and shown as they are. Leave the secret out.",
+                param=param,
+            )
 
 
 async def ensure_admin_key(office: Office, token: str) -> None:
@@ -187,6 +201,7 @@ def show_key(connection: Connection, key_id: str, now_us: int, *, org_id: str = 
 async def create_workspace(office: Office, actor: Actor, body: Mapping[str, Any]) -> dict[str, Any]:
     """Make a workspace (`POST /v1/workspaces`)."""
     new, now_us = read_new_workspace(body), office.clock.now_us()
+    refuse_secrets(office, slug=new.slug, name=new.name)
 
     def apply(connection: Connection) -> dict[str, Any]:
         made = workspaces.create_workspace(connection, new, now_us=now_us, org_id=actor.org_id)

@@ -21,7 +21,7 @@ from pipeline.ledger.model import Charge, Event, Intent, Receipt, Settlement
 from pipeline.ledger.operations import Change, append_of, close_of, draft_of, open_of
 from pipeline.ledger.recovery import HEARTBEAT_S, abandoned_calls, beat, dead_journals, end_dead_epochs, give_back
 from pipeline.ledger.scribe import Epoch, Require, Scribe
-from pipeline.ledger.writer import Writer
+from pipeline.ledger.writer import Measured, Writer, unmeasured
 from pipeline.store.engine import sqlite_path
 
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class DurableLedger:
         host: str,
         pid: int,
         version: str,
+        measured: Measured = unmeasured,
     ) -> None:
         self._clock = clock
         self._epoch = Epoch(epoch_id, host, pid, version)
@@ -64,7 +65,7 @@ class DurableLedger:
         self._require: Require = require
         self._sole_writer = sqlite_path(url) is not None
         self._scribe = Scribe(url, self._epoch, clock, journal_dir, require)
-        self._writer = Writer(self._scribe, clock, require=require)
+        self._writer = Writer(self._scribe, clock, require=require, measured=measured)
         self._ended: frozenset[str] = frozenset()  # epochs whose journals are closed, and need no second look
         self._upkeep: asyncio.Task[None] | None = None
 

@@ -7,7 +7,6 @@ most, in state `unknown`, with an event that says so; an administrator may adjus
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, func, insert, select, update
 
+from pipeline import processes
 from pipeline.ids import ulid
 from pipeline.ledger.chain import Row
 from pipeline.ledger.journal_copy import claimed, has_ended, is_alive, journal_epochs, mark_ended, missing_rows, read_copy
@@ -49,7 +49,7 @@ def is_dead(row: Any, own: Epoch, now_us: int, *, sole_writer: bool) -> bool:
         return False
     if row.ended_us or sole_writer or now_us - row.heartbeat_us > STALE_US:
         return True
-    return bool(row.host == own.host and (row.pid == own.pid or not _pid_lives(row.pid)))
+    return bool(row.host == own.host and (row.pid == own.pid or not processes.is_alive(row.pid)))
 
 
 def abandoned_calls(connection: Connection, own: Epoch, now_us: int, *, sole_writer: bool) -> tuple[Close, ...]:
@@ -149,15 +149,3 @@ def _unknown(row: Any, now_us: int) -> Close:
         request_id=row.request_id, org_id=row.org_id, workspace_id=row.workspace_id, key_id=row.key_id, model=row.model,
     )  # fmt: skip
     return Close(row.request_id, (event,), (charge_row(charge),), row.amount_micros)
-
-
-def _pid_lives(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -6,7 +6,6 @@ handful of statements here, not one per row. Rows are tuples in the order of the
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Protocol
@@ -24,7 +23,6 @@ EVENT_COLUMNS = (
     "actor", "at_us", "chain", "detail", "error", "id", "key_id", "kind", "model", "org_id", "outcome", "request_id", "seq", "status",
     "target_id", "trace_id", "workspace_id", "prev_hash", "hash",
 )  # fmt: skip
-BUDGET_COLUMNS = ("id", "scope_kind", "scope_id", "limit_micros", "period", "period_start_us", "spent_micros", "reserved_micros")
 
 
 class Cursor(Protocol):
@@ -82,7 +80,7 @@ class Statements(Protocol):
         ...
 
     def budgets(self, cursor: Cursor, scopes: Iterable[tuple[str, str]]) -> list[Row]:
-        """Read and lock, in the order of their ids, the budget rows (BUDGET_COLUMNS) of scopes that have one."""
+        """Read and lock, in the order of their ids, the budget rows of scopes that have one."""
         ...
 
     def set_budgets(self, cursor: Cursor, rows: Sequence[Row]) -> None:
@@ -217,8 +215,3 @@ def _dialect(postgres: bool) -> Any:
         dialect: Any = psycopg_dialect
         return dialect(paramstyle="format")
     return sqlite_dialect(paramstyle="qmark")
-
-
-def is_sqlite(dbapi_connection: object) -> bool:
-    """Whether a DBAPI connection is SQLite's."""
-    return isinstance(dbapi_connection, sqlite3.Connection)

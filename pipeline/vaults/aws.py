@@ -13,7 +13,7 @@ from typing import Any, Final
 from pipeline.errors import ConfigError
 from pipeline.vaults import failures
 from pipeline.vaults.auth import mode_of, text_of
-from pipeline.vaults.failures import Failure
+from pipeline.vaults.failures import Failure, given
 from pipeline.vaults.model import Fetched, SecretRef
 from pipeline.vaults.registry import VaultContext
 
@@ -53,10 +53,7 @@ class AwsSecretsManager:
 
     def fetch(self, ref: SecretRef) -> Fetched:
         """Read the current version, or the pinned one: a version id (32 characters or more) or a stage."""
-        answer = self._answer(ref)
-        if isinstance(answer, Failure):
-            raise answer.error()
-        return answer
+        return given(self._answer(ref))
 
     def _answer(self, ref: SecretRef) -> Fetched | Failure:
         from botocore import exceptions

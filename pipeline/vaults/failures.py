@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from pipeline.errors import SecretError, SecretForbidden, SecretNotFound, VaultUnavailable
-from pipeline.vaults.model import Outcome
+from pipeline.vaults.model import Fetched, Outcome
 
 Reason = Literal[
     "out_of_scope",
@@ -84,6 +84,13 @@ class Failure:
                 return SecretError(self.message, hint=self.hint, code="bad_value")
             case "misconfigured":
                 return SecretError(self.message, hint=self.hint)
+
+
+def given(answer: Fetched | Failure) -> Fetched:
+    """What an adapter found; its failure is raised here, in a frame that has seen no value."""
+    if isinstance(answer, Failure):
+        raise answer.error()
+    return answer
 
 
 def as_failure(error: SecretError) -> Failure:

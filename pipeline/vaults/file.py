@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.vaults import failures
-from pipeline.vaults.failures import Failure
+from pipeline.vaults.failures import Failure, given
 from pipeline.vaults.fetching import MAX_VALUE_BYTES
 from pipeline.vaults.model import Fetched, SecretRef
 from pipeline.vaults.registry import VaultContext
@@ -31,10 +31,7 @@ class FileVault:
 
     def fetch(self, ref: SecretRef) -> Fetched:
         """Read the file without its one trailing newline. SecretForbidden when it is outside the folders or readable by everybody."""
-        answer = self._answer(ref)
-        if isinstance(answer, Failure):
-            raise answer.error()
-        return answer
+        return given(self._answer(ref))
 
     def _answer(self, ref: SecretRef) -> Fetched | Failure:
         written = Path(ref.secret_path)

@@ -15,7 +15,7 @@ from pipeline.clock import Clock
 from pipeline.errors import ConfigError
 from pipeline.vaults import failures
 from pipeline.vaults.auth import mode_of, text_of
-from pipeline.vaults.failures import Failure
+from pipeline.vaults.failures import Failure, given
 from pipeline.vaults.hashicorp_answers import KvVersion, Mount, as_fetched, as_kv_version, is_gone, is_plain, told_mount
 from pipeline.vaults.model import Fetched, SecretRef
 from pipeline.vaults.registry import VaultContext
@@ -51,10 +51,7 @@ class HashicorpVault:
 
     def fetch(self, ref: SecretRef) -> Fetched:
         """Read a secret: its only field, or all of them as JSON when `secret_key` asks for one."""
-        answer = self._answer(ref)
-        if isinstance(answer, Failure):
-            raise answer.error()
-        return answer
+        return given(self._answer(ref))
 
     def _answer(self, ref: SecretRef) -> Fetched | Failure:
         if not is_plain(ref.secret_path):

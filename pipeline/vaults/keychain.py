@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.vaults import failures
 from pipeline.vaults.auth import text_of
-from pipeline.vaults.failures import Failure
+from pipeline.vaults.failures import Failure, given
 from pipeline.vaults.model import Fetched, SecretRef
 from pipeline.vaults.registry import VaultContext
 
@@ -22,10 +22,7 @@ class KeychainVault:
 
     def fetch(self, ref: SecretRef) -> Fetched:
         """Read the entry; SecretNotFound, SecretForbidden (the user said no), VaultUnavailable (no keychain, or locked)."""
-        answer = self._answer(ref)
-        if isinstance(answer, Failure):
-            raise answer.error()
-        return answer
+        return given(self._answer(ref))
 
     def _answer(self, ref: SecretRef) -> Fetched | Failure:
         try:

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from pipeline.errors import ConfigError
 from pipeline.vaults import failures
-from pipeline.vaults.failures import Failure
+from pipeline.vaults.failures import Failure, given
 from pipeline.vaults.fetching import MAX_VALUE_BYTES
 from pipeline.vaults.local_keys import LocalKeys, unseal
 from pipeline.vaults.model import Fetched, SecretRef
@@ -57,10 +57,7 @@ class LocalVault:
 
     def fetch(self, ref: SecretRef) -> Fetched:
         """Read and decrypt; SecretNotFound, VaultUnavailable (database), SecretError `bad_value` (changed, or another key)."""
-        answer = self._answer(ref)
-        if isinstance(answer, Failure):
-            raise answer.error()
-        return answer
+        return given(self._answer(ref))
 
     def _answer(self, ref: SecretRef) -> Fetched | Failure:
         if ref.version is not None and not ref.version.isdecimal():

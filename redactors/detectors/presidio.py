@@ -1,12 +1,10 @@
-"""The adapter to presidio-analyzer: its recognizers confirm our candidates in bounded windows, its NER runs only where a model is installed.
+"""The adapter to presidio-analyzer: its recognizers confirm our candidates, its NER runs only where a model is installed.
 
 Presidio never scans a whole text here: our own linear patterns and check digits go first, and what passes them is shown to the one
 recognizer that knows the kind. Nothing is imported before the first candidate (the import takes about a second), no NLP
 engine is built for it, and nothing opens a connection: tldextract gets no list to fetch.
 """
 
-# ruff: noqa: E501
-# Expressions and samples are read whole.
 from __future__ import annotations
 
 import threading
@@ -64,11 +62,11 @@ def _checks() -> Mapping[str, Callable[[str, str], bool]]:
     """The recognizers, built once; they keep no state between calls and may be used from many threads."""
     import tldextract
     from presidio_analyzer.predefined_recognizers import CreditCardRecognizer, EmailRecognizer, IbanRecognizer, PhoneRecognizer
-    from presidio_analyzer.predefined_recognizers.generic.iban_recognizer import regex_per_country
+    from presidio_analyzer.predefined_recognizers.generic.iban_recognizer import regex_per_country  # type: ignore[attr-defined]
 
     suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, fallback_to_snapshot=True)
 
-    class OfflineEmailRecognizer(EmailRecognizer):  # type: ignore[misc]
+    class OfflineEmailRecognizer(EmailRecognizer):
         """Presidio's e-mail recognizer with a suffix list that is never fetched."""
 
         def validate_result(self, pattern_text: str) -> bool:

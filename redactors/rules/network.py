@@ -11,7 +11,7 @@ from redactors.rules.samples import HEX, draw
 
 
 def public_ipv4(value: str) -> bool:
-    """An IPv4 address of the public network; private, reserved, documentation and resolver addresses stay, and versions with small numbers."""
+    """An IPv4 address of the public network; private, reserved, documentation, resolver addresses and versions stay."""
     parts = value.split(".")
     if len(parts) != 4 or any(len(part) > 1 and part[0] == "0" for part in parts) or any(int(part) > 255 for part in parts):
         return False

@@ -77,7 +77,7 @@ def spoken(value: str) -> bool:
 
 
 def secret_like(value: str) -> bool:
-    """A key or token named by its context: eight or more characters that look drawn (entropy, letters and digits interleaved, hex, base64)."""
+    """A key or token named by its context: eight or more characters that look drawn."""
     text = value.strip().rstrip(".,;:!?")
     size = len(text)
     if size < 8 or is_placeholder(text) or is_expression(text) or is_plain(text):

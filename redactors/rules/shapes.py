@@ -132,8 +132,8 @@ def beside(
 ) -> Rule:
     """A rule for keys without a prefix: the vendor's name, a word for a key within 24 characters, then the body within 20.
 
-    `names` are lower-case literals; `body` replaces the expression that follows from `chars` and `length`. The gap holds no line end, so that a
-    vendor named in one line does not color the next.
+    `names` are lower-case literals; `body` replaces the expression that follows from `chars` and `length`. The gap holds no line
+    end, so that a vendor named in one line does not color the next.
     """
     low, high = (length, length) if isinstance(length, int) else length
     shape = body or (f"[{CLASSES[chars]}]{{{low}}}" if low == high else f"[{CLASSES[chars]}]{{{low},{high}}}")

@@ -240,7 +240,7 @@ RULES: tuple[Rule, ...] = (
         "account-and-password",
         "password",
         "Well-known account and password joined by a colon or slash",
-        rf"\b(?:admin|root|administrator|postgres|sa|guest|ubuntu|ec2-user|pi|test|user|oracle|sysadmin|superuser|elastic|neo4j|tomcat|jenkins)[ \t]?[:/][ \t]?({BARE}{{5,}}{LAST})",
+        r"(?:^|[\s\"'`(,;=>])(?:admin|root|administrator|postgres|sa|guest|ubuntu|ec2-user|pi|test|user|oracle|sysadmin|superuser|elastic|neo4j|tomcat|jenkins)[ \t]?[:/][ \t]?([!#-&*-.0-9;=?-_a-~][!#-&*-9;=?-_a-~]{4,}[!#-&*+\-/0-9=?-Z^_a-z|~])",
         firm_password,
         (within("log in with admin:{s}", "root / {s}", "the box has postgres:{s}, ok?")(password_sample),),
         (

@@ -270,8 +270,9 @@ def is_expression(value: str) -> bool:
             names = value.split("(", 1)[0].split("[", 1)[0].rstrip(".;,").split(mark)
             if len(names) > 1 and all(IDENTIFIER.match(name) for name in names) and all(_looks_named(name) for name in names):
                 return True
-    if value.endswith(")") and "(" in value:
-        return IDENTIFIER.match(value.split("(", 1)[0].replace(".", "_") or "0") is not None
+    for first, last in (("(", ")"), ("[", "]")):
+        if value.endswith(last) and first in value:
+            return IDENTIFIER.match(value.split(first, 1)[0].replace(".", "_") or "0") is not None
     return value.endswith(("()", "(", "[", "{", "=>"))
 
 

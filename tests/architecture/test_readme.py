@@ -7,7 +7,6 @@ the README says a reader has. `make up` is not among them: `tests/walks/test_up.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import pty
 import re
@@ -17,7 +16,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -84,8 +82,7 @@ class Terminal:
                 continue
             try:
                 piece = os.read(self.screen, 65_536)
-            except OSError as error:  # Linux reports the end of a terminal as an input/output error
-                assert error.errno == errno.EIO
+            except OSError:  # how Linux reports that the other end of a terminal is closed
                 piece = b""
             if not piece:
                 break
@@ -133,7 +130,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def walked(reader: Path) -> Iterator[dict[str, Terminal]]:
+def walked(reader: Path) -> dict[str, Terminal]:
     """Every command of the README, run once and in order. What stays in the foreground is stopped when the others are done."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(reader), "LOCKGATE_HOME": str(reader / ".lockgate"), "LANG": "C.UTF-8"}
     done, open_ones = {}, []
@@ -148,7 +145,7 @@ def walked(reader: Path) -> Iterator[dict[str, Terminal]]:
     finally:
         for terminal in reversed(open_ones):
             terminal.stop()
-    yield done
+    return done
 
 
 @pytest.mark.parametrize("command", [command for command in commands() if command not in STAYS])

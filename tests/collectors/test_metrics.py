@@ -70,6 +70,7 @@ def test_requests_refusals_and_the_loss_equation_are_counted() -> None:
     metrics.outbox_accounts([Account("sre", "traces", 5, 3, 1, 1, 0)])
     metrics.redacted("prompt", {("openai-project-key", "openai_key", "mask"): 2})
     metrics.ledger_commit(3, 0.001)
+    metrics.ledger_commit(0, 0.5)
 
     assert value(metrics, "lockgate_requests_total", surface="openai.chat", outcome="ok", status="200") == 1
     assert value(metrics, "lockgate_unwritten_refusals_total") == 1

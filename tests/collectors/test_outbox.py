@@ -78,6 +78,7 @@ async def test_new_rows_wake_an_idle_sender(sink: OtlpSink) -> None:
     under_test.wake()
     await eventually(lambda: len(sink.spans()) == 1)
     await under_test.stop()
+    assert not store.waiting
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,7 @@ def test_choosing_a_row_opens_the_event_and_the_address_leads_back_to_it(inside:
     inside.page.goto(address)
     inside.settle()
     inside.page.get_by_text(event).first.wait_for()
+    assert inside.page.get_by_role("button", name="Close").count() == 1
 
 
 def test_filters_and_period_travel_with_the_person(inside: Window) -> None:

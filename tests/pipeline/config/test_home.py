@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.home import Home, prepare_home, write_private
-from pipeline.config.running import Running, forget_run, is_alive, live_run, read_run, write_run
+from pipeline.config.running import Running, forget_run, live_run, read_run, write_run
 from pipeline.errors import ConfigError
+from pipeline.processes import is_alive
 
 
 def mode_of(path: Path) -> int:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.bootstrap.rules_cache import installed_cache, open_rules
-from pipeline.gateway.streaming import AnswerBlocked, AnswerScreen, AnthropicScreen, LeakFound, OpenAIScreen, encode, error_event
+from pipeline.gateway.channels import AnswerBlocked
+from pipeline.gateway.streaming import AnswerScreen, AnthropicScreen, LeakFound, OpenAIScreen, encode, error_event
 from pipeline.routing.model import Delta
 from redactors.detectors.known import KnownSecrets
 from redactors.detectors.pattern import PatternSet

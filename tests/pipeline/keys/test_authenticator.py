@@ -102,6 +102,7 @@ async def test_a_change_in_the_store_is_seen_while_it_runs(
         unblock_key(connection, key_id)
         connection.commit()
         await until(lambda: not refused(authenticator, token))
+        assert authenticator.authenticate(token).key.id == key_id
     finally:
         running.cancel()
 

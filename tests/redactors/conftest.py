@@ -1,0 +1,19 @@
+"""One compiled catalog for all tests of the engine: compiling takes seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from redactors import Redactor, build_redactor
+from redactors.detectors.pattern import PatternSet, compile_patterns
+from redactors.rules.catalog import all_rules
+
+
+@pytest.fixture(scope="session", params=["hyperscan", "fallback"])
+def patterns(request: pytest.FixtureRequest) -> PatternSet:
+    return compile_patterns(all_rules(), engine=request.param)
+
+
+@pytest.fixture(scope="session")
+def redactor(patterns: PatternSet) -> Redactor:
+    return build_redactor(pattern_set=patterns)
