@@ -83,9 +83,14 @@ class Redactor:
 
         A tree in which nothing was found comes back as the same object. Raises RedactionError for a tree too deep, too large, or not JSON.
         """
+        silent = self._remembered()
+        if type(raw) is str and raw in silent:
+            return seal(raw)
         found, keys = walk.texts(raw)
-        outcomes = self._outcomes(found, keys)
+        outcomes = self._outcomes(found, keys, silent)
         if not outcomes:
+            if type(raw) is str and len(raw) <= _SHORT:
+                silent.add(raw)
             return seal(raw)
         remarks: list[Remark] = []
         verdicts = [Verdict.ALLOW]
@@ -109,10 +114,9 @@ class Redactor:
         """A redactor of one text that comes in pieces. NER does not run in streams; everything else gives the same as `text`."""
         return StreamRedactor(self._detection, self.apply)
 
-    def _outcomes(self, found: list[str], keys: list[str]) -> dict[int, Applied]:
-        """What is to be done, by index, with those of a tree's texts about which anything is to be said."""
+    def _outcomes(self, found: list[str], keys: list[str], silent: set[str]) -> dict[int, Applied]:
+        """What is to be done, by index, with those of a tree's texts about which anything is to be said; `silent` learns of the others."""
         indices: Iterable[int] = range(len(found)) if self._recognizers else sorted(self._suspicious(found, keys))
-        silent = self._remembered()
         outcomes: dict[int, Applied] = {}
         for index in indices:
             text, key = found[index], keys[index]

@@ -119,10 +119,9 @@ def _rebuild_object(node: dict[str, Any], path: str, change: Change) -> dict[str
         if clean_name != name:
             # The pointer is shown, so it spells the key as it now stands.
             here = f"{path}/{clean_name.replace('~', '~0').replace('/', '~1')}"
-            clean_name = _free(out, clean_name)
         fresh = value if value is None or value is True or value is False else _rebuild(value, here, name, change)
         same = same and fresh is value and clean_name == name
-        out[clean_name if clean_name == name else _free(out, clean_name)] = fresh
+        out[_free(out, clean_name)] = fresh
     return node if same else out
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import uvicorn
 
+from pipeline.bootstrap.connection import BoundedConnection
 from pipeline.errors import ConfigError
 from pipeline.gateway.model import Load
 
@@ -69,10 +70,10 @@ class Listener(uvicorn.Server):
 
 
 def listener_for(app: Any, load: Load, *, grace_s: float, tls_cert: Path | None, tls_key: Path | None) -> Listener:
-    """Configure uvicorn: httptools, no access log of its own, no server header, no proxy headers."""
+    """Configure uvicorn: httptools with bounded heads, no access log of its own, no server header, no proxy headers."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedConnection,
         ws="none",
         loop="none",
         lifespan="off",

@@ -87,8 +87,11 @@ class PolicyBook:
         self._sets = dict(sets)
 
     def of(self, caller: Caller) -> PolicySet:
-        """The policy of a caller: its key's, which stands in for its workspace's, else `default`, else the strictest first one."""
-        found = self._sets.get(caller.key.policy) or self._sets.get("default")
+        """The policy of a caller: its key's, which stands in for its workspace's, else `default`.
+
+        One that was named but is gone does not fall back to `default`, which may allow more: such a key calls nothing.
+        """
+        found = self._sets.get(caller.key.policy or "default")
         if found is None:
             raise ConfigError("The policy of this key does not exist any more.", hint="The operator must name another.", status=503)
         return found

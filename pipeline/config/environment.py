@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -157,7 +157,30 @@ def drop_provider_keys(also: Iterable[str] = ()) -> tuple[str, ...]:
     for name in dict.fromkeys((*PROVIDER_KEYS, *also)):
         if os.environ.pop(name, None) is not None:  # noqa: TID251 - this is the reader of the environment
             dropped.append(name)
+    _erase(frozenset(dropped))
     return tuple(dropped)
+
+
+def _erase(names: Container[str]) -> None:
+    """Linux: overwrite the values of removed variables where the process got them, which /proc/PID/environ shows as long as it lives.
+
+    The addresses are in /proc/self/stat (proc(5): env_start is field 50). Nobody points there any more: `os.environ` holds copies, and
+    `unsetenv` took the variable out of the C library's list. Elsewhere, and where /proc is not readable, nothing is done.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        block = Path("/proc/self/environ").read_bytes()
+        at = int(Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()[47])
+    except (OSError, ValueError, IndexError):
+        return
+    import ctypes
+
+    for entry in block.split(b"\0"):
+        name, _, value = entry.partition(b"=")
+        if value and at and name.decode("utf-8", "surrogateescape") in names:
+            ctypes.memset(at + len(name) + 1, ord("*"), len(value))
+        at += len(entry) + 1
 
 
 def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:

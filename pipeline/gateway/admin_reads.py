@@ -91,6 +91,6 @@ async def _streamed(house: House, lines: Iterator[str]) -> AsyncIterator[bytes]:
 
 
 def _whole(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= MAX_PAGE:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_PAGE):
         raise BadRequest(f"limit is a whole number from 1 to {MAX_PAGE}.", param="limit")
     return int(text)

@@ -194,8 +194,10 @@ def _number(item: Any, position: int) -> int:
 def _reaches(node: Any, path: Path) -> bool:
     """Whether the way still leads to the empty place of the text."""
     for step in path:
-        if (type(node) is dict and step in node) or (type(node) is list and type(step) is int and step < len(node)):
+        if type(node) is list and type(step) is int and step < len(node):
             node = node[step]
+        elif type(node) is dict:
+            node = node.get(step)
         else:
             return False
     return bool(node == "")

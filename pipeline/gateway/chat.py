@@ -16,7 +16,7 @@ from pipeline.gateway.auth import bearer
 from pipeline.gateway.error_table import upstream_error
 from pipeline.gateway.http import Receive, Send, read_json
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
-from pipeline.gateway.reply import Watch, deliver, deliver_stream, explain
+from pipeline.gateway.reply import Watch, deliver, deliver_stream, explain, settle_unanswered
 from pipeline.gateway.routes import CALLERS
 from pipeline.gateway.settle import Trail, refused, settle_failure
 from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand
@@ -145,7 +145,7 @@ async def question(house: House, trail: Trail, screened: Screened, plan: Plan) -
     """
     call, key = trail.call, trail.caller.key
     body = _object(screened)
-    headers = passed_headers(call.headers)
+    headers = passed_headers(call.headers, lambda text: any(remark.detector != "pii" for remark in house.recorder.text(text).remarks))
     tried: list[Attempt] = []
 
     def outbound(target: Target) -> Outbound:
@@ -155,11 +155,15 @@ async def question(house: House, trail: Trail, screened: Screened, plan: Plan) -
     try:
         return await ask(plan, outbound, open_key, house.providers, house.swapped.router, house.clock, tried=tried)
     except TargetsFailed as failed:
-        error = upstream_error(failed.last, explain(trail, failed.last))
+        error = upstream_error(failed.last, explain(house, trail, failed.last))
         await settle_failure(house, trail, tuple(tried), error)
         raise error from None
     except asyncio.CancelledError:
-        await asyncio.shield(settle_failure(house, trail, tuple(tried), None))
+        # A request that was under way is billed by most providers, so that leaving early is no way around a budget.
+        asked = next(
+            (target for target in plan.targets if tried and tried[-1].outcome == "cancelled" and tried[-1].target_id == target.id), None
+        )
+        await asyncio.shield(settle_unanswered(house, trail, tuple(tried), asked))
         raise
     except Exception as error:
         await settle_failure(house, trail, tuple(tried), error)

@@ -7,6 +7,7 @@ time to arrive. What is forwarded later is always the re-serialised object, neve
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 
+INLINE_BYTES = 64 * 1024
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: linear in time, constant in memory
+
 JSON_TYPE = (b"content-type", b"application/json")
 
 
@@ -34,6 +38,8 @@ class HttpLimits:
     body_bytes: int = 10 * 1024 * 1024
     decoded_bytes: int = 20 * 1024 * 1024
     json_depth: int = 128
+    json_containers: int = 200_000
+    json_values: int = 1_000_000
     body_timeout_s: float = 30.0
 
 
@@ -90,12 +96,27 @@ async def read_json(receive: Receive, headers: Headers, limits: HttpLimits) -> t
             status=415,
         )
     raw = await read_body(receive, headers, limits)
-    depth_worst = raw.count(b"[") + raw.count(b"{")
-    if depth_worst > limits.json_depth and _depth(raw) > limits.json_depth:
-        raise BadRequest(f"The JSON is nested deeper than {limits.json_depth} levels.", hint="Flatten it.", code="json_too_deep")
+    # Large ones are parsed on a worker thread: the event loop never waits for a text.
+    body = parse_json(raw, limits) if len(raw) <= INLINE_BYTES else await asyncio.to_thread(parse_json, raw, limits)
+    return body, len(raw)
+
+
+def parse_json(raw: bytes, limits: HttpLimits) -> dict[str, Any]:
+    """Bytes as a JSON object, or BadRequest 400: not JSON, not an object, nested too deeply, more values than any request has.
+
+    The parser holds the interpreter's lock while it works, which for millions of tiny values is seconds; so they are counted first.
+    """
+    if _has_more(raw, limits):
+        raise BadRequest(
+            f"The JSON has more than {limits.json_containers} objects and arrays, or more than {limits.json_values} values.",
+            hint="Send it in several requests.",
+            code="json_too_many_values",
+        )
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if error.msg.startswith("depth limit"):  # deeper than the parser itself goes
+            raise _too_deep(limits) from None
         # The decoder's position is a number; its text could quote the body, so only the number is passed on.
         raise BadRequest(
             f"The body is not valid JSON (line {error.lineno}, column {error.colno}).",
@@ -104,7 +125,9 @@ async def read_json(receive: Receive, headers: Headers, limits: HttpLimits) -> t
         ) from None
     if not isinstance(body, dict):
         raise BadRequest("The body is not a JSON object.", hint='Send an object such as {"model": …}.', code="invalid_json")
-    return body, len(raw)
+    if raw.count(b"[") + raw.count(b"{") > limits.json_depth and _is_deeper(body, limits.json_depth):
+        raise _too_deep(limits)
+    return body
 
 
 async def read_body(receive: Receive, headers: Headers, limits: HttpLimits) -> bytes:
@@ -172,26 +195,32 @@ def _decoded(raw: bytes, coding: str, limits: HttpLimits) -> bytes:
     return text
 
 
-def _depth(raw: bytes) -> int:
-    """The nesting depth of JSON text, counted outside strings."""
-    deepest = depth = 0
-    in_string = escaped = False
-    for byte in raw:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x5B, 0x7B):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in (0x5D, 0x7D):
-            depth -= 1
-    return deepest
+def _has_more(raw: bytes, limits: HttpLimits) -> bool:
+    """Whether there are too many values, counted outside strings; most bodies need no look at their strings at all."""
+
+    def over(text: bytes) -> bool:
+        return text.count(b"[") + text.count(b"{") > limits.json_containers or text.count(b",") > limits.json_values
+
+    return over(raw) and over(_STRING.sub(b"", raw))
+
+
+def _is_deeper(tree: Any, limit: int) -> bool:
+    """Whether a tree has more than `limit` levels of objects and arrays, level by level: no recursion, one look at each value."""
+    level = [tree]
+    for _ in range(limit):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node)
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep(limits: HttpLimits) -> BadRequest:
+    return BadRequest(f"The JSON is nested deeper than {limits.json_depth} levels.", hint="Flatten it.", code="json_too_deep")
 
 
 def _too_large(limits: HttpLimits) -> BadRequest:

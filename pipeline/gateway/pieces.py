@@ -1,7 +1,8 @@
 """The usual piece of a stream: an event with one piece of one text in it and nothing else. Runs of them are redacted as one text.
 
-Providers that are faster than we are, or than the network, have several events in one packet; one look at all of them costs as much as one at
-the first. Whatever is not plain in this sense (log probabilities, tools, several choices, unknown fields) takes the long way, event by event.
+Providers that are faster than we are, or than the network, have several events in one packet; one look at all of them costs
+as much as one at the first. Whatever is not plain in this sense (log probabilities, tools, several choices, unknown fields)
+takes the long way, event by event.
 """
 
 from __future__ import annotations

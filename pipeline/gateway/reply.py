@@ -18,12 +18,12 @@ from pipeline.gateway.error_table import render, spoken, upstream_error
 from pipeline.gateway.gathered import Gathered
 from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
 from pipeline.gateway.model import House
-from pipeline.gateway.settle import Ending, Trail, settle
-from pipeline.gateway.streaming import AnswerScreen, LeakFound, encode, error_event
+from pipeline.gateway.settle import Ending, Trail, settle, settle_failure
+from pipeline.gateway.streaming import AnswerScreen, Event, LeakFound, encode, error_event
 from pipeline.gateway.wire import blocking_rules, is_blocked, is_terminal, is_usage_only, screen_answer, stream_screen
 from pipeline.ledger.model import ChargeState
 from pipeline.routing.attempts import Answer
-from pipeline.routing.model import Cost, Delta, UpstreamError, Usage
+from pipeline.routing.model import Attempt, Cost, Delta, Target, UpstreamError, Usage
 from pipeline.routing.tokens import estimate
 from pipeline.routing.usage import UsageMeter
 from redactors.model import Clean, Json, RedactionError, Remark
@@ -41,6 +41,17 @@ _SSE_HEADERS: RawHeaders = [
 async def deliver(house: House, trail: Trail, answer: Answer, receive: Receive, send: Send) -> None:
     """Send a whole answer: redact, price, settle, send. A caller who left meanwhile is charged all the same: the provider did its work."""
     meter = UsageMeter(trail.call.surface)
+    try:
+        await _deliver(house, trail, answer, meter, receive, send)
+    except PipelineError:
+        raise  # settled where it was raised
+    except Exception:
+        # A defect of ours after the provider has answered: it bills us, so the call is charged.
+        await settle(house, trail, _ending(house, trail, answer, meter, "failed", 500, "observed", (), error="internal_error"))
+        raise
+
+
+async def _deliver(house: House, trail: Trail, answer: Answer, meter: UsageMeter, receive: Receive, send: Send) -> None:
     delta = await _only(house, trail, answer, meter)
     try:
         clean = await _screened(house, trail, delta, meter)
@@ -74,7 +85,7 @@ async def _only(house: House, trail: Trail, answer: Answer, meter: UsageMeter) -
             return delta
         raise UpstreamError("broken_stream")
     except UpstreamError as error:
-        shown = upstream_error(error, explain(trail, error))
+        shown = upstream_error(error, explain(house, trail, error))
         await settle(house, trail, Ending("failed", shown.status, None, answer.target, answer.attempts, error=shown.code))
         raise shown from None
     finally:
@@ -96,7 +107,7 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watc
         {"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *header_list(reply_headers(trail, answer, None, None))]}
     )
     gathered = Gathered(trail.call.surface) if house.swapped.capture_content else None
-    first_us = 0
+    first_us = screened = 0
     try:
         together: list[Delta] = []
         tail: list[Delta] = []
@@ -112,7 +123,7 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watc
                 together.append(shown)
             if delta.more and not tail:
                 continue
-            events = screen.feed_all(together)
+            events, screened = await _fed(house, screen, together, meter.written - screened), meter.written
             together.clear()
             if events:
                 await send({"type": "http.response.body", "body": encode(events, house.is_dirty), "more_body": True})
@@ -127,27 +138,26 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watc
         done = b"data: [DONE]\n\n" if trail.call.dialect == "openai" else b""
         await send({"type": "http.response.body", "body": wire + done, "more_body": False})
     except asyncio.CancelledError:
-        ending = _ending(
-            house,
-            trail,
-            answer,
-            meter,
-            "aborted",
-            499,
-            "aborted_estimated",
-            screen.remarks(),
-            first_us=first_us,
-            error="client_disconnected",
-        )
+        gone, remarks = "client_disconnected", screen.remarks()
+        ending = _ending(house, trail, answer, meter, "aborted", 499, "aborted_estimated", remarks, first_us=first_us, error=gone)
         await asyncio.shield(_close_and_settle(house, trail, answer, ending))
         raise
-    except (UpstreamError, AnswerBlocked, LeakFound, LedgerError, RedactionError) as error:
+    except Exception as error:
         watch.stop()
         await answer.aclose()
         await _end_in_error(house, trail, answer, meter, screen, send, error, first_us)
+        if not isinstance(error, UpstreamError | AnswerBlocked | LeakFound | LedgerError | RedactionError):
+            raise  # a defect of ours: the caller has been told, the log is next
     finally:
         watch.stop()
         await answer.aclose()
+
+
+async def _fed(house: House, screen: AnswerScreen, deltas: list[Delta], size: int) -> list[Event]:
+    """Screen events that came together; a provider may send megabytes in one."""
+    if size > INLINE_BYTES:
+        return await asyncio.get_running_loop().run_in_executor(house.pool, screen.feed_all, tuple(deltas))
+    return screen.feed_all(deltas)
 
 
 async def _recorded(house: House, trail: Trail, body: dict[str, Any] | None, size: int) -> Clean[Json] | None:
@@ -163,7 +173,20 @@ async def _recorded(house: House, trail: Trail, body: dict[str, Any] | None, siz
 
 
 async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: Ending) -> None:
-    await answer.aclose()
+    try:
+        await answer.aclose()
+    finally:
+        await settle(house, trail, ending)
+
+
+async def settle_unanswered(house: House, trail: Trail, attempts: tuple[Attempt, ...], asked: Target | None) -> None:
+    """Settle a call whose caller left before the answer began. What a target had been asked is charged by our estimate of its input."""
+    if asked is None:
+        await settle_failure(house, trail, attempts, None)
+        return
+    usage = estimate(UsageMeter(trail.call.surface), trail.call.surface, trail.asked.body)
+    cost = house.swapped.pricer.cost(asked, usage)
+    ending = Ending("aborted", 499, "aborted_estimated", asked, attempts, usage, cost, error="client_disconnected")
     await settle(house, trail, ending)
 
 
@@ -223,16 +246,17 @@ async def _end_in_error(
     """End a started stream with an explicit error event. What held back is not sent: it was never judged whole."""
     shown: PipelineError
     if isinstance(error, UpstreamError):
-        shown = upstream_error(error, explain(trail, error))
+        shown = upstream_error(error, explain(house, trail, error))
     elif isinstance(error, AnswerBlocked):
         shown = PolicyBlocked(error.rules, param="answer")
     elif isinstance(error, LeakFound):
         shown = _leak()
     elif isinstance(error, RedactionError):
         shown = _unscreenable()
-    else:
-        assert isinstance(error, LedgerError)
+    elif isinstance(error, LedgerError):
         shown = error
+    else:
+        shown = PipelineError("The gateway failed.", hint="Try again; the operator finds the cause by this request id.")
     if not isinstance(error, LedgerError):
         state: ChargeState = "aborted_estimated"
         ending = _ending(house, trail, answer, meter, "failed", shown.status, state, screen.remarks(), first_us=first_us, error=shown.code)
@@ -244,8 +268,11 @@ async def _end_in_error(
     await send({"type": "http.response.body", "body": error_event(trail.call.dialect, body), "more_body": False})
 
 
-def explain(trail: Trail, error: UpstreamError) -> str:
-    """The provider's own message after redaction (at most 1,000 characters), or empty when it gave none."""
+def explain(house: House, trail: Trail, error: UpstreamError) -> str:
+    """The provider's own message after redaction (at most 1,000 characters), or empty when it gave none.
+
+    Empty too when it repeats a live secret that the policy does not mask: many providers quote the key that they refuse.
+    """
     body = error.body
     text = ""
     if isinstance(body, dict):
@@ -255,8 +282,9 @@ def explain(trail: Trail, error: UpstreamError) -> str:
         text = body
     if not isinstance(text, str) or not text:
         return ""
-    clean = trail.policy.answer.text(text[:4000])
-    return "" if is_blocked(clean.verdict) else clean.value[:1000]
+    # Redacted whole before it is cut: half a secret would not be recognized. It is at most as long as an error body that is kept.
+    clean = trail.policy.answer.text(text)
+    return "" if is_blocked(clean.verdict) or house.is_dirty(clean.value.encode("utf-8", "replace")) else clean.value[:1000]
 
 
 def _ending(

@@ -239,7 +239,7 @@ def _charge(house: House, trail: Trail, ending: Ending, now_us: int) -> Charge:
         tokens_output=usage.output,
         tokens_reasoning=usage.reasoning,
         tokens_output_audio=usage.output_audio,
-        service_tier=usage.service_tier,
+        service_tier=house.recorder.text(usage.service_tier).value if usage.service_tier else "",
         attempt=max(1, len(ending.attempts)),
         streamed=trail.asked.stream,
         upstream_id=house.recorder.text(last.upstream_id).value[:255] if last and last.upstream_id else "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.errors import BadRequest
@@ -47,7 +49,13 @@ _REQUIRED: dict[Surface, tuple[tuple[str, type | tuple[type, ...], str], ...]] =
     "anthropic.count_tokens": (("messages", list, "a list of messages"),),
 }
 
+# Names of betas and versions; keys have capitals or underscores.
 _PASSED_HEADERS = (b"anthropic-version", b"anthropic-beta")
+_FEATURE = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+
+# Numbers that bound what a call may cost, with the least and the most that they may be. A provider might read "100" or 1e2 as a number
+# where we did not, so anything but a whole number is refused.
+_BOUNDS = {"max_tokens": (0, 2**31 - 1), "max_completion_tokens": (0, 2**31 - 1), "n": (1, 1024), "best_of": (1, 1024)}
 
 
 def dialect_of(surface: Surface) -> Dialect:
@@ -73,6 +81,13 @@ def understand(surface: Surface, body: dict[str, Any], size: int) -> Asked:
         value = body.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise BadRequest(f"The field {name} is missing or not {description}.", hint="See the API's reference.", param=name)
+    for name, (least, most) in _BOUNDS.items():
+        number = body.get(name)
+        if number is not None and (type(number) is not int or not least <= number <= most):
+            raise BadRequest(f"The field {name} is not a whole number from {least} to {most}.", hint="See the API's reference.", param=name)
+    for name, shape, description in (("stream_options", dict, "an object"), ("modalities", list, "a list")):
+        if not isinstance(body.get(name), shape | None):
+            raise BadRequest(f"The field {name} is not {description}.", hint="See the API's reference.", param=name)
     stream = body.get("stream", False)
     if stream is None:
         stream = False
@@ -83,9 +98,15 @@ def understand(surface: Surface, body: dict[str, Any], size: int) -> Asked:
     return Asked(body, model, stream and surface not in ("openai.embeddings", "anthropic.count_tokens"), wants_usage, size)
 
 
-def passed_headers(headers: Headers) -> dict[str, str]:
-    """The caller's headers that a provider should see."""
-    return {name.decode(): headers.get(name) for name in _PASSED_HEADERS if name in headers.values}
+def passed_headers(headers: Headers, is_secret: Callable[[str], bool]) -> dict[str, str]:
+    """The caller's headers that a provider should see, and of those only what looks like a version or feature and is no secret."""
+    passed = {}
+    for name in _PASSED_HEADERS:
+        words = [word.strip() for word in headers.get(name).split(",")] if name in headers.values else []
+        kept = ",".join(word for word in words if _FEATURE.fullmatch(word))
+        if kept and not is_secret(kept):
+            passed[name.decode()] = kept
+    return passed
 
 
 def stream_screen(surface: Surface, redactor: Redactor) -> AnswerScreen:

@@ -129,7 +129,7 @@ def charge_row(charge: Charge) -> Row:
 def open_of(intent: Intent) -> Open:
     """The operation of an intent. Raises LedgerError for one without a request id or with a negative amount."""
     event = intent.event
-    if not event.request_id or len(event.request_id) > 26 or intent.amount_micros < 0:
+    if not event.request_id or len(event.request_id) > 26 or not 0 <= intent.amount_micros < 1 << 62:
         raise LedgerError("A call cannot be written down without its request id and the most it may cost.", code="audit_unclean")
     scopes = tuple(dict.fromkeys((scope.kind, scope.id) for scope in intent.scopes))
     owner = (fit(event.org_id, 64), fit(event.workspace_id, 26), fit(event.key_id, 26), fit(event.model, 255))

@@ -20,6 +20,9 @@ DEMO_PRICES: Mapping[str, Mapping[str, Any]] = {
 DEFAULT_MAX_OUTPUT = 32_768
 """The output reserved when neither the request nor the price map bounds it."""
 
+DEFAULT_MAX_INPUT = 1_000_000
+"""The input reserved when the provider fetches some of it itself and the price map does not bound it."""
+
 IMAGE_TOKENS = 6_000
 """An upper bound of one image, over the models of the map except the following."""
 
@@ -119,6 +122,8 @@ class Pricer:
                 )
             return 0
         inward = input_bound(target, body, size)
+        if fetches_more(body):
+            inward = max(inward, price.max_input or DEFAULT_MAX_INPUT)
         if price.max_input:
             inward = min(inward, price.max_input + OVERHEAD)
         outward = 0 if surface == "openai.embeddings" else output_bound(surface, body, price)
@@ -177,6 +182,41 @@ def input_bound(target: Target, body: dict[str, Any], size: int | None = None) -
             for part in content:
                 total += _medium(part, per_image)
     return total + OVERHEAD
+
+
+_FETCHING = ("web_search", "web_fetch", "code_execution", "mcp")
+
+
+def fetches_more(body: dict[str, Any]) -> bool:
+    """Whether the provider adds input that is not in the request: documents by address or file id, and tools that it runs itself."""
+    tools = body.get("tools")
+    if body.get("web_search_options") is not None or body.get("mcp_servers"):
+        return True
+    if isinstance(tools, list) and any(isinstance(tool, dict) and str(tool.get("type", "")).startswith(_FETCHING) for tool in tools):
+        return True
+    return any(_is_elsewhere(part) for message in _listed(body.get("messages")) for part in _parts_of(message))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _parts_of(message: Any) -> list[Any]:
+    parts = _listed(message.get("content")) if isinstance(message, dict) else []
+    return [inner for part in parts for inner in (part, *(_listed(part.get("content")) if isinstance(part, dict) else ()))]
+
+
+def _is_elsewhere(part: Any) -> bool:
+    """A document of which only an address or an id is here. Images have a bound of their own, wherever they are."""
+    if not isinstance(part, dict):
+        return False
+    if part.get("type") == "file":
+        file = part.get("file")
+        return not (isinstance(file, dict) and isinstance(file.get("file_data"), str))
+    if part.get("type") in ("document", "container_upload"):
+        source = part.get("source")
+        return not (isinstance(source, dict) and source.get("type") in ("base64", "text", "content"))
+    return False
 
 
 def _medium(part: Any, per_image: int) -> int:

@@ -14,6 +14,12 @@ from pipeline.routing.model import Delta, Surface, Usage
 _PLAIN_TIERS = frozenset({"", "default", "standard", "auto", "standard_only", "on_demand"})
 
 
+TOO_MANY = 1 << 40
+"""No answer has a trillion tokens: a number like that is a defect of the provider, and would not fit where money is summed."""
+
+FINISHES = 128
+
+
 def _count(tree: Any, key: str) -> int:
     """A token count in a tree; absent, null, negative or not a number is 0."""
     value = tree.get(key) if isinstance(tree, dict) else None
@@ -103,16 +109,16 @@ class UsageMeter:
             self.response_id = _text(tree.get("id"))
             self.model = _text(tree.get("model"))
         usage = tree.get("usage")
-        if usage:
+        if usage and _is_sane(usage):
             self._usage = usage
             self._complete = True
         if tree.get("service_tier") is not None:
             self.tier = tree["service_tier"]
-        for choice in tree.get("choices") or ():
+        for choice in _items(tree.get("choices")):
             if not isinstance(choice, dict):
                 continue
             finish = choice.get("finish_reason")
-            if finish:
+            if finish and len(self.finish_reasons) < FINISHES:
                 self.finish_reasons.append(_text(finish))
             self.written += _written(choice.get("delta") or choice.get("message") or choice)
 
@@ -123,17 +129,18 @@ class UsageMeter:
             self.model = _text(message.get("model"))
         source = message if isinstance(message, dict) else tree
         usage = source.get("usage")
-        if isinstance(usage, dict):  # the numbers of message_delta are cumulative and replace earlier ones
+        if isinstance(usage, dict) and _is_sane(usage):  # the numbers of message_delta are cumulative and replace earlier ones
             self._usage = {**self._usage, **{name: value for name, value in usage.items() if value is not None}}
             self._complete = tree.get("type") != "message_start"
-        stop = source.get("stop_reason") or (source.get("delta") or {}).get("stop_reason")
-        if stop:
+        inner = source.get("delta")
+        stop = source.get("stop_reason") or (inner.get("stop_reason") if isinstance(inner, dict) else None)
+        if stop and len(self.finish_reasons) < FINISHES:
             self.finish_reasons.append(_text(stop))
         delta = tree.get("delta")
         if isinstance(delta, dict):
             for key in ("text", "partial_json", "thinking"):
                 self.written += _size(delta.get(key))
-        for block in source.get("content") or ():
+        for block in _items(source.get("content")):
             if isinstance(block, dict):
                 self.written += _size(block.get("text")) + _size(block.get("thinking")) + _size(block.get("input"))
 
@@ -147,6 +154,15 @@ class UsageMeter:
     def partial(self) -> Usage:
         """The numbers that have come so far; zeros without any. Anthropic says at the start of a stream what went in."""
         return anthropic_usage(self._usage) if self._anthropic else openai_usage(self._usage, self.tier)
+
+
+def _is_sane(usage: Any) -> bool:
+    """Whether a usage block is one, and none of its counts is absurd; another is taken for none at all, and the call is estimated."""
+    return isinstance(usage, dict) and all(value < TOO_MANY for value in usage.values() if isinstance(value, int))
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:
@@ -166,15 +182,17 @@ def weigh(text: str) -> int:
     return length + 3 * (len(text.encode("utf-8", "replace")) - length) // 2
 
 
-def _written(part: dict[str, Any]) -> int:
+def _written(part: Any) -> int:
     """The weight of everything the model wrote in one OpenAI choice."""
+    if not isinstance(part, dict):
+        return _size(part)
     size = _size(part.get("content"))
     if len(part) == 1 and size:
         return size  # most pieces of a stream are this
     for name in ("text", "refusal"):
         size += _size(part.get(name))
     size += _size(part.get("reasoning_content") or part.get("reasoning"))
-    for call in part.get("tool_calls") or ():
+    for call in _items(part.get("tool_calls")):
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             size += _size(function.get("name")) + _size(function.get("arguments"))

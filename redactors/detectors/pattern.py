@@ -157,6 +157,8 @@ def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: l
     data, size = subject.data, len(subject.data)
     longest, back, search, group = form.longest, form.back, form.regex.search, form.group
     at, index, count = begin, 0, len(ends)
+    # In repetitive text the same value is a candidate again and again, and checks cost more than finding it.
+    judged: dict[bytes, bool] = {}
     while index < count:
         first = last = ends[index]
         index += 1
@@ -181,7 +183,11 @@ def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: l
             low, high = match.span(group)
             if low < 0:
                 low, high = start, end
-            if high > low and form.accepts(data[low:high].decode("utf-8", "replace")):
+            value = data[low:high]
+            accepted = judged.get(value)
+            if accepted is None:
+                accepted = judged[value] = high > low and form.accepts(value.decode("utf-8", "replace"))
+            if accepted:
                 at = end
                 cut = high == end and end - start >= longest
                 spans.append(_span(subject, low, high, start, end, form.label, more=cut))

@@ -236,14 +236,14 @@ def head(node: Node) -> Node:
         case Group(item, _, flags):
             inner = head(item)
             return EMPTY if inner == EMPTY else Group(inner, flags=flags)
-        case Repeat(item, low, high):
+        case Repeat(item, low, _):
             if low == 0:
                 return EMPTY
             if low == 1:
                 return head(item)
-            return (
-                Repeat(item, low, low) if high != low or isinstance(item, Char) else Sequence((Repeat(item, low - 1, low - 1), head(item)))
-            )
+            if isinstance(item, Char):
+                return Repeat(item, low, low)
+            return Sequence((Repeat(item, low - 1, low - 1), head(item)))
         case _:
             return node
 

@@ -52,7 +52,7 @@ _HEADER = r"(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash|X-[A-Za-z-]{1,20}
 
 _ARMOR = (
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-    rf"(?:{_SEP}{{0,12}}(?:[A-Za-z0-9+/]{{16,}}={{0,3}}|{_HEADER})){{1,}}"
+    rf"(?:{_SEP}{{0,12}}(?:[A-Za-z0-9+/]{{16,}}={{0,3}}|{_HEADER}))+"
     rf"(?:{_SEP}{{0,12}}(?:=?[A-Za-z0-9+/]{{1,20}}={{0,3}}{_SEP}{{0,12}}){{0,2}}-----END [A-Z0-9 ]{{0,40}}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 

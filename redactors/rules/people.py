@@ -10,7 +10,6 @@ from redactors.rules.digits import is_date, numbers, varied
 from redactors.rules.model import Must, Rule
 from redactors.rules.personal import confirmed, personal, plain
 from redactors.rules.samples import LOWER, draw, within
-from redactors.rules.shapes import LEAD
 
 _FILE_ENDINGS = frozenset(
     [
@@ -135,6 +134,12 @@ def _email(rng: Random) -> str:
 
 
 _LETTER = r"[A-Za-z0-9À-ɏЀ-ӿ]"
+_MAIL_LEAD = (
+    r"(?:^|\\[nrt]|[\s\"'`<>()\[\]{},;=|\\~]|[^\x00-\x7f]|%[0-9A-Fa-f]{2}|(?:^|\s)\*{1,3}|[A-Za-z0-9]/|"
+    r"(?:^|[^A-Za-z0-9/_.%+@~-])[A-Za-z0-9_-]+:|(?:[^\x00-\x7f]|[\"'\])]):)"
+)
+"""What may stand before a mail address: no user of an address, whose password looks like one (`scheme://user:password@host`)."""
+
 _PHONE_WORDS = (
     r"(?:\bphone|\btel\b|\btel[:.]|telephone|\bmobile|\bcell\b|\bcall\b|whatsapp|\bfax\b|\bsms\b|\btext me\b|telefon|\bhandy\b|\bmobil\b|rufnummer|téléphone|\bportable\b|"
     r"tel[ée]fono|\bm[óo]vil\b|cellulare|telefone|celular|telem[óo]vel|telefoon|mobiel|telefonu|kom[óo]rka|телефон|Телефон|\bтел\b|номер|电话|手机|電話|携帯|전화|휴대폰|هاتف|جوال|"
@@ -156,8 +161,8 @@ RULES: tuple[Rule, ...] = (
         "email",
         "email",
         "E-mail address, letters of Europe's scripts included",
-        LEAD
-        + rf"((?:{_LETTER}|[%+])(?:{_LETTER}|[._%+'-])*@(?:{_LETTER}|-)+(?:\.(?:{_LETTER}|-)+)*\.(?:[A-Za-zÀ-ɏЀ-ӿ]{{2,}}|xn--[a-z0-9-]{{2,}}))",
+        _MAIL_LEAD
+        + rf"((?:{_LETTER}|[%+_])(?:{_LETTER}|[._%+'!#$&~^-])*@(?:{_LETTER}|-)+(?:\.(?:{_LETTER}|-)+)*\.(?:[A-Za-zÀ-ɏЀ-ӿ]{{2,}}|xn--[a-z0-9-]{{2,}}))",
         "https://www.rfc-editor.org/rfc/rfc5322",
         validate=email,
         group=1,
@@ -165,6 +170,7 @@ RULES: tuple[Rule, ...] = (
         longest=320,
         must=plain(_email),
         must_not=(
+            ("postgres://app:a1b2c3d4e5@db.internal:5432/app and https://git@host.com/x", "a user and a password of an address"),
             ("git clone git@github.com:acme/app.git", "the user of a git remote"),
             ("load icon@2x.png and logo@3x.webp", "file names of retina images"),
             ("install @types/node@18.0.0 and left-pad@1.3.0", "packages with versions"),

@@ -86,7 +86,8 @@ def prefixed(
     shortest = least if least is not None else max(8, low * 3 // 4)
     alternatives = "|".join(literal(p) for p in firsts)
     head = alternatives if len(firsts) == 1 else f"(?:{alternatives})"
-    body = f"[{accepts or CLASSES[chars]}]{{{shortest},}}"
+    times = "*" if shortest == 0 else f"{{{shortest},}}"
+    body = f"[{accepts or CLASSES[chars]}]{times}"
 
     def secret(rng: Random) -> str:
         size = rng.randint(low, high)

@@ -77,6 +77,7 @@ def test_requests_refusals_and_the_loss_equation_are_counted() -> None:
     assert value(metrics, "lockgate_outbox_items", destination="sre", signal="traces", state="queued") == 1
     assert value(metrics, "lockgate_redactions_total", direction="prompt", rule="openai-project-key", action="mask") == 2
     assert value(metrics, "lockgate_ledger_entries_total") == 3
+    assert value(metrics, "lockgate_ledger_failures_total") == 1
 
 
 def test_two_processes_worth_of_metrics_do_not_share_a_registry() -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.books import Books, url_of
 from tests.servers.provider import Provider, running_provider
 from tests.servers.provider_calls import Call, Price
-from tests.walks.asking import SURFACES, Line, Stream, Surface, body_for, key_header, PATHS
+from tests.walks.asking import PATHS, SURFACES, Line, Stream, Surface, body_for, key_header
 from tests.walks.rig import MASK_ALL, Gateway, anthropic_target, openai_target, running_gateway
 
 PRICE = Price(input=1_000_000, output=2_000_000)

@@ -78,7 +78,7 @@ def calls(gateway: Gateway, key: str, count: int) -> list[str]:
 
 
 def request_ids(spans: list[Any]) -> set[str]:
-    return {pair.value.string_value for span in spans for pair in span.attributes if pair.key == "lockgate.request_id"}
+    return {pair.value.string_value for span in spans for pair in span.attributes if pair.key == "lockgate.request.id"}
 
 
 def wait_for(what: Any, timeout_s: float = 45.0) -> None:

@@ -38,7 +38,7 @@ def document(provider: Provider, **more: Any) -> dict[str, Any]:
         "targets": targets,
         "models": {target["id"]: {"targets": [target["id"]]} for target in targets},
         "prices": PRICES,
-        "policies": {"default": MASK_ALL},
+        "policies": {"default": dict(MASK_ALL)},
         **more,
     }
 
@@ -159,7 +159,7 @@ def test_a_broken_document_changes_nothing_and_is_told(gateway: Gateway, provide
         seen = len(reloads(gateway))
         if by == "POST":
             answer = gateway.call("POST", "/v1/config/reload", key=gateway.admin_key)
-            assert 400 <= answer.status < 500, (how, answer)
+            assert answer.status == (503 if how == "a missing secret" else 400), (how, answer)
             assert answer.json["error"]["message"], how
             assert b"1f0e9d8c7b6a" not in answer.body
         else:
@@ -174,9 +174,7 @@ def test_a_broken_document_changes_nothing_and_is_told(gateway: Gateway, provide
 
 
 @pytest.mark.parametrize("by", ["POST", "SIGHUP"])
-def test_a_good_document_is_in_force_at_once_and_running_calls_end_under_the_old_one(
-    gateway: Gateway, provider: Provider, by: str
-) -> None:
+def test_a_good_document_is_in_force_at_once_and_running_calls_end_under_the_old_one(gateway: Gateway, provider: Provider, by: str) -> None:
     key = gateway.create_key()["key"]
     stream = Stream(gateway.url, "openai", "openai-long", key).begin()
     stream.some(2)

@@ -9,9 +9,14 @@ from redactors.detectors.pattern import PatternSet, compile_patterns
 from redactors.rules.catalog import all_rules
 
 
+@pytest.fixture(scope="session")
+def both_patterns() -> dict[str, PatternSet]:
+    return {"hyperscan": compile_patterns(all_rules(), engine="hyperscan"), "fallback": compile_patterns(all_rules(), engine="fallback")}
+
+
 @pytest.fixture(scope="session", params=["hyperscan", "fallback"])
-def patterns(request: pytest.FixtureRequest) -> PatternSet:
-    return compile_patterns(all_rules(), engine=request.param)
+def patterns(request: pytest.FixtureRequest, both_patterns: dict[str, PatternSet]) -> PatternSet:
+    return both_patterns[request.param]
 
 
 @pytest.fixture(scope="session")

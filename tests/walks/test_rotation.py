@@ -1,4 +1,4 @@
-"""A rotated secret costs no call, whatever kind of reference names it; who may not use a reference does not; what is required must be there."""
+"""A rotated secret costs no call, whatever names it; who may not use a reference does not; what is required must be there."""
 
 from __future__ import annotations
 

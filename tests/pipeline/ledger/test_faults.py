@@ -39,6 +39,23 @@ def works(ledger: Any) -> Callable[[], Awaitable[bool]]:
     return check
 
 
+async def test_every_batch_is_measured_and_a_failed_one_counts_nothing(sqlite_url: str) -> None:
+    seen: list[int] = []
+    async with running(sqlite_url, measured=lambda entries, _seconds: seen.append(entries)) as ledger:
+        await ledger.append(event())
+        assert 0 not in seen
+        assert sum(seen) > 0
+        other = sqlite3.connect(str(sqlite_path(sqlite_url)), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError):
+            await ledger.append(event())
+        assert seen[-1] == 0
+        other.execute("ROLLBACK")
+        other.close()
+        await until(works(ledger))
+        assert seen[-1] == 1
+
+
 async def test_a_locked_database_refuses_and_comes_back(sqlite_url: str) -> None:
     async with running(sqlite_url) as ledger:
         await budget(ledger)

@@ -1,0 +1,150 @@
+"""How fast the redactor is, beside the memory floor: microseconds per text, per tree, per chunk. Run as `python -m tests.benchmarks.redactor_speed`.
+
+CPU time of this process, best of several rounds, so that a busy machine disturbs it little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable, Sequence
+from random import Random
+from statistics import mean, median
+
+from redactors import KnownSecrets, Redactor, build_redactor, compile_patterns
+from redactors.rules.catalog import all_rules
+from tests import planted
+
+_WORDS = (
+    "the service restarts at night and nobody minds please review this function before we merge it into the release branch because the "
+    "latency of the second call went up by a third after the migration which we measured on two machines with warm caches while users asked "
+    "for a summary of their documents in plain language without losing the numbers that matter most to them"
+).split()
+
+_HOSTILE = {
+    "digits and dots": "1.2.",
+    "one letter": "a",
+    "quotes": '"',
+    "password=": "password=",
+    "escapes": "\\u0041",
+    "base64": "QUJD",
+    "empty lines": "\n",
+    "prefixes": "sk-",
+    "zero width": "a\u200b",
+}
+
+
+def prose(rng: Random, size: int) -> str:
+    """Benign English of about `size` characters."""
+    parts: list[str] = []
+    length = 0
+    while length < size:
+        sentence = " ".join(rng.choice(_WORDS) for _ in range(rng.randint(5, 14))).capitalize() + rng.choice(". ! ?".split()) + " "
+        parts.append(sentence)
+        length += len(sentence)
+    return "".join(parts)[:size]
+
+
+def dense(rng: Random, size: int) -> str:
+    """The same with a secret, a key name or personal data in every third sentence."""
+    kinds = planted.kinds()
+    parts: list[str] = []
+    length = 0
+    while length < size:
+        part = rng.choice(
+            (
+                lambda: prose(rng, 90),
+                lambda: f"the key is {planted.secret(rng.choice(kinds), rng)} ",
+                lambda: f"ask {planted.secret('email', rng)} for the password. ",
+            )
+        )()
+        parts.append(part)
+        length += len(part)
+    return "".join(parts)[:size]
+
+
+def best(work: Callable[[], object], *, rounds: int = 7, seconds: float = 0.05) -> float:
+    """Microseconds of CPU per call, the best round."""
+    work()
+    start = time.process_time()
+    work()
+    count = max(1, int(seconds / max(time.process_time() - start, 1e-6)))
+    found = []
+    for _ in range(rounds):
+        start = time.process_time()
+        for _ in range(count):
+            work()
+        found.append((time.process_time() - start) / count * 1e6)
+    return min(found)
+
+
+def body(rng: Random) -> dict[str, object]:
+    """A chat request of about 1.2 KB."""
+    return {
+        "model": "gpt-5-mini",
+        "temperature": 0.2,
+        "stream": True,
+        "messages": [{"role": "system", "content": prose(rng, 400)}, {"role": "user", "content": prose(rng, 500)}],
+        "tools": [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}}],
+        "user": "analytics",
+    }
+
+
+def stream_times(redactor: Redactor, text: str, size: int) -> tuple[float, float, int]:
+    """Mean microseconds per chunk, mean and greatest number of characters held back."""
+    held: list[int] = []
+    stream = redactor.stream()
+    start = time.process_time()
+    for at in range(0, len(text), size):
+        stream.feed(text[at : at + size])
+        held.append(stream.held)
+    stream.close()
+    return (time.process_time() - start) / len(held) * 1e6, mean(held), max(held)
+
+
+def texts_line(name: str, redactor: Redactor, texts: Sequence[str]) -> None:
+    times = [best(lambda text=text: redactor.text(text), rounds=5, seconds=0.01) for text in texts]  # type: ignore[misc]
+    floor = best(lambda: texts[0].encode().find(b"\xff\xfe\xfd\xfc"))
+    times.sort()
+    print(f"{name:28} p50 {median(times):9.1f} us   p99 {times[min(len(times) - 1, int(len(times) * 0.99))]:9.1f} us   floor {floor:7.2f} us")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--engine", choices=["hyperscan", "fallback"], default=None)
+    options = parser.parse_args()
+    rng = Random(1)
+    start = time.process_time()
+    patterns = compile_patterns(all_rules(), engine=options.engine)
+    compiled = time.process_time() - start
+    cache = patterns.dump()
+    start = time.process_time()
+    if cache:
+        patterns = compile_patterns(all_rules(), cache=cache)
+    cached = time.process_time() - start
+    known = KnownSecrets(planted.secret("virtual_key", rng) for _ in range(1000))
+    redactor = build_redactor(known, [{"term": f"project {prose(rng, 9)}x{n}", "max_distance": 1} for n in range(200)], pattern_set=patterns)
+    plain = build_redactor(known, pattern_set=patterns)
+    print(f"{len(all_rules())} rules, 1,000 live secrets, 200 fuzzy terms; compiled in {compiled:.2f} s, from cache in {cached * 1000:.1f} ms, {len(cache) >> 10} KiB")
+    for name, size, count in (("2 KB", 2048, 40), ("100 KB", 100_000, 3)):
+        texts_line(f"benign {name}", redactor, [prose(rng, size) for _ in range(count)])
+        texts_line(f"benign {name}, no terms", plain, [prose(rng, size) for _ in range(count)])
+        texts_line(f"dense {name}", redactor, [dense(rng, size) for _ in range(count)])
+    request = body(rng)
+    print(f"{'tree of 1.2 KB, benign':28} p50 {best(lambda: plain.tree(request)):9.1f} us")
+    for size in (4, 20):
+        took, held, most = stream_times(plain, prose(rng, 40_000), size)
+        print(f"stream, chunks of {size:2}           mean {took:8.1f} us   held back: mean {held:.1f}, most {most}")
+    wire = prose(rng, 2048).encode()
+    print(f"{'last look over 2 KB':28} p50 {best(lambda: known.contains(wire)):9.1f} us")
+    for name, unit in _HOSTILE.items():
+        half, whole = (unit * (size // len(unit)) for size in (50_000, 100_000))
+        one, two = (best(lambda text=text: plain.text(text), rounds=2, seconds=0.01) for text in (half, whole))  # type: ignore[misc]
+        print(f"hostile 100 KB: {name:16} {two / 1000:8.2f} ms   t(2n)/t(n) {two / one:4.2f}")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
+
+
+if __name__ == "__main__":
+    main()
