@@ -71,14 +71,18 @@ def spend_bars(rows: list[Row], name: str, limit: int = 12) -> Chart:
     )
 
 
-def redactions_over_time(rows: list[Row]) -> Chart:
-    """Stacked bars of redactions per day by direction."""
+def redactions_over_time(rows: list[Row], from_us: int, to_us: int, zone: ZoneInfo) -> Chart:
+    """Stacked bars of redactions per day by direction; empty days are shown as gaps, not left out."""
+    days = _steps(from_us, to_us, zone, "%Y-%m-%d", hourly=False) if from_us else sorted({str(row["day"]) for row in rows})
     return (
         alt.Chart({"values": rows})
         .mark_bar()
         .encode(
             x=alt.X(
-                "day:O", title=None, axis=alt.Axis(labelExpr="slice(datum.value, 5)", labelAngle=0, labelOverlap="greedy", ticks=False)
+                "day:O",
+                title=None,
+                scale=alt.Scale(domain=days),
+                axis=alt.Axis(labelExpr="slice(datum.value, 5)", labelAngle=0, labelOverlap="greedy", labelSeparation=8, ticks=False),
             ),
             y=alt.Y("count:Q", title="Redactions", axis=alt.Axis(tickCount=5, format=",d")),
             color=alt.Color(
@@ -117,7 +121,7 @@ def redaction_bars(rows: list[Row], limit: int = 12) -> Chart:
             ),
             tooltip=[alt.Tooltip("rule:N"), alt.Tooltip("action:N"), alt.Tooltip("count:Q", format=",d")],
         )
-        .properties(height=max(140, 30 * len(order) + 70), usermeta=_QUIET)
+        .properties(height=30 * len(order) + 120, usermeta=_QUIET)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -72,23 +72,43 @@ def section(title: str, help: str | None = None) -> None:  # noqa: A002 - Stream
     st.subheader(title, anchor=False, help=help)
 
 
-def table(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], page: Page, *, alt: str, key: str, select: bool = False
-) -> int | None:
-    """A table with sorting and search. With `select` one row can be chosen; its position is returned."""
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], page: Page, *, alt: str, key: str) -> None:
+    """A table with sorting and search."""
+    _table(rows, columns, page, alt=alt, key=key)
+
+
+def choice_table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[Column],
+    page: Page,
+    *,
+    alt: str,
+    key: str,
+    chosen: int | None,
+    choose: Callable[[int | None], None],
+) -> None:
+    """A table of which one row can be chosen: `chosen` is marked, `choose` is told the position of another one, None for none.
+
+    It is told once, at the click, before the page is drawn again: `choose` belongs to the rows that the person saw. `key` must
+    change with the rows, or the mark would stay at its position while other rows move there.
+    """
+    marked = {"selection": {"rows": [] if chosen is None else [chosen]}}
+    _table(
+        rows, columns, page, alt=alt, key=key,
+        on_select=partial(_told, key, choose), selection_mode="single-row", selection_default=marked,
+    )  # fmt: skip
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], page: Page, *, alt: str, key: str, **more: Any) -> None:
     data = {column.name: [_cell(row.get(column.name), column.kind, page) for row in rows] for column in columns}
     config = {column.name: _config(column) for column in columns}
     height: Any = "content" if len(rows) <= 16 else 640
-    if not select:
-        st.dataframe(data, hide_index=True, column_config=config, height=height, alt=alt, key=key, row_height=38, placeholder="–")
-        return None
-    state: Any = st.dataframe(
-        data, hide_index=True, column_config=config, height=height, alt=alt, key=key, row_height=38,
-        placeholder="–",
-        on_select="rerun", selection_mode="single-row",
-    )  # fmt: skip
-    chosen = state.selection.rows
-    return int(chosen[0]) if chosen else None
+    st.dataframe(data, hide_index=True, column_config=config, height=height, alt=alt, key=key, row_height=38, placeholder="–", **more)
+
+
+def _told(key: str, choose: Callable[[int | None], None]) -> None:
+    rows = st.session_state[key].selection.rows
+    choose(int(rows[0]) if rows else None)
 
 
 @contextmanager

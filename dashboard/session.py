@@ -171,9 +171,9 @@ class Sessions:
 
 
 def _viewer(answer: Mapping[str, Any]) -> Viewer | None:
-    """The viewer in an answer; None when it has no role that may look."""
+    """The viewer in an answer; None when it has no role that may look, and for a manager of no workspace, who may see none."""
     role = answer.get("role")
-    if role not in ROLES:
+    if role not in ROLES or (role == "manager" and not answer.get("workspace")):
         return None
     return Viewer(
         name=str(answer.get("name") or "unknown"),

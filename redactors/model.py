@@ -36,7 +36,7 @@ class Action(IntEnum):
 
     @property
     def label(self) -> str:
-        """The spelling used in YAML, audit and metrics: `mask`, `block`, …"""
+        """The spelling used in YAML, audit and metrics, such as `mask` or `block`."""
         return self.name.lower()
 
 

@@ -116,16 +116,20 @@ class StreamRedactor:
             border = _border(text, spans, max(opened, settled))
             if border <= settled:
                 return ""
-        applied = self._apply(text, spans, Region(settled, border, "", self._dropped, self._fresh))
-        self._remarks += applied.remarks
-        self._verdict = max(self._verdict, applied.verdict)
-        self._fresh = applied.fresh if border > settled else self._fresh
+        if spans or self._fresh:
+            applied = self._apply(text, spans, Region(settled, border, "", self._dropped, self._fresh))
+            value = applied.value
+            self._remarks += applied.remarks
+            self._verdict = max(self._verdict, applied.verdict)
+            self._fresh = applied.fresh if border > settled else self._fresh
+        else:
+            value = text[settled:border]
         self._resumed = tuple(dict.fromkeys(span.label.rule for span in spans if span.more and span.outer_end == border))
         kept = max(0, border - CONTEXT)
         self._text = text[kept:]
         self._settled = border - kept
         self._dropped += kept
-        return applied.value
+        return value
 
 
 def _border(text: str, spans: Sequence[Span], opened: int) -> int:

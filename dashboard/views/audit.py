@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import streamlit as st
 
 from dashboard.format import ago, count, duration, moment, money
 from dashboard.page import Page
-from dashboard.parts import Column, csv_button, empty, filter_bar, head, picker, section, table, text_filter
+from dashboard.parts import Column, choice_table, csv_button, empty, filter_bar, head, picker, section, text_filter
 from pipeline.errors import BadRequest
 from pipeline.store.reads import EventPage, Row
 
@@ -87,12 +88,13 @@ def _page(page: Page) -> EventPage:
 
 
 def _list(page: Page, found: EventPage) -> None:
-    generation = st.session_state.setdefault("audit-generation", 0)
     rows = [{**row, "who": row["actor_alias"] or row["actor"]} for row in found.rows]
-    position = table(rows, _COLUMNS, page, alt="Audit events, newest first", key=f"events-{generation}", select=True)
-    if position is not None and found.rows[position]["id"] != page.query.params.get("event"):
-        st.query_params["event"] = found.rows[position]["id"]
-        st.rerun()
+    ids = [str(row["id"]) for row in found.rows]
+    event = page.query.params.get("event", "")
+    # Looking is an event too, so the rows move with every drawing; the name moves with them.
+    name = f"events-{ids[0]}-{ids[-1]}-{event}"
+    chosen = ids.index(event) if event in ids else None
+    choice_table(rows, _COLUMNS, page, alt="Audit events, newest first", key=name, chosen=chosen, choose=partial(_choose, ids))
     with st.container(horizontal=True):
         st.button("Newer", icon=":material/chevron_left:", disabled=not found.newer, on_click=_turn, args=(f"-{found.newer}",))
         st.button(
@@ -106,9 +108,16 @@ def _turn(cursor: str) -> None:
     _close()
 
 
+def _choose(ids: Sequence[str], position: int | None) -> None:
+    """Open the event of a row, or none."""
+    if position is None:
+        _close()
+    else:
+        st.query_params["event"] = ids[position]
+
+
 def _close() -> None:
-    """Forget the chosen row; the table needs a new name, because it remembers its own selection."""
-    st.session_state["audit-generation"] = st.session_state.get("audit-generation", 0) + 1
+    """Forget the chosen row."""
     if "event" in st.query_params:
         del st.query_params["event"]
 

@@ -54,7 +54,8 @@ def render(page: Page) -> None:
         return
     section("Over time")
     days = page.reads.redactions(page.filter, "day", page.query.zone.key)
-    st.altair_chart(charts.redactions_over_time(days), width="stretch", alt="Redactions per day by direction")
+    chart = charts.redactions_over_time(days, page.filter.from_us, page.filter.to_us, page.query.zone)
+    st.altair_chart(chart, width="stretch", alt="Redactions per day by direction")
     section("By rule")
     rules = page.reads.redactions(page.filter, "rule")
     st.altair_chart(charts.redaction_bars(rules), width="stretch", alt="Most frequent rules by action")

@@ -42,7 +42,7 @@ from pipeline.bootstrap.parts import (
 from pipeline.bootstrap.policies import Redaction, compile_policies
 from pipeline.bootstrap.preflight import refuse_if_missing
 from pipeline.bootstrap.secret_audit import SecretAudit
-from pipeline.bootstrap.upkeep import mark_used_keys, watch_lag
+from pipeline.bootstrap.upkeep import keep_what_is_loaded, mark_used_keys, watch_lag
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.checks import is_loopback
 from pipeline.errors import LedgerError
@@ -173,9 +173,11 @@ async def _migrated(url: str) -> None:
 
 async def _warm_up(redaction: Redaction, house: House) -> None:
     """Load in the background what the first call that needs it would wait for: Presidio, and LiteLLM where a target needs its lane."""
+    keep_what_is_loaded()
     await asyncio.to_thread(redaction.warm_up)
     if any(house.providers.lane(target, "openai.chat") == "litellm" for target in house.swapped.router.targets()):
         await house.providers.warm()
+    keep_what_is_loaded()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,6 @@ class Process(BaseSettings):
     """The dashboard's port; 8501 or another free one."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged."""
-    dev: bool = False
-    """Conveniences that are wrong in production."""
 
     @classmethod
     def settings_customise_sources(

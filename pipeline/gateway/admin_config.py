@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 
@@ -13,10 +13,13 @@ async def reload(house: House, request: AdminRequest, who: Who | None, _body: di
     """`POST /v1/config/reload`: read the document again. A bad one changes nothing; both outcomes are recorded."""
     try:
         digest = await house.desk.reload()
-    except ConfigError as error:
+    except PipelineError as error:  # a bad document, or a required secret of it that is not there
+        status = 400 if isinstance(error, ConfigError) else error.status
         await house.ledger.append(
-            admin_event(house, request, who, "config:document:reload", "failed", {"code": error.code}, status=400, error=error.code)
+            admin_event(house, request, who, "config:document:reload", "failed", {"code": error.code}, status=status, error=error.code)
         )
+        if not isinstance(error, ConfigError):
+            raise
         raise ConfigError(
             error.message, hint=error.hint or "The former document stays in force.", status=400, type="invalid_request_error"
         ) from None

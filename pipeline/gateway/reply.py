@@ -340,6 +340,8 @@ def reply_headers(trail: Trail, answer: Answer, cost: Cost | None, redactions: i
 
 def _token(text: str) -> str:
     """A header value: visible ASCII only."""
+    if text.isascii() and text.isprintable() and " " not in text:
+        return text[:256]
     return "".join(character if "!" <= character <= "~" else "?" for character in text)[:256]
 
 

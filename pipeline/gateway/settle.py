@@ -8,7 +8,7 @@ one transaction, before the client sees the end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,13 +184,17 @@ def _detail(tree: Any) -> Any:
     return tree["detail"]
 
 
-def counted(remarks: Iterable[Remark]) -> dict[str, int]:
+def counted(remarks: Sequence[Remark]) -> dict[str, int]:
     """How often each rule acted, as `rule: count`; never what it matched."""
+    if not remarks:
+        return {}
     return dict(Counter(f"{remark.rule}:{remark.action.label}" for remark in remarks))
 
 
-def redaction_counts(direction: str, remarks: Iterable[Remark]) -> tuple[RedactionCount, ...]:
+def redaction_counts(direction: str, remarks: Sequence[Remark]) -> tuple[RedactionCount, ...]:
     """One row per rule and action of a direction."""
+    if not remarks:
+        return ()
     totals = Counter((remark.detector, remark.rule, remark.kind, remark.action.label) for remark in remarks)
     return tuple(RedactionCount(direction, detector, rule, kind, action, count) for (detector, rule, kind, action), count in totals.items())
 
@@ -239,16 +243,22 @@ def _charge(house: House, trail: Trail, ending: Ending, now_us: int) -> Charge:
         tokens_output=usage.output,
         tokens_reasoning=usage.reasoning,
         tokens_output_audio=usage.output_audio,
-        service_tier=house.recorder.text(usage.service_tier).value if usage.service_tier else "",
+        service_tier=_label(house, usage.service_tier),
         attempt=max(1, len(ending.attempts)),
         streamed=trail.asked.stream,
-        upstream_id=house.recorder.text(last.upstream_id).value[:255] if last and last.upstream_id else "",
+        upstream_id=_label(house, last.upstream_id)[:255] if last else "",
         secret_reference=last.secret_reference if last else "",
         secret_version=last.secret_version if last else "",
         secret_fingerprint=last.secret_fingerprint if last else "",
         duration_us=now_us - trail.call.at_us,
         first_token_us=ending.first_token_us,
     )
+
+
+def _label(house: House, text: str) -> str:
+    """A provider's own word or id, redacted as one that the event may just have shown: then it costs nothing."""
+    clean = house.recorder.tree(text).value if text else ""
+    return clean if isinstance(clean, str) else ""
 
 
 _OPERATIONS = {

@@ -58,6 +58,7 @@ class OpenAIScreen:
         self._channels = Channels(redactor)
         self._skeleton: dict[str, Any] = {}
         self._names: dict[Hashable, str] = {}
+        self._clean_labels: list[Any] = []
         self._finished: set[int] = set()
 
     def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
@@ -77,8 +78,12 @@ class OpenAIScreen:
         found = plain_content(chunk)
         if found is None or found[0] in self._finished:
             return None
-        label = self._channels.label
-        return found if all(label(chunk[name]) == chunk[name] for name in _LABELS if name in chunk) else None
+        labels = [chunk.get(name) for name in _LABELS]
+        if labels != self._clean_labels:
+            if not all(self._channels.label(value) == value for value in labels):
+                return None
+            self._clean_labels = labels
+        return found
 
     def _begin(self, chunk: Mapping[str, Any]) -> None:
         """Remember what every chunk says of itself, for those that we add."""
@@ -153,8 +158,8 @@ class OpenAIScreen:
         return out, quiet
 
     def _logprobs(self, index: int, logprobs: Any, *, changed: bool) -> Any:
-        spelled = _spelled(logprobs)
-        changed = self._channels.feed((index, "logprobs"), spelled) != spelled or changed
+        text = spelled(logprobs)
+        changed = self._channels.feed((index, "logprobs"), text) != text or changed
         if changed or any(self._channels.held(key) for key in self._of(index)):
             return None
         return logprobs if self._channels.whole(logprobs) is logprobs else None
@@ -263,7 +268,7 @@ def _rest_of(key: tuple[Hashable, ...], rest: str, field: dict[str, Any]) -> dic
     return {"choices": [{"index": index, "delta": delta, "finish_reason": None}]}
 
 
-def _spelled(logprobs: Any) -> str:
+def spelled(logprobs: Any) -> str:
     """The text that log probabilities spell: `content` and `refusal` of chat, `tokens` of text completions."""
     if not isinstance(logprobs, dict):
         return ""

@@ -10,7 +10,7 @@ from pipeline.errors import BadRequest
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers
 from pipeline.gateway.model import Asked
-from pipeline.gateway.streaming import AnswerScreen, AnthropicScreen, OpenAIScreen
+from pipeline.gateway.streaming import AnswerScreen, AnthropicScreen, OpenAIScreen, spelled
 from pipeline.routing.model import Delta, Surface
 from redactors.engine import Redactor
 from redactors.model import Clean, Json, Remark, Verdict
@@ -128,7 +128,7 @@ def screen_answer(surface: Surface, data: dict[str, Any], redactor: Redactor) ->
     """Redact a whole answer. Embedding vectors are numbers and pass around the walk, which would look at each of them."""
     if surface != "openai.embeddings" or not isinstance(data.get("data"), list):
         clean = redactor.tree(data)
-        return _without_spelled_text(clean) if clean.remarks else clean
+        return _without_spelled_text(clean) if clean.remarks or _spells_more(data, redactor) else clean
     vectors = [item.get("embedding") if isinstance(item, dict) else None for item in data["data"]]
     plain = [all(isinstance(number, float | int) for number in vector) if isinstance(vector, list) else False for vector in vectors]
     hollow = [
@@ -158,6 +158,15 @@ def _is_base64(value: Any) -> bool:
         and len(value) > 64
         and value.rstrip("=").replace("+", "a").replace("/", "a").isalnum()
     )
+
+
+def _spells_more(data: dict[str, Any], redactor: Redactor) -> bool:
+    """Whether log probabilities spell something out that must not be shown, though no single token of them does."""
+    choices = data.get("choices")
+    if not isinstance(choices, list):
+        return False
+    texts = [spelled(choice["logprobs"]) for choice in choices if isinstance(choice, dict) and choice.get("logprobs")]
+    return any(redactor.text(text).remarks for text in texts if text)
 
 
 def _without_spelled_text(clean: Clean[Json]) -> Clean[Json]:

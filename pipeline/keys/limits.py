@@ -177,7 +177,7 @@ def _limiter(windows: RateLimits) -> MovingWindowRateLimiter:
             return windows.counted(key, expiry)
 
         def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-            raise NotImplementedError("only moving windows are used")
+            raise RuntimeError("only moving windows are used")
 
         def get(self, key: str) -> int:
             return windows.counted(key, WINDOW_S)[1]
@@ -189,9 +189,9 @@ def _limiter(windows: RateLimits) -> MovingWindowRateLimiter:
             return True
 
         def reset(self) -> int | None:
-            raise NotImplementedError("windows end by themselves")
+            raise RuntimeError("windows end by themselves")
 
         def clear(self, key: str) -> Any:
-            raise NotImplementedError("windows end by themselves")
+            raise RuntimeError("windows end by themselves")
 
     return MovingWindowRateLimiter(Windows())

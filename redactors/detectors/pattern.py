@@ -26,6 +26,7 @@ from redactors.rules.model import Rule
 Engine = Literal["hyperscan", "fallback"]
 
 _GROUPED: Final = 4096
+_WINDOW: Final = 512
 _BLOCK: Final = 512
 _GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_.~-]{1,512}")
 _ARMOR_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_\\\r\n-]{1,512}")
@@ -154,8 +155,7 @@ class PatternSet:
 
 def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: list[Span]) -> None:
     """Look at every start that one of the ends may belong to, each once, from left to right."""
-    data, size = subject.data, len(subject.data)
-    longest, back, search, group = form.longest, form.back, form.regex.search, form.group
+    longest, back = form.longest, form.back
     at, index, count = begin, 0, len(ends)
     # In repetitive text the same value is a candidate again and again, and checks cost more than finding it.
     judged: dict[bytes, bool] = {}
@@ -165,37 +165,39 @@ def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: l
         while index < count and ends[index] - last <= longest and ends[index] - first <= _GROUPED:
             last = ends[index]
             index += 1
-        at = max(at, first - back)
-        limit = min(size, last + longest)
-        while at < last:
-            match = search(data, at, limit)
-            if match is None:
-                break
-            start, end = match.span()
-            if start >= last:
-                break
-            if end - start > longest:
-                match = form.regex.match(data, start, start + longest)
-                end = match.end() if match is not None else start
-            if match is None or end == start:
-                at = start + 1
-                continue
-            low, high = match.span(group)
-            if low < 0:
-                low, high = start, end
-            value = data[low:high]
-            accepted = judged.get(value)
-            if accepted is None:
-                accepted = judged[value] = high > low and form.accepts(value.decode("utf-8", "replace"))
-            if accepted:
-                at = end
-                cut = high == end and end - start >= longest
-                spans.append(_span(subject, low, high, start, end, form.label, more=cut))
-                if cut:
-                    at = _go_on(form.label, subject, end, _GOES_ON if longest < _GROUPED else _ARMOR_GOES_ON, spans)
-            else:
-                at = start + 1
-        at = max(at, last)
+        at = _examine(form, subject, max(at, first - back), last, judged, spans)
+
+
+def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[bytes, bool], spans: list[Span]) -> int:
+    """Take what matches from `at` on with a start before `last`; answers from where to go on."""
+    data, longest, search = subject.data, form.longest, form.regex.search
+    window = max(_WINDOW, longest)
+    while at < last:
+        # Short windows, because a match is looked for as far as the window reaches.
+        stop = min(last, at + window)
+        match = search(data, at, min(len(data), stop + longest))
+        if match is None or (start := match.start()) >= stop:
+            at = stop
+            continue
+        end = match.end()
+        if end - start > longest:
+            match = form.regex.match(data, start, start + longest)
+            end = match.end() if match is not None else start
+        at = start + 1
+        if match is None or end == start:
+            continue
+        low, high = match.span(form.group)
+        if low < 0:
+            low, high = start, end
+        value = data[low:high]
+        accepted = judged.get(value)
+        if accepted is None:
+            accepted = judged[value] = high > low and form.accepts(value.decode("utf-8", "replace"))
+        if accepted:
+            cut = high == end and end - start >= longest
+            spans.append(_span(subject, low, high, start, end, form.label, more=cut))
+            at = _go_on(form.label, subject, end, _GOES_ON if longest < _GROUPED else _ARMOR_GOES_ON, spans) if cut else end
+    return max(at, last)
 
 
 def _go_on(label: Label, subject: Subject, at: int, run: re.Pattern[bytes], spans: list[Span]) -> int:

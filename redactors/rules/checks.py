@@ -22,7 +22,9 @@ def token(value: str) -> bool:
 
 def drawn(value: str) -> bool:
     """A value that must look random: not a sample, cases and digits interleaved as random text has them."""
-    return token(value) and (switches(value) >= 3 or turns(value) * 5 >= len(value) * 2) and shannon(value) >= min(3.0, len(value) / 8)
+    if not token(value) or (bits := shannon(value)) < min(3.0, len(value) / 8):
+        return False
+    return switches(value) >= 3 or turns(value) * 10 >= len(value) * 3 or (bits >= 4.0 and classes(value) >= 3)
 
 
 def hexadecimal(value: str) -> bool:

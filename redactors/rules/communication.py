@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from redactors.rules.checks import drawn, token
+from redactors.rules.checks import both, drawn, has_digit, token
 from redactors.rules.model import Must, MustNot, Rule
 from redactors.rules.samples import ALNUM, DIGITS, URLSAFE, draw, fixed, in_plain, mixed, uuid
 from redactors.rules.shapes import DATED, LEAD, beside, prefixed
@@ -79,7 +79,7 @@ RULES: tuple[Rule, ...] = (
         dated=DATED,
         keywords=(),
         longest=192,
-        validate=drawn,
+        validate=both(drawn, has_digit),
         must=(Must(in_plain(_discord)),),
         must_not=(MustNot(fixed("MyVeryLongClassNameFactoryX.create.withManyDifferentParametersAndNames"), "a dotted name in code"),),
     ),

@@ -34,7 +34,7 @@ RULES: tuple[Rule, ...] = (
         about="Token or password of an .npmrc line",
         pattern=r"_(?:authToken|auth|password)[ \t]*=[ \t]*\"?([A-Za-z0-9+/=_.-]{12,})",
         group=1,
-        source="https://docs.npmjs.com/cli/configuring-npm/npmrc",
+        source="npm documentation: configuring npm, npmrc",
         dated=DATED,
         keywords=("_auth", "_password"),
         longest=1_024,

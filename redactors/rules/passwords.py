@@ -83,7 +83,7 @@ def secret_like(value: str) -> bool:
     if size < 8 or is_placeholder(text) or is_expression(text) or is_plain(text):
         return False
     if is_words(text):
-        return size >= 16 and " " not in text and turns(text) * 12 >= size * 5
+        return size >= 16 and " " not in text and turns(text) * 10 >= size * 3
     if UUID.match(text):
         return True
     if is_path(text) or " " in text:
@@ -141,7 +141,7 @@ def drawn_key(value: str) -> bool:
         return False
     if HEX_RUN.match(text):
         return len(text) in {32, 48, 64, 96, 128}
-    return switches(text) >= 3 and shannon(text) >= 3.3
+    return (switches(text) >= 3 or turns(text) * 3 >= len(text)) and shannon(text) >= 3.3
 
 
 def argument(value: str) -> bool:

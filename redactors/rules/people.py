@@ -7,6 +7,7 @@ from __future__ import annotations
 from random import Random
 
 from redactors.rules.digits import is_date, numbers, varied
+from redactors.rules.entropy import longest_run
 from redactors.rules.model import Must, Rule
 from redactors.rules.personal import confirmed, personal, plain
 from redactors.rules.samples import LOWER, draw, within
@@ -86,7 +87,7 @@ def email(value: str) -> bool:
 def phone(value: str) -> bool:
     """A phone number in international or North American form."""
     found = numbers(value)
-    return 7 <= len(found) <= 15 and varied(value, 4) and confirmed("phone", value)
+    return 7 <= len(found) <= 15 and varied(value) and longest_run("".join(map(str, found))) < 7 and confirmed("phone", value)
 
 
 def named_phone(value: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redactors.rules.checks import dense, drawn, has_digit, hexadecimal
+from redactors.rules.checks import both, dense, drawn, has_digit, hexadecimal
 from redactors.rules.model import MustNot, Rule
 from redactors.rules.samples import ALNUM, BASE32, HEX, LOWER_ALNUM, UPPER_ALNUM, URLSAFE, fixed, mixed, uuid
 from redactors.rules.shapes import beside, prefixed
@@ -49,7 +49,7 @@ RULES: tuple[Rule, ...] = (
         least=24,
         tail=r"(?:\.[A-Za-z0-9]{5})?\b",
         source=_VAULT,
-        validate=drawn,
+        validate=both(drawn, has_digit),
         must_not=(MustNot(fixed("self.s.abcdefghijklmnopqrstuvwx and window.s.someVeryLongFunctionName"), "a member in code"),),
     ),
     beside(
@@ -193,7 +193,7 @@ RULES: tuple[Rule, ...] = (
         least=18,
         tail=r"\b",
         source="https://duo.com/docs/adminapi",
-        validate=drawn,
+        validate=has_digit,
     ),
     beside("duo-secret-key", "duo_secret", "Duo secret key", ("duo",), ALNUM, 40, source="https://duo.com/docs/adminapi"),
     beside(

@@ -184,7 +184,7 @@ def test_an_example_is_valid(path: Path) -> None:
 def test_an_example_is_valid_with_everything_that_it_leaves_as_a_comment(path: Path) -> None:
     # A comment that is prose begins with a capital letter.
     opened = re.sub(r"^(\s*)# (?=[a-z -])", r"\1", path.read_text("utf-8"), flags=re.M)
-    parse_document(opened, path.name)
+    assert parse_document(opened, path.name)[1] == ()
 
 
 def test_the_reference_of_the_configuration_is_the_generated_one() -> None:

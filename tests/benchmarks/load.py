@@ -18,7 +18,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one window of load showed. Latencies in milliseconds, `cpu_ms` per request."""
+    """What one window of load showed. Latencies in milliseconds (to the end of an answer, and to its first bytes), `cpu_ms` per request."""
 
     requests: int
     failures: int
@@ -26,6 +26,8 @@ class Window:
     cpu_ms: float
     p50: float
     p99: float
+    first_p50: float
+    first_p99: float
 
     @property
     def rps(self) -> float:
@@ -34,12 +36,15 @@ class Window:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """User and system time of processes and their children so far."""
+    """User and system time of processes and of all their living descendants so far."""
     total = 0
-    for pid in pids:
+    left = list(pids)
+    while left:
+        place = Path(f"/proc/{left.pop()}")
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+            left += [int(child) for task in (place / "task").iterdir() for child in (task / "children").read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
             continue
         total += int(fields[11]) + int(fields[12])
     return total / TICKS
@@ -56,13 +61,17 @@ def request_bytes(host: str, port: int, path: str, key: str, body: bytes) -> byt
 class Connection(asyncio.Protocol):
     """One keep-alive connection that sends the same request again as soon as the answer is complete."""
 
-    def __init__(self, request: bytes, deadline: float, latencies: list[float], failures: list[int], pause_s: float = 0.0) -> None:
+    def __init__(
+        self, request: bytes, deadline: float, latencies: list[float], firsts: list[float], failures: list[int], pause_s: float = 0.0
+    ) -> None:
         self._request = request
         self._deadline = deadline
         self._latencies = latencies
+        self._firsts = firsts
         self._failures = failures
         self._pause_s = pause_s
         self._buffer = b""
+        self._answered = False
         self._started = 0.0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -75,11 +84,15 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._buffer = b""
+        self._answered = False
         self._started = time.perf_counter()
         self._transport.write(self._request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        if not self._answered and self._buffer.count(b"\r\n\r\n") and not self._buffer.endswith(b"\r\n\r\n"):
+            self._answered = True  # something of the body, not the head alone
+            self._firsts.append((time.perf_counter() - self._started) * 1000)
         head, separator, rest = self._buffer.partition(b"\r\n\r\n")
         if not separator:
             return
@@ -111,24 +124,32 @@ async def run_window(
     """Keep `connections` busy for `seconds` (or paced by `pause_s` between requests) and report."""
     loop = asyncio.get_running_loop()
     latencies: list[float] = []
+    firsts: list[float] = []
     failures: list[int] = []
     watched = tuple(pids)
     before, started = cpu_seconds(watched), time.perf_counter()
     protocols = []
     for _ in range(connections):
         _transport, protocol = await loop.create_connection(
-            lambda: Connection(request, started + seconds, latencies, failures, pause_s), host, port
+            lambda: Connection(request, started + seconds, latencies, firsts, failures, pause_s), host, port
         )
         protocols.append(protocol)
     await asyncio.wait([protocol.done for protocol in protocols], timeout=seconds + 20)
     elapsed = time.perf_counter() - started
     spent = cpu_seconds(watched) - before
-    ordered = sorted(latencies) or [0.0]
     return Window(
         requests=len(latencies),
         failures=len(failures),
         seconds=elapsed,
         cpu_ms=spent * 1000 / max(1, len(latencies)),
-        p50=ordered[len(ordered) // 2],
-        p99=ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))],
+        p50=quantile(latencies, 0.5),
+        p99=quantile(latencies, 0.99),
+        first_p50=quantile(firsts, 0.5),
+        first_p99=quantile(firsts, 0.99),
     )
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The value that `share` of the values do not exceed; 0 without any."""
+    ordered = sorted(values) or [0.0]
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

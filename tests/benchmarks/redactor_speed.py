@@ -16,11 +16,73 @@ from redactors import KnownSecrets, Redactor, build_redactor, compile_patterns
 from redactors.rules.catalog import all_rules
 from tests import planted
 
-_WORDS = (
-    "the service restarts at night and nobody minds please review this function before we merge it into the release branch because the "
-    "latency of the second call went up by a third after the migration which we measured on two machines with warm caches while users asked "
-    "for a summary of their documents in plain language without losing the numbers that matter most to them"
-).split()
+_WORDS = [
+    "the",
+    "service",
+    "restarts",
+    "at",
+    "night",
+    "and",
+    "nobody",
+    "minds",
+    "please",
+    "review",
+    "this",
+    "function",
+    "before",
+    "we",
+    "merge",
+    "it",
+    "into",
+    "the",
+    "release",
+    "branch",
+    "because",
+    "the",
+    "latency",
+    "of",
+    "the",
+    "second",
+    "call",
+    "went",
+    "up",
+    "by",
+    "a",
+    "third",
+    "after",
+    "the",
+    "migration",
+    "which",
+    "we",
+    "measured",
+    "on",
+    "two",
+    "machines",
+    "with",
+    "warm",
+    "caches",
+    "while",
+    "users",
+    "asked",
+    "for",
+    "a",
+    "summary",
+    "of",
+    "their",
+    "documents",
+    "in",
+    "plain",
+    "language",
+    "without",
+    "losing",
+    "the",
+    "numbers",
+    "that",
+    "matter",
+    "most",
+    "to",
+    "them",
+]
 
 _HOSTILE = {
     "digits and dots": "1.2.",
@@ -40,7 +102,7 @@ def prose(rng: Random, size: int) -> str:
     parts: list[str] = []
     length = 0
     while length < size:
-        sentence = " ".join(rng.choice(_WORDS) for _ in range(rng.randint(5, 14))).capitalize() + rng.choice(". ! ?".split()) + " "
+        sentence = " ".join(rng.choice(_WORDS) for _ in range(rng.randint(5, 14))).capitalize() + rng.choice([".", "!", "?"]) + " "
         parts.append(sentence)
         length += len(sentence)
     return "".join(parts)[:size]
@@ -62,6 +124,12 @@ def dense(rng: Random, size: int) -> str:
         parts.append(part)
         length += len(part)
     return "".join(parts)[:size]
+
+
+def wordy(rng: Random, size: int) -> str:
+    """Benign text full of the words beside which secrets stand."""
+    words = "password token secret key credentials api_key: authorization: login session cookie".split()
+    return " ".join(f"{prose(rng, 40)} {rng.choice(words)} {rng.choice(_WORDS)}" for _ in range(size // 60 + 1))[:size]
 
 
 def best(work: Callable[[], object], *, rounds: int = 7, seconds: float = 0.05) -> float:
@@ -86,7 +154,9 @@ def body(rng: Random) -> dict[str, object]:
         "temperature": 0.2,
         "stream": True,
         "messages": [{"role": "system", "content": prose(rng, 400)}, {"role": "user", "content": prose(rng, 500)}],
-        "tools": [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}}],
+        "tools": [
+            {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}}
+        ],
         "user": "analytics",
     }
 
@@ -107,7 +177,9 @@ def texts_line(name: str, redactor: Redactor, texts: Sequence[str]) -> None:
     times = [best(lambda text=text: redactor.text(text), rounds=5, seconds=0.01) for text in texts]  # type: ignore[misc]
     floor = best(lambda: texts[0].encode().find(b"\xff\xfe\xfd\xfc"))
     times.sort()
-    print(f"{name:28} p50 {median(times):9.1f} us   p99 {times[min(len(times) - 1, int(len(times) * 0.99))]:9.1f} us   floor {floor:7.2f} us")
+    print(
+        f"{name:28} p50 {median(times):9.1f} us   p99 {times[min(len(times) - 1, int(len(times) * 0.99))]:9.1f} us   floor {floor:7.2f} us"
+    )
 
 
 def main() -> None:
@@ -125,13 +197,18 @@ def main() -> None:
         patterns = compile_patterns(all_rules(), cache=cache)
     cached = time.process_time() - start
     known = KnownSecrets(planted.secret("virtual_key", rng) for _ in range(1000))
-    redactor = build_redactor(known, [{"term": f"project {prose(rng, 9)}x{n}", "max_distance": 1} for n in range(200)], pattern_set=patterns)
+    redactor = build_redactor(
+        known, [{"term": f"project {prose(rng, 9)}x{n}", "max_distance": 1} for n in range(200)], pattern_set=patterns
+    )
     plain = build_redactor(known, pattern_set=patterns)
-    print(f"{len(all_rules())} rules, 1,000 live secrets, 200 fuzzy terms; compiled in {compiled:.2f} s, from cache in {cached * 1000:.1f} ms, {len(cache) >> 10} KiB")
+    print(
+        f"{len(all_rules())} rules, 1,000 live secrets, 200 fuzzy terms; compiled in {compiled:.2f} s, from cache in {cached * 1000:.1f} ms, {len(cache) >> 10} KiB"
+    )
     for name, size, count in (("2 KB", 2048, 40), ("100 KB", 100_000, 3)):
         texts_line(f"benign {name}", redactor, [prose(rng, size) for _ in range(count)])
         texts_line(f"benign {name}, no terms", plain, [prose(rng, size) for _ in range(count)])
-        texts_line(f"dense {name}", redactor, [dense(rng, size) for _ in range(count)])
+        texts_line(f"benign, key words, {name}", redactor, [wordy(rng, size) for _ in range(count)])
+        texts_line(f"a secret a line, {name}", redactor, [dense(rng, size) for _ in range(count)])
     request = body(rng)
     print(f"{'tree of 1.2 KB, benign':28} p50 {best(lambda: plain.tree(request)):9.1f} us")
     for size in (4, 20):

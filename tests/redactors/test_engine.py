@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import subprocess
@@ -21,7 +22,9 @@ from tests import planted
 from tests.redactors.samples import PIECES, RULES, secrets
 from tests.redactors.test_walk import TREES
 
-SELF_EVIDENT = tuple(kind for kind in planted.kinds() if kind not in {"aws_secret_access_key", "azure_openai", "vault_secret_id", "password", "phone"})
+SELF_EVIDENT = tuple(
+    kind for kind in planted.kinds() if kind not in {"aws_secret_access_key", "azure_openai", "vault_secret_id", "password", "phone"}
+)
 """Kinds whose own form gives them away; the others need a name beside them."""
 
 SMALL = build_redactor(pattern_set=compile_patterns(RULES), known=["live-Value_0123"], terms=["zeppelin"])
@@ -56,7 +59,7 @@ def test_a_benign_text_is_the_same_object(text: str) -> None:
 @pytest.mark.parametrize(
     "disguise",
     [
-        lambda s: "\u200b".join(s),
+        "\u200b".join,
         lambda s: "".join(chr(ord(c) + 0xFEE0) for c in s),
         lambda s: "".join(f"\\u{ord(c):04x}" for c in s),
         lambda s: "".join(f"%{ord(c):02x}" for c in s),
@@ -93,7 +96,7 @@ def test_a_replacement_in_the_text_does_not_switch_detection_off() -> None:
 
 
 def test_json_in_text_stays_json() -> None:
-    text = json.dumps({"a": "x\nacme_abcdefghijkl", "password": "hunter2\\", "b": "\"acme_abcdefghijkl\""})
+    text = json.dumps({"a": "x\nacme_abcdefghijkl", "password": "hunter2\\", "b": '"acme_abcdefghijkl"'})
     clean = SMALL.text(text)
     assert "acme_a" not in clean.value
     assert set(json.loads(clean.value)) == {"a", "password", "b"}
@@ -198,7 +201,9 @@ def test_messages_never_hold_matched_text(redactor: Redactor, caplog: pytest.Log
 
 
 def test_importing_the_package_loads_no_engine() -> None:
-    probe = "import sys, redactors; print([m for m in ('hyperscan', 're2', 'redactors.engine', 'redactors.rules.catalog') if m in sys.modules])"
+    probe = (
+        "import sys, redactors; print([m for m in ('hyperscan', 're2', 'redactors.engine', 'redactors.rules.catalog') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
 
@@ -217,7 +222,12 @@ def test_any_tree_comes_back_as_json(tree: Any) -> None:
     json.dumps(clean.value)
 
 
-@given(st.lists(st.sampled_from(["acme_abcdefghijkl", "live-Value_0123", "a Zeppelin", "password: hunter2x", "4111-1111-1111-1111", *PIECES]), max_size=8))
+@given(
+    st.lists(
+        st.sampled_from(["acme_abcdefghijkl", "live-Value_0123", "a Zeppelin", "password: hunter2x", "4111-1111-1111-1111", *PIECES]),
+        max_size=8,
+    )
+)
 def test_a_second_redaction_changes_nothing(pieces: list[str]) -> None:
     once = SMALL.text(" ".join(pieces)).value
     assert SMALL.text(once).value == once
@@ -227,4 +237,4 @@ def test_a_second_redaction_changes_nothing(pieces: list[str]) -> None:
 def test_findings_are_disjoint_and_the_rest_is_untouched(pieces: list[str]) -> None:
     text = " ".join(pieces)
     remarks = sorted(SMALL.text(text).remarks, key=lambda remark: remark.start)
-    assert all(one.end <= other.start for one, other in zip(remarks, remarks[1:], strict=False))
+    assert all(one.end <= other.start for one, other in itertools.pairwise(remarks))

@@ -75,7 +75,9 @@ def test_a_folded_stretch_goes_back_to_the_whole_original(disguise: str) -> None
     assert text[low:high] == disguise
 
 
-@pytest.mark.parametrize("escape", [lambda c: f"\\u{ord(c):04x}", lambda c: f"%{ord(c):02X}", lambda c: f"&#{ord(c)};", lambda c: f"\\\\x{ord(c):02x}"])
+@pytest.mark.parametrize(
+    "escape", [lambda c: f"\\u{ord(c):04x}", lambda c: f"%{ord(c):02X}", lambda c: f"&#{ord(c)};", lambda c: f"\\\\x{ord(c):02x}"]
+)
 def test_an_escaped_stretch_goes_back_to_the_whole_original(escape: object) -> None:
     disguise = "".join(escape(c) for c in SECRET)  # type: ignore[operator]
     text = f"before {disguise} after"
@@ -109,7 +111,17 @@ def test_places_of_a_view_come_back_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "held"), [("a%7", "%7"), ("a\\u00", "\\u00"), ("a&#1", "&#1"), ("a\\", "\\"), ("a=", "="), (r"a\ud83d", r"\ud83d"), ("a%C3", "%C3"), ("plain", "")]
+    ("text", "held"),
+    [
+        ("a%7", "%7"),
+        ("a\\u00", "\\u00"),
+        ("a&#1", "&#1"),
+        ("a\\", "\\"),
+        ("a=", "="),
+        (r"a\ud83d", r"\ud83d"),
+        ("a%C3", "%C3"),
+        ("plain", ""),
+    ],
 )
 def test_a_cut_escape_is_unfinished(text: str, held: str) -> None:
     assert text[unfinished(text) :] == held

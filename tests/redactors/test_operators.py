@@ -37,7 +37,16 @@ def test_other_brackets_are_not_held(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "at", "expected"),
-    [("ab", 1, True), ("a b", 1, False), ("a-b", 1, False), (r"a\u0062", 1, True), (r"a\nb", 1, False), ("a\u200bb", 2, True), ("日本", 1, False), ("a", 1, False)],
+    [
+        ("ab", 1, True),
+        ("a b", 1, False),
+        ("a-b", 1, False),
+        (r"a\u0062", 1, True),
+        (r"a\nb", 1, False),
+        ("a\u200bb", 2, True),
+        ("日本", 1, False),
+        ("a", 1, False),
+    ],
 )
 def test_a_seam_is_where_a_word_goes_on(text: str, at: int, *, expected: bool) -> None:
     assert is_seamless(text, at) is expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,9 @@ def judged(start: int, end: int, action: Action = Action.MASK, rule: str = "r") 
 
 
 def span(start: int, end: int, outer_start: int | None = None, outer_end: int | None = None, detector: str = "secrets") -> Span:
-    return Span(start, end, start if outer_start is None else outer_start, end if outer_end is None else outer_end, Label("r", "k", detector))  # type: ignore[arg-type]
+    return Span(
+        start, end, start if outer_start is None else outer_start, end if outer_end is None else outer_end, Label("r", "k", detector)
+    )  # type: ignore[arg-type]
 
 
 def test_overlaps_become_one_named_by_the_strictest() -> None:
@@ -42,7 +46,7 @@ def test_an_endless_chain_is_cut() -> None:
 def test_merged_spans_are_disjoint_and_cover_everything(raw: list[tuple[int, int, Action]]) -> None:
     given_spans = [judged(start, start + size, action) for start, size, action in raw]
     merged = merge(given_spans)
-    assert all(one.end <= other.start for one, other in zip(merged, merged[1:], strict=False))
+    assert all(one.end <= other.start for one, other in itertools.pairwise(merged))
     covered = {at for one in merged for at in range(one.start, one.end)}
     assert covered == {at for one in given_spans for at in range(one.start, one.end)}
     for one in given_spans:

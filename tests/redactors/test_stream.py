@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from redactors import Redactor, build_redactor
 from redactors.detection import Detection
 from redactors.detectors.pattern import compile_patterns
-from redactors.model import Remark, RedactionError, Verdict
+from redactors.model import RedactionError, Remark, Verdict
 from tests import planted
 from tests.redactors.samples import PIECES, RULES, secrets
 
@@ -106,7 +106,9 @@ def test_benign_text_passes_byte_for_byte_with_little_held_back(redactor: Redact
     assert sum(held) / len(held) <= 48
 
 
-@pytest.mark.parametrize("text", ["A" * 5000, "AAAA BBBB " * 500, "deadbeef" * 600, "1.2." * 1500, '"' * 5000, "\u200b" * 3000, "%41" * 2000])
+@pytest.mark.parametrize(
+    "text", ["A" * 5000, "AAAA BBBB " * 500, "deadbeef" * 600, "1.2." * 1500, '"' * 5000, "\u200b" * 3000, "%41" * 2000]
+)
 def test_odd_but_benign_text_is_not_held_for_long(text: str) -> None:
     value, _, held = streamed(SMALL, text, [7])
     assert value == text

@@ -27,7 +27,7 @@ import yaml
 from tests.servers.otlp import OtlpSink
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 40.0
+START_S = 90.0
 
 
 @dataclass

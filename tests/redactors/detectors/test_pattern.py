@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from random import Random
 
@@ -62,7 +63,7 @@ def test_a_match_longer_than_its_bound_is_followed_to_its_end(small: PatternSet)
     spans = sorted(small.find(Subject("x acme_" + "a1" * 2000 + " y")))
     assert spans[0].start == 2
     assert spans[-1].end == 2 + 5 + 4000
-    assert all(one.end == other.start for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one.end == other.start for one, other in itertools.pairwise(spans))
     assert [span.continues for span in spans] == [False] + [True] * (len(spans) - 1)
 
 
@@ -101,7 +102,9 @@ def test_the_cache_gives_the_same_set_back() -> None:
     assert found(again, text) == found(first, text)
 
 
-@pytest.mark.parametrize("spoil", [lambda cache: b"", lambda cache: cache[:-20], lambda cache: b"{}\n" + cache, lambda cache: cache[:-1] + b"\0"])
+@pytest.mark.parametrize(
+    "spoil", [lambda cache: b"", lambda cache: cache[:-20], lambda cache: b"{}\n" + cache, lambda cache: cache[:-1] + b"\0"]
+)
 def test_a_spoiled_cache_is_ignored(spoil: object) -> None:
     cache = compile_patterns(RULES).dump()
     patterns = compile_patterns(RULES, cache=spoil(cache))  # type: ignore[operator]

@@ -61,7 +61,7 @@ def test_every_single_edit_of_a_term_is_found() -> None:
 
 @pytest.mark.parametrize(("text", "distance"), [("", 0), ("  ", 0), ("x" * 300, 0), ("word", 9), ("word", -1)])
 def test_a_term_that_cannot_be_looked_for_is_refused(text: str, distance: int) -> None:
-    with pytest.raises(ValueError, match="blocked term|max_distance"):
+    with pytest.raises(ValueError, match=r"blocked term|max_distance"):
         Term(text, distance)
 
 
