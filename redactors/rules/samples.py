@@ -68,10 +68,12 @@ def mixed(rng: Random, chars: str, length: int) -> str:
 
 
 def b64(rng: Random, size: int, *, urlsafe: bool = False, padding: bool = True) -> str:
-    """Base64 of `size` random bytes."""
-    raw = rng.randbytes(size)
-    text = (base64.urlsafe_b64encode(raw) if urlsafe else base64.b64encode(raw)).decode()
-    return text if padding else text.rstrip("=")
+    """Base64 of `size` random bytes, with two digits or more when there is room for them."""
+    while True:
+        raw = rng.randbytes(size)
+        text = (base64.urlsafe_b64encode(raw) if urlsafe else base64.b64encode(raw)).decode()
+        if size < 16 or sum(c.isdigit() for c in text) >= 2:
+            return text if padding else text.rstrip("=")
 
 
 def password_sample(rng: Random) -> str:

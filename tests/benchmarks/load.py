@@ -90,12 +90,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        if not self._answered and self._buffer.count(b"\r\n\r\n") and not self._buffer.endswith(b"\r\n\r\n"):
-            self._answered = True  # something of the body, not the head alone
-            self._firsts.append((time.perf_counter() - self._started) * 1000)
         head, separator, rest = self._buffer.partition(b"\r\n\r\n")
         if not separator:
             return
+        if rest and not self._answered:
+            self._answered = True
+            self._firsts.append((time.perf_counter() - self._started) * 1000)
         lowered = head.lower()
         if b"transfer-encoding: chunked" in lowered:
             if not rest.endswith(b"0\r\n\r\n"):

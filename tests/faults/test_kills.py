@@ -72,7 +72,8 @@ def kill_again_and_again(gateway: Gateway, provider: Provider, kills: int, seed:
         for number in range(kills):
             traffic = Traffic(gateway, [rich, rich, poor], seed + number)
             traffic.start()
-            time.sleep(rng.uniform(0.2, 1.2))
+            traffic.wait(rng.randrange(2, 80), rng.uniform(1.0, 4.0))
+            time.sleep(rng.uniform(0.0, 0.1))
             assert gateway.stop(signal.SIGKILL) == -signal.SIGKILL
             traffic.stop()
             acknowledged |= traffic.acknowledged
@@ -82,7 +83,7 @@ def kill_again_and_again(gateway: Gateway, provider: Provider, kills: int, seed:
             endings = assert_nothing_lost(books, acknowledged, list(provider.calls), PRICE)
         assert watch.overshot == []
         assert watch.looks > kills
-    assert len(acknowledged) > kills
+    assert len(acknowledged) >= kills
     return met + endings
 
 

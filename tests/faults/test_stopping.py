@@ -49,6 +49,12 @@ def provider() -> Iterator[Provider]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Provider]:
+    with running_provider() as running:
+        yield running
+
+
 def test_a_stop_finishes_what_runs_and_takes_nothing_new(tmp_path: Path, provider: Provider) -> None:
     with running_gateway(tmp_path, document(provider), LOCKGATE_LOG_LEVEL="INFO") as gateway:
         key = gateway.create_key(budget={"limit_usd": 5})["key"]
@@ -123,9 +129,9 @@ def test_a_second_signal_ends_at_once_and_recovery_settles(tmp_path: Path, provi
         assert gateway.cli("audit", "verify").returncode == 0
 
 
-@pytest.fixture
-def gateway(tmp_path: Path, provider: Provider) -> Iterator[Gateway]:
-    with running_gateway(tmp_path, document(provider), LOCKGATE_LOG_LEVEL="INFO") as running:
+@pytest.fixture(scope="module")
+def gateway(shared: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(tmp_path_factory.mktemp("stopping"), document(shared), LOCKGATE_LOG_LEVEL="INFO") as running:
         yield running
 
 
@@ -151,11 +157,11 @@ BROKEN = ["no YAML", "an unknown key", "an unknown target", "a literal key", "a 
 
 
 @pytest.mark.parametrize("by", ["POST", "SIGHUP"])
-def test_a_broken_document_changes_nothing_and_is_told(gateway: Gateway, provider: Provider, by: str) -> None:
+def test_a_broken_document_changes_nothing_and_is_told(gateway: Gateway, shared: Provider, by: str) -> None:
     key = gateway.create_key()["key"]
     good = gateway.config.read_text()
     for how in BROKEN:
-        gateway.config.write_text(broken(document(provider), how))
+        gateway.config.write_text(broken(document(shared), how))
         seen = len(reloads(gateway))
         if by == "POST":
             answer = gateway.call("POST", "/v1/config/reload", key=gateway.admin_key)
@@ -174,11 +180,11 @@ def test_a_broken_document_changes_nothing_and_is_told(gateway: Gateway, provide
 
 
 @pytest.mark.parametrize("by", ["POST", "SIGHUP"])
-def test_a_good_document_is_in_force_at_once_and_running_calls_end_under_the_old_one(gateway: Gateway, provider: Provider, by: str) -> None:
+def test_a_good_document_is_in_force_at_once_and_running_calls_end_under_the_old_one(gateway: Gateway, shared: Provider, by: str) -> None:
     key = gateway.create_key()["key"]
     stream = Stream(gateway.url, "openai", "openai-long", key).begin()
     stream.some(2)
-    plain = document(provider)
+    plain = document(shared)
     plain["models"]["brand-new"] = {"targets": ["openai-echo"]}
     del plain["models"]["anthropic-echo"]
     gateway.config.write_text(yaml.safe_dump(plain))
@@ -192,6 +198,8 @@ def test_a_good_document_is_in_force_at_once_and_running_calls_end_under_the_old
     assert ask(gateway.url, "anthropic", "anthropic-echo", key).status == 404
     stream.rest()
     assert stream.complete
+    gateway.config.write_text(yaml.safe_dump(document(shared)))
+    assert gateway.call("POST", "/v1/config/reload", key=gateway.admin_key).status == 200
 
 
 def reloads(gateway: Gateway) -> list[dict[str, Any]]:

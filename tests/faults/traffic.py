@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import random
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -51,6 +52,13 @@ class Traffic:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def wait(self, acknowledged: int, timeout_s: float) -> None:
+        """Wait until so many calls were acknowledged, at most so long; on a busy machine until one was."""
+        deadline = time.monotonic() + timeout_s
+        while len(self.acknowledged) < acknowledged and (time.monotonic() < deadline or not self.acknowledged):
+            assert time.monotonic() < deadline + 20, f"nothing is acknowledged: {dict(self.seen)}"
+            time.sleep(0.002)
 
     def stop(self) -> None:
         """Let every caller end what it is at."""

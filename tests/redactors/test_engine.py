@@ -67,7 +67,7 @@ def test_a_benign_text_is_the_same_object(text: str) -> None:
         lambda s: s.encode().hex(),
         lambda s: __import__("base64").b64encode(b"see " + s.encode() + b" ok").decode(),
         lambda s: __import__("base64").b64encode(__import__("base64").b64encode(b"see " + s.encode() + b" ok")).decode(),
-        lambda s: json.dumps(json.dumps(s)),
+        lambda s: json.dumps(json.dumps({"a": s})),
         lambda s: s[:9] + "\\\n" + s[9:],
     ],
 )

@@ -208,6 +208,8 @@ def _find(walked: Walked, window: Window) -> None:
     window.page.mouse.click(grid["x"] + 16, grid["y"] + 57)
     window.page.wait_for_url("**event=**")
     window.settle()
+    # The last lines of the event: everything stands when they do.
+    window.page.wait_for_function("['start', 'finish'].every(name => document.body.innerText.includes('gateway:call:' + name + ' '))")
 
 
 def _choose(walked: Walked, window: Window) -> None:
