@@ -165,7 +165,6 @@ def _core_and_own() -> dict[str, AttributeRule]:
         "lockgate.workspace": _LABEL,
         "lockgate.org": _LABEL,
         "lockgate.target.id": _LABEL,
-        "lockgate.target_id": _LABEL,
         "lockgate.lane": _words("direct", "litellm", "demo"),
         "lockgate.outcome": AttributeRule(
             AttributeClass.VOCABULARY, ERROR_TYPES | {"ok", "hit", "stale", "fetched", "refreshed", "denied"}

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, get_args
 
+from redactors.detectors.derived import width
 from redactors.detectors.linear import compile_linear
 from redactors.detectors.subject import Label
-from redactors.detectors.syntax import SyntaxRefused, parse, width
+from redactors.detectors.syntax import SyntaxRefused, parse
 from redactors.detectors.terms import MAX_DISTANCE, Term
 from redactors.model import Action, DetectorName, Direction, Finding, Verdict
 from redactors.rules.model import Rule

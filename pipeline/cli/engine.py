@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.config.environment import Process
     from pipeline.config.literals import FindSecrets
     from redactors.detectors.pattern import PatternSet
@@ -12,17 +14,18 @@ if TYPE_CHECKING:
 
 
 def patterns_of(process: Process) -> PatternSet:
-    """The built-in rules, compiled: from the cache where it fits, otherwise compiled (seconds) and kept when that is possible."""
+    """The built-in rules, compiled: from a cache that fits, otherwise compiled (seconds) and kept when that is possible.
+
+    There is a cache in the data folder, or one that came with the installation.
+    """
+    from pipeline.bootstrap.rules_cache import installed_cache
     from pipeline.config.home import FOLDER_MODE, write_private_bytes
     from redactors.detectors.pattern import compile_patterns
     from redactors.rules.catalog import all_rules
 
     folder = process.layout.cache
     file = folder / "rules.db"
-    try:
-        stored: bytes | None = file.read_bytes()
-    except OSError:
-        stored = None
+    stored = _bytes_of(file) or _bytes_of(installed_cache())
     patterns = compile_patterns(all_rules(), cache=stored)
     dumped = patterns.dump()
     if dumped and dumped != stored:
@@ -33,6 +36,13 @@ def patterns_of(process: Process) -> PatternSet:
         except OSError:
             return patterns  # without a cache it takes longer, and nothing else
     return patterns
+
+
+def _bytes_of(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
 
 
 def redactor_of(process: Process, **given: Any) -> Redactor:

@@ -54,7 +54,7 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
         answer = await question(house, trail, screened, plan)  # 7, 8
         await _hand_over(house, trail, answer, watch, receive, send)  # 8, 9, 10
     except asyncio.CancelledError:
-        if watch is None or not watch.forgiven():
+        if not (watch is not None and (watch.forgiven() or house.load.draining)):
             raise
     finally:
         if watch is not None:

@@ -138,9 +138,13 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watc
         done = b"data: [DONE]\n\n" if trail.call.dialect == "openai" else b""
         await send({"type": "http.response.body", "body": wire + done, "more_body": False})
     except asyncio.CancelledError:
-        gone, remarks = "client_disconnected", screen.remarks()
-        ending = _ending(house, trail, answer, meter, "aborted", 499, "aborted_estimated", remarks, first_us=first_us, error=gone)
+        status, why = (499, "client_disconnected") if watch.gone else (503, "overloaded")
+        remarks = screen.remarks()
+        ending = _ending(house, trail, answer, meter, "aborted", status, "aborted_estimated", remarks, first_us=first_us, error=why)
         await asyncio.shield(_close_and_settle(house, trail, answer, ending))
+        if not watch.gone:  # the gateway stops and its grace is over
+            body = render(_stopping(), trail.call.dialect, trail.call.request_id).body
+            await send({"type": "http.response.body", "body": error_event(trail.call.dialect, body), "more_body": False})
         raise
     except Exception as error:
         watch.stop()
@@ -217,6 +221,11 @@ class Watch:
                 if self._work is not None:
                     self._work.cancel()
                 return
+
+    @property
+    def gone(self) -> bool:
+        """Whether the caller has left."""
+        return self._gone
 
     def forgiven(self) -> bool:
         """Whether a cancellation was this watch's own; it is then taken back, so that the task ends in peace."""
@@ -349,6 +358,10 @@ def _unscreenable() -> PipelineError:
     return AllTargetsFailed(
         "The answer could not be screened, so it was not sent.", code="redaction_failed", status=502, headers={"x-should-retry": "false"}
     )
+
+
+def _stopping() -> PipelineError:
+    return PipelineError("The gateway is shutting down.", hint="Try again.", code="overloaded", status=503)
 
 
 def _leak() -> PipelineError:

@@ -276,7 +276,7 @@ def _spans(house: House, trail: Trail, ending: Ending, now_us: int) -> tuple[Out
     for number, attempt in enumerate(ending.attempts, 1):
         attributes = {
             "lockgate.attempt": number,
-            "lockgate.target_id": attempt.target_id,
+            "lockgate.target.id": attempt.target_id,
             "lockgate.lane": attempt.lane,
             "gen_ai.provider.name": attempt.provider,
             "http.response.status_code": attempt.status,

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from redactors.detectors.derived import beginnings, head, loosened
 from redactors.detectors.hyper import HyperScan, compile_set
 from redactors.detectors.linear import compile_linear
+from redactors.detectors.literals import opener
 from redactors.detectors.prefilter import KeywordScan
-from redactors.detectors.syntax import Node, SyntaxRefused, beginnings, head, is_wide, loosened, opener, parse, render
+from redactors.detectors.syntax import Node, SyntaxRefused, is_wide, parse, render
 from redactors.rules.model import Rule
 
 TAIL: Final = 512

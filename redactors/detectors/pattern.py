@@ -14,12 +14,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from redactors.detectors.derived import head, led, loosened, shortened, width
 from redactors.detectors.hyper import Hits, HyperScan, compile_set, library_version, load
 from redactors.detectors.linear import compile_linear
 from redactors.detectors.openings import OpeningPlan, Openings, compile_openers, plan_openings, prefilter_openers, tree_of
 from redactors.detectors.prefilter import KeywordScan
 from redactors.detectors.subject import Label, Span, Subject
-from redactors.detectors.syntax import EMPTY, Node, head, is_wide, led, loosened, parse, render, shortened, width
+from redactors.detectors.syntax import EMPTY, Node, is_wide, parse, render
 from redactors.rules.entropy import shannon
 from redactors.rules.model import Rule
 

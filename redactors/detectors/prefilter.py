@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from redactors.detectors.aho import AhoScan
 from redactors.detectors.hyper import Hits
 from redactors.detectors.linear import compile_linear
-from redactors.detectors.syntax import SyntaxRefused, parse, required
+from redactors.detectors.literals import required
+from redactors.detectors.syntax import SyntaxRefused, parse
 
 
 class KeywordScan:

@@ -156,7 +156,7 @@ def report_latency(title: str, windows: dict[str, list[Window]]) -> None:
 
 def median(series: list[Window], field: str) -> float:
     """The median of a figure over windows."""
-    return statistics.median(getattr(window, field) for window in series)
+    return float(statistics.median(getattr(window, field) for window in series))
 
 
 def wait_for(url: str, seconds: float = 60.0) -> None:

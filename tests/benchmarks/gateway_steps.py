@@ -149,8 +149,8 @@ async def _whole(house: House, lap: Lap, trails: list[settle.Trail], answers: li
         ]
     with lap.of("8 price the answer"):
         endings = [
-            reply._ending(house, *three, "ok", 200, "observed", one.remarks)
-            for *three, one in zip(trails, answers, meters, clean, strict=True)
+            reply._ending(house, trail, answer, meter, "ok", 200, "observed", one.remarks)
+            for trail, answer, meter, one in zip(trails, answers, meters, clean, strict=True)
         ]
     with lap.of("[9 span: rebuild and encode]"):
         for trail, ending in zip(trails, endings, strict=True):

@@ -97,12 +97,12 @@ class Connection(asyncio.Protocol):
             self._answered = True
             self._firsts.append((time.perf_counter() - self._started) * 1000)
         lowered = head.lower()
-        if b"transfer-encoding: chunked" in lowered:
+        if b"\r\ntransfer-encoding: chunked" in lowered:
             if not rest.endswith(b"0\r\n\r\n"):
                 return
         else:
-            start = lowered.find(b"content-length:")
-            length = int(lowered[start + 15 :].split(b"\r\n", 1)[0]) if start >= 0 else 0
+            start = lowered.find(b"\r\ncontent-length:")
+            length = int(lowered[start + 17 :].split(b"\r\n", 1)[0]) if start >= 0 else 0
             if len(rest) < length:
                 return
         self._latencies.append((time.perf_counter() - self._started) * 1000)

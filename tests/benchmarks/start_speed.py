@@ -87,9 +87,8 @@ def main() -> None:
         upstream = provider.stdout.readline().decode().split()[-1]
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         seconds, memory = starts(upstream, folder / "starts", options.times)
-        print(
-            f"to the first answer: new data folder {seconds[0]:.2f} s, then {statistics.median(seconds[1:]):.2f} s (least {min(seconds[1:]):.2f})"
-        )
+        warm = seconds[1:]
+        print(f"to the first answer: new data folder {seconds[0]:.2f} s, then {statistics.median(warm):.2f} s (least {min(warm):.2f})")
         print(f"memory at the first answer: {statistics.median(memory):.0f} MB")
         print(f"warm, direct lane only: {later(upstream, folder / 'direct', ('direct',)):.0f} MB")
         print(f"warm, LiteLLM lane loaded: {later(upstream, folder / 'both', ('direct', 'litellm')):.0f} MB")

@@ -103,11 +103,14 @@ def test_who_does_not_end_within_the_grace_is_settled(tmp_path: Path, provider: 
         stream = Stream(gateway.url, "openai", "openai-endless", key, max_tokens=10_000).begin()
         stream.some(3)
         assert gateway.stop() == 0
+        stream.rest()
         assert not stream.complete
-        stream.leave()
+        assert stream.events[-1]["error"]["code"] == "overloaded", "it is told, not cut off"
         with Books(url_of(gateway)) as books:
             assert books.open_calls() == 0
             assert books.charges()[stream.request_id]["cost_micros"] > 0
+            ending = books.endings()[stream.request_id]
+            assert (ending["outcome"], ending["status"], ending["error"]) == ("aborted", 503, "overloaded")
             assert_nothing_lost(books, (), provider.calls, PRICE)
 
 

@@ -190,6 +190,7 @@ def test_an_attempt_is_a_child_of_its_call(house: House, project: str) -> None:
     calls = {span["context"]["span_id"] for span in read.spans if "lockgate.request.id" in span["attributes"]}
     attempts = [span for span in read.spans if span["name"] == "lockgate.attempt"]
     assert {span["parent_id"] for span in attempts} <= calls
+    assert all(span["attributes"]["lockgate.target.id"] for span in attempts)
     assert len(attempts) + len(calls) == len(read.spans)
 
 

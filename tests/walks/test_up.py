@@ -282,9 +282,14 @@ def test_it_stops_crashes_and_starts_again(tmp_path: Path) -> None:
     assert (home / "run.json").exists()
 
 
+def _take_terminal() -> None:
+    """In the child: what stands on standard input becomes its terminal for everything."""
+    os.login_tty(os.dup(0))
+
+
 def test_it_runs_on_a_terminal_until_ctrl_c(tmp_path: Path) -> None:
     keyboard, screen = os.openpty()
-    up = start(environment_of(tmp_path), stdin=screen, start_new_session=True, preexec_fn=lambda: os.login_tty(os.dup(0)) or None)
+    up = start(environment_of(tmp_path), stdin=screen, start_new_session=True, preexec_fn=_take_terminal)
     try:
         with ending(up):
             shown = b""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from redactors.detectors.derived import beginnings, head, led, loosened, width
 from redactors.detectors.linear import compile_linear
-from redactors.detectors.syntax import EMPTY, SyntaxRefused, beginnings, head, led, loosened, opener, parse, render, required, width
+from redactors.detectors.literals import opener, required
+from redactors.detectors.syntax import EMPTY, SyntaxRefused, parse, render
 from redactors.rules.catalog import all_rules
 
 PATTERNS = (
