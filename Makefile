@@ -10,10 +10,10 @@ PYTEST_FLAGS ?=
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-up: .venv/.installed ## Start gateway and dashboard with examples/quickstart.yaml; data stays in .lockgate/
+up: .venv/share/lockgate/rules.db ## Start gateway and dashboard with examples/quickstart.yaml; data stays in .lockgate/
 	@exec .venv/bin/lockgate up
 
-demo: .venv/.installed ## The same in a temporary folder that is removed afterwards
+demo: .venv/share/lockgate/rules.db ## The same in a temporary folder that is removed afterwards
 	@exec .venv/bin/lockgate demo
 
 test: lint .venv-test/.installed clients backend ## Everything: lint, types, layers, unit tests, walks with real clients
@@ -61,6 +61,10 @@ check-python:
 	@.venv/bin/python -m pip install $(PIP_FLAGS) -r requirements.lock
 	@.venv/bin/python -m pip install $(PIP_FLAGS) -r tests/locks/build.lock
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The compiled detection rules, so that a new data folder does not compile them.
+.venv/share/lockgate/rules.db: .venv/.installed $(wildcard redactors/rules/*.py redactors/detectors/*.py)
 	@.venv/bin/python -m pipeline.bootstrap.rules_cache
 	@touch $@
 

@@ -86,6 +86,10 @@ class PolicyBook:
     def __init__(self, sets: Mapping[str, PolicySet]) -> None:
         self._sets = dict(sets)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a policy of that name."""
+        return name in self._sets
+
     def of(self, caller: Caller) -> PolicySet:
         """The policy of a caller: its key's, which stands in for its workspace's, else `default`.
 

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from redactors.detectors.pattern import PatternSet, compile_patterns
+from redactors.detectors.pattern import PatternSet, compile_patterns, load_patterns
 from redactors.rules.catalog import all_rules
 
 log = logging.getLogger("lockgate.redaction")
@@ -29,14 +29,11 @@ def open_rules(*places: Path) -> PatternSet:
     rules = all_rules()
     for place in places:
         try:
-            stored = place.read_bytes()
+            found = load_patterns(rules, place.read_bytes())
         except OSError:
             continue
-        patterns = compile_patterns(rules, cache=stored)
-        if patterns.dump() == stored:
-            return patterns
-        _keep(places[0], patterns.dump())
-        return patterns
+        if found is not None:
+            return found
     patterns = compile_patterns(rules)
     if places:
         _keep(places[0], patterns.dump())

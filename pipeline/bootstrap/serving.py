@@ -59,7 +59,7 @@ def prepare(process: Process, document: Document, config: Path, home: Home, reda
     # No core dump: it would hold every live secret. Child processes inherit it.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     plan = Plan(document, config, home, database_url(process, environment), process.host, environment, installed.reseal)
-    drop_provider_keys(named_variables(document))
+    drop_provider_keys((*named_variables(document), "LOCKGATE_DATABASE_URL"))
     return plan
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from pipeline.errors import BadRequest
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who
 from pipeline.keys import people, service
@@ -33,7 +34,10 @@ async def reading(house: House, read: Callable[[Connection], T]) -> T:
 
 
 async def create_key(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
-    """`POST /v1/keys`: a new key; its token stands in `key`, this once."""
+    """`POST /v1/keys`: a new key; its token stands in `key`, this once. A policy that does not exist is refused."""
+    policy = body.get("policy")
+    if isinstance(policy, str) and policy and not house.swapped.policies.has(policy):
+        raise BadRequest("There is no such policy.", hint="Name one of the document's policies.", param="policy")
     return Reply(201, await service.create_key(house.desk.office, actor_of(request, who), body))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast, get_args
+
+import orjson
 
 from pipeline.errors import BadRequest
 from pipeline.gateway.model import House
@@ -46,7 +48,7 @@ async def events(house: House, request: AdminRequest, who: Who | None, _body: di
     page = await apart(house, lambda: reads.events_page(asked, limit=limit, cursor=params.get("cursor", "")))
     total = await apart(house, lambda: reads.count_events(asked))
     await house.ledger.append(admin_event(house, request, who, "audit:event:read", "ok", {"filter": dict(params), "total": total}))
-    return Reply(json={"object": "list", "total": total, "data": list(page.rows), "next_cursor": page.older or None})
+    return Reply(json={"object": "list", "total": total, "data": [_readable(row) for row in page.rows], "next_cursor": page.older or None})
 
 
 async def spend(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
@@ -88,6 +90,11 @@ async def _streamed(house: House, lines: Iterator[str]) -> AsyncIterator[bytes]:
 
     while piece := await apart(house, block):
         yield piece
+
+
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its detail as JSON, as it was before it was stored as text."""
+    return {**row, "detail": orjson.loads(row["detail"])}
 
 
 def _whole(text: str) -> int:

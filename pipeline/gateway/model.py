@@ -54,6 +54,10 @@ class Policies(Protocol):
         """The compiled policy of a caller."""
         ...
 
+    def has(self, name: str) -> bool:
+        """Whether there is a policy of that name."""
+        ...
+
 
 class InForce(Protocol):
     """What a reload of the document replaces as a whole; a call reads it once per step."""

@@ -19,7 +19,7 @@ from pipeline.gateway.gathered import Gathered
 from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
 from pipeline.gateway.model import House
 from pipeline.gateway.settle import Ending, Trail, settle, settle_failure
-from pipeline.gateway.streaming import AnswerScreen, Event, LeakFound, encode, error_event
+from pipeline.gateway.streaming import AnswerScreen, Event, LeakFound, Wire, encode, error_event
 from pipeline.gateway.wire import blocking_rules, is_blocked, is_terminal, is_usage_only, screen_answer, stream_screen
 from pipeline.ledger.model import ChargeState
 from pipeline.routing.attempts import Answer
@@ -101,60 +101,69 @@ async def _screened(house: House, trail: Trail, delta: Delta, meter: UsageMeter)
 
 async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watch, send: Send) -> None:
     """Send a streamed answer. Every way it can end is settled before its last byte, and none of them is silent."""
-    screen = stream_screen(trail.call.surface, trail.policy.answer)
-    meter = UsageMeter(trail.call.surface)
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": [*_SSE_HEADERS, *header_list(reply_headers(trail, answer, None, None))]}
-    )
-    gathered = Gathered(trail.call.surface) if house.swapped.capture_content else None
-    first_us = screened = 0
+    flow = _Flow(house, trail, answer, send)
+    start = [*_SSE_HEADERS, *header_list(reply_headers(trail, answer, None, None))]
+    await send({"type": "http.response.start", "status": 200, "headers": start})
     try:
-        together: list[Delta] = []
-        tail: list[Delta] = []
-        async for delta in answer.deltas:
-            first_us = first_us or house.clock.now_us()
-            meter.see(delta)
-            if gathered is not None:
-                gathered.see(delta)
-            shown = _shown(trail, delta)
-            if shown is not None and is_terminal(trail.call.surface, shown):
-                tail.append(shown)
-            elif shown is not None:
-                together.append(shown)
-            if delta.more and not tail:
-                continue
-            events, screened = await _fed(house, screen, together, meter.written - screened), meter.written
-            together.clear()
-            if events:
-                await send({"type": "http.response.body", "body": encode(events, house.is_dirty), "more_body": True})
-            if tail:
-                break
-        wire = encode(screen.feed_all(tail) or screen.close(), house.is_dirty)
+        wire = await flow.pump()
         watch.stop()
-        ending = _ending(house, trail, answer, meter, "ok", 200, "observed", screen.remarks(), first_us=first_us)
-        if gathered is not None:
-            ending = replace(ending, answer=await _recorded(house, trail, gathered.body(), gathered.size))
+        ending = _ending(house, trail, answer, flow.meter, "ok", 200, "observed", flow.screen.remarks(), first_us=flow.first_us)
+        if flow.gathered is not None:
+            ending = replace(ending, answer=await _recorded(house, trail, flow.gathered.body(), flow.gathered.size))
         await settle(house, trail, ending)
         done = b"data: [DONE]\n\n" if trail.call.dialect == "openai" else b""
         await send({"type": "http.response.body", "body": wire + done, "more_body": False})
     except asyncio.CancelledError:
-        status, why = (499, "client_disconnected") if watch.gone else (503, "overloaded")
-        remarks = screen.remarks()
-        ending = _ending(house, trail, answer, meter, "aborted", status, "aborted_estimated", remarks, first_us=first_us, error=why)
-        await asyncio.shield(_close_and_settle(house, trail, answer, ending))
-        if not watch.gone:  # the gateway stops and its grace is over
-            body = render(_stopping(), trail.call.dialect, trail.call.request_id).body
-            await send({"type": "http.response.body", "body": error_event(trail.call.dialect, body), "more_body": False})
+        await _break_off(house, trail, answer, flow.meter, flow.screen, watch, send, flow.first_us)
         raise
     except Exception as error:
         watch.stop()
         await answer.aclose()
-        await _end_in_error(house, trail, answer, meter, screen, send, error, first_us)
+        await _end_in_error(house, trail, answer, flow.meter, flow.screen, send, error, flow.first_us)
         if not isinstance(error, UpstreamError | AnswerBlocked | LeakFound | LedgerError | RedactionError):
             raise  # a defect of ours: the caller has been told, the log is next
     finally:
         watch.stop()
         await answer.aclose()
+
+
+class _Flow:
+    """One streamed answer on its way: what was counted, screened and gathered of it so far."""
+
+    def __init__(self, house: House, trail: Trail, answer: Answer, send: Send) -> None:
+        self._house, self._trail, self._answer, self._send = house, trail, answer, send
+        self.screen = stream_screen(trail.call.surface, trail.policy.answer)
+        self.meter = UsageMeter(trail.call.surface)
+        self.gathered = Gathered(trail.call.surface) if house.swapped.capture_content else None
+        self.first_us = 0
+
+    async def pump(self) -> Wire:
+        """Send clean events as they come, those that came together in one message; gives the last bytes, which wait for the settlement."""
+        house, surface = self._house, self._trail.call.surface
+        together: list[Delta] = []
+        tail: list[Delta] = []
+        screened = 0
+        async for delta in self._answer.deltas:
+            shown = self._note(delta)
+            if shown is not None:
+                (tail if is_terminal(surface, shown) else together).append(shown)
+            if delta.more and not tail:
+                continue
+            events, screened = await _fed(house, self.screen, together, self.meter.written - screened), self.meter.written
+            together.clear()
+            if events:
+                await self._send({"type": "http.response.body", "body": encode(events, house.is_dirty), "more_body": True})
+            if tail:
+                break
+        return encode(self.screen.feed_all(tail) or self.screen.close(), house.is_dirty)
+
+    def _note(self, delta: Delta) -> Delta | None:
+        """Count an event; gives what the caller may see of it."""
+        self.first_us = self.first_us or self._house.clock.now_us()
+        self.meter.see(delta)
+        if self.gathered is not None:
+            self.gathered.see(delta)
+        return _shown(self._trail, delta)
 
 
 async def _fed(house: House, screen: AnswerScreen, deltas: list[Delta], size: int) -> list[Event]:
@@ -174,6 +183,19 @@ async def _recorded(house: House, trail: Trail, body: dict[str, Any] | None, siz
         return trail.policy.telemetry.tree(body)
     except RedactionError:
         return None
+
+
+async def _break_off(
+    house: House, trail: Trail, answer: Answer, meter: UsageMeter, screen: AnswerScreen, watch: Watch, send: Send, first_us: int
+) -> None:
+    """Settle a stream that was cancelled: its caller left, or the gateway stops and its grace is over, which the caller is told."""
+    status, why = (499, "client_disconnected") if watch.gone else (503, "overloaded")
+    remarks = screen.remarks()
+    ending = _ending(house, trail, answer, meter, "aborted", status, "aborted_estimated", remarks, first_us=first_us, error=why)
+    await asyncio.shield(_close_and_settle(house, trail, answer, ending))
+    if not watch.gone:
+        body = render(_stopping(), trail.call.dialect, trail.call.request_id).body
+        await send({"type": "http.response.body", "body": error_event(trail.call.dialect, body), "more_body": False})
 
 
 async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: Ending) -> None:

@@ -231,7 +231,7 @@ def compile_patterns(rules: Sequence[Rule], *, cache: bytes | None = None, engin
         outline = replace(_outline(rules), backs=tuple(rule.longest for rule in rules))
         keywords = KeywordScan([(rule.pattern, rule.case_insensitive, rule.longest) for rule in rules], _RUN)
         return PatternSet(rules, outline, keywords, prefilter_openers(outline.openings))
-    cached = _from_cache(rules, cache) if cache else None
+    cached = load_patterns(rules, cache) if cache else None
     if cached is not None:
         return cached
     for rule in rules:
@@ -255,7 +255,8 @@ def _key(rules: Sequence[Rule]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _from_cache(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
+def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
+    """The compiled set that `PatternSet.dump` gave, or None when it is of other rules, another library version, or damaged."""
     front, _, body = cache.partition(b"\n")
     try:
         fields: Mapping[str, Any] = json.loads(front)

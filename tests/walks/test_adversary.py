@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from tests import planted
 from tests.walks.rig import MASK_ALL, Answer, Gateway, anthropic_target, openai_target, running_gateway
@@ -344,9 +345,22 @@ def test_leaving_a_stream_before_its_first_piece_is_no_way_around_a_budget(house
 
 
 def test_a_policy_that_is_gone_does_not_fall_back_to_another(house: House) -> None:
-    key = house.gateway.create_key(policy="was-here-once")["key"]
-    answer = house.gateway.call("POST", CHAT, {"model": "openai", "messages": []}, key=key)
+    config, gateway = house.gateway.config, house.gateway
+    before = config.read_text()
+    document = yaml.safe_load(before)
+    document["policies"]["was-here-once"] = document["policies"]["default"]
+    config.write_text(yaml.safe_dump(document))
+    gateway.admin("POST", "/v1/config/reload")
+    key = gateway.create_key(policy="was-here-once")["key"]
+    config.write_text(before)
+    gateway.admin("POST", "/v1/config/reload")
+    answer = gateway.call("POST", CHAT, {"model": "openai", "messages": []}, key=key)
     assert answer.status == 503
+
+
+def test_a_key_cannot_name_a_policy_that_does_not_exist(house: House) -> None:
+    answer = house.gateway.call("POST", "/v1/keys", {"policy": "never-was"}, key=house.gateway.admin_key)
+    assert (answer.status, answer.json["error"]["param"]) == (400, "policy")
 
 
 @pytest.mark.parametrize("limit", ["%C2%B2", "9" * 5000])

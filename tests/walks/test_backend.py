@@ -142,7 +142,7 @@ def test_every_finished_call_is_one_span_in_phoenix(house: House, project: str) 
 def test_a_call_has_its_model_tokens_and_cost(house: House, project: str) -> None:
     read = house.reads[project]
     span = read.span_of(read.captured)
-    detail = json.loads(read.finished[read.captured.headers["x-request-id"]]["detail"])
+    detail = read.finished[read.captured.headers["x-request-id"]]["detail"]
     usage = read.captured.json["usage"]
     assert (span["llm.model_name"], span["gen_ai.request.model"], span["gen_ai.response.model"]) == ("direct", "direct", "echo")
     assert span["gen_ai.provider.name"] == "openai"
