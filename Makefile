@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 PYTEST_FLAGS ?=
 
-.PHONY: help up demo serve test lint check-python bench faults walks docs lock clean clients backend
+.PHONY: help up demo test lint check-python bench faults walks docs lock clean clients backend peers
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,14 +42,16 @@ clients: .venv-clients-newest/.installed .venv-clients-pinned/.installed
 
 backend: .venv-phoenix/.installed
 
+peers: .venv-peer-litellm/.installed ## Peers that `make bench` measures beside Lockgate when they are installed
+
 lock: ## Resolve the lock files again (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras -c requirements.lock pyproject.toml tests/locks/tools.in -o tests/locks/tools.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c tests/locks/tools.lock tests/locks/build.in -o tests/locks/build.lock
-	for name in clients-newest clients-pinned phoenix; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
+	for name in clients-newest clients-pinned phoenix peer-litellm; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
 
 clean: ## Remove the environments and caches; .lockgate/ stays
-	rm -rf .venv .venv-test .venv-clients-newest .venv-clients-pinned .venv-phoenix .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-test .venv-clients-newest .venv-clients-pinned .venv-phoenix .venv-peer-litellm .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Lockgate needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.12 up" >&2; exit 1; }
