@@ -207,6 +207,7 @@ def test_an_ended_session_sees_nothing_new(inside: Window, served: Served) -> No
 def test_the_pages_can_be_used_with_the_keyboard_and_read_aloud(inside: Window) -> None:
     inside.open("/audit")
     for role, name in (("combobox", "Period"), ("combobox", "Time zone"), ("textbox", "Request id"), ("button", "Older")):
+        inside.page.get_by_role(role, name=name).first.wait_for(timeout=15_000)  # the last parts of a page are drawn last
         assert inside.page.get_by_role(role, name=name).count() >= 1, name
     inside.page.keyboard.press("Tab")
     assert inside.page.evaluate("document.activeElement.tagName") != "BODY"
