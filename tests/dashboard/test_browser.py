@@ -57,8 +57,9 @@ class Window:
     def settle(self) -> None:
         """Wait until the script has run and its title stands."""
         self.page.wait_for_selector("h1", timeout=30_000)
-        self.page.wait_for_timeout(300)
-        self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
+        for _ in range(2):  # a script that has just ended may be about to run again for a fragment or a filter
+            self.page.wait_for_timeout(300)
+            self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
 
     def figure(self, label: str) -> str:
         metric = self.page.locator('[data-testid="stMetric"]').filter(has=self.page.get_by_text(label, exact=True))
@@ -173,6 +174,7 @@ def test_choosing_a_row_opens_the_event_and_the_address_leads_back_to_it(inside:
     inside.page.goto(address)
     inside.settle()
     inside.page.get_by_text(event).first.wait_for()
+    inside.page.get_by_role("button", name="Close").first.wait_for(timeout=15_000)
     assert inside.page.get_by_role("button", name="Close").count() == 1
 
 
