@@ -6,7 +6,6 @@ Nothing is served before: the redactors work, the store is migrated, the ledger 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import random
@@ -33,7 +32,6 @@ from pipeline.bootstrap.parts import (
     Swapped,
     closed_of,
     destinations_of,
-    file_roots_of,
     pricer_of,
     router_of,
     wanted_workspaces,
@@ -45,6 +43,7 @@ from pipeline.bootstrap.secret_audit import SecretAudit
 from pipeline.bootstrap.upkeep import keep_what_is_loaded, mark_used_keys, watch_lag
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.checks import is_loopback
+from pipeline.config.home import secret_folders
 from pipeline.errors import LedgerError
 from pipeline.gateway.app import Gateway
 from pipeline.gateway.model import Desk, House, Load
@@ -54,7 +53,7 @@ from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.failures import FailureLimit
 from pipeline.keys.limits import RateLimits
 from pipeline.keys.people import FrontDesk
-from pipeline.keys.pepper import Peppers
+from pipeline.keys.pepper import Peppers, derived_key
 from pipeline.keys.service import Office, ensure_admin_key
 from pipeline.keys.sessions import Sessions
 from pipeline.keys.store import mark_used
@@ -198,10 +197,6 @@ class Core:
         """A ULID for now."""
         return ulid(self.clock.now_us())
 
-    def derived(self, label: str) -> bytes:
-        """A key of its own for each use, from the pepper: rotating the pepper rotates it too."""
-        return hashlib.sha256(f"{label}:{self.peppers.digest(label)[1]}".encode()).digest()
-
 
 def _core(plan: Plan, redaction: Redaction, clock: Clock) -> Core:
     home, document = plan.home, plan.document
@@ -240,7 +235,7 @@ def _secrets(core: Core) -> Secrets:
     context = VaultContext(
         clock=core.clock,
         environment=plan.environment,
-        file_roots=file_roots_of(plan),
+        file_roots=secret_folders(folder_of(plan.config), plan.home.path),
         file_base=folder_of(plan.config),
         local_rows=SqlRows(core.reader),
         local_keys=local_keys,
@@ -250,7 +245,7 @@ def _secrets(core: Core) -> Secrets:
     resolver = Resolver(
         lambda manager_type, auth_config: open_vault(manager_type, auth_config, context),
         clock=core.clock,
-        fingerprint_key=core.derived("fingerprint"),
+        fingerprint_key=derived_key(core.peppers, "fingerprint"),
         announce=core.redaction.announce,
         retire=core.redaction.retire,
         on_read=audit.note,
@@ -307,7 +302,7 @@ def _telemetry(core: Core, secrets: Secrets) -> Telemetry:
     outbox = Outbox(store, destinations, is_dirty=core.redaction.is_dirty, watched=core.metrics, now_us=core.clock.now_us)
     gate = ExportGate(
         Deadline(core.recorder, seconds=REDACTION_S),
-        hash_key=core.derived("telemetry"),
+        hash_key=derived_key(core.peppers, "telemetry"),
         remarked=core.metrics,
         generation=core.redaction.generation,
     )

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from collectors.metrics import Closed
 from collectors.otlp.destination import Destination
-from pipeline.bootstrap.compile import References, compile_prices, compile_routes, folder_of
+from pipeline.bootstrap.compile import References, compile_prices, compile_routes
 from pipeline.bootstrap.policies import PolicyBook, Redaction
 from pipeline.clock import Clock
 from pipeline.config.document import Document
@@ -82,18 +82,6 @@ def wanted_workspaces(document: Document) -> list[Any]:
 def workspace_models(document: Document) -> dict[str, tuple[str, ...]]:
     """Which models each workspace may use, where the document limits them."""
     return {slug: section.models for slug, section in document.workspaces.items() if section.models}
-
-
-def file_roots_of(plan: Plan) -> tuple[Path, ...]:
-    """Folders from which `file:` references may read: the document's, the data folder, and where platforms mount secrets."""
-    return (
-        folder_of(plan.config),
-        plan.home.path,
-        Path("/run/secrets"),
-        Path("/var/run/secrets"),
-        Path("/etc/lockgate"),
-        Path("/mnt/secrets"),
-    )
 
 
 def destinations_of(document: Document, swapped: Swapped, resolver: Resolver) -> list[Destination]:
