@@ -17,8 +17,9 @@ from pipeline.errors import LedgerError, PipelineError
 from pipeline.ids import ulid
 from pipeline.ledger.budgets import Standing, exceeded, reserve, roll, settle
 from pipeline.ledger.chain import Head, Row, link
+from pipeline.ledger.claims import Claims, take_claims
 from pipeline.ledger.model import Receipt
-from pipeline.ledger.operations import Append, Change, Close, Open, Operation
+from pipeline.ledger.operations import RELEASED, Append, Change, Close, Keep, Open, Operation, Take
 from pipeline.store.outbox import enqueue
 from pipeline.store.session import HotSql, Session, is_driver_error, trouble
 
@@ -46,6 +47,7 @@ class _Batch:
     epoch_id: str
     now_us: int
     written: Written
+    claims: Claims
 
 
 @dataclass(slots=True)
@@ -75,8 +77,9 @@ class _Page:
 def write(session: Session, sql: HotSql, operations: Sequence[Operation], head: Head, *, epoch_id: str, now_us: int) -> Written:
     """Write a batch in the transaction that is open on the session. Errors of the database pass through: nothing of it stands then."""
     written = Written(head)
-    batch = _Batch(session, sql, epoch_id, now_us, written)
-    run: list[Open | Close | Append] = []
+    # Before anything else is locked: claims first, then reservations, then budgets, in every transaction of every worker.
+    batch = _Batch(session, sql, epoch_id, now_us, written, take_claims(session.cursor, sql.claims, operations, epoch_id, now_us))
+    run: list[Open | Close | Take | Keep | Append] = []
     for operation in operations:
         if isinstance(operation, Change):
             _run(batch, run)
@@ -85,6 +88,7 @@ def write(session: Session, sql: HotSql, operations: Sequence[Operation], head: 
         else:
             run.append(operation)
     _run(batch, run)
+    batch.claims.flush()
     if written.head.seq // CHECKPOINT_EVERY > head.seq // CHECKPOINT_EVERY:
         sql.checkpoints(session.cursor, [checkpoint(written.head, now_us)])
     return written
@@ -115,7 +119,7 @@ def _change(batch: _Batch, operation: Change) -> None:
     batch.written.outcomes.append(value)
 
 
-def _run(batch: _Batch, operations: Sequence[Open | Close | Append]) -> None:
+def _run(batch: _Batch, operations: Sequence[Open | Close | Take | Keep | Append]) -> None:
     if not operations:
         return
     held = _read_reservations(batch, operations)
@@ -126,13 +130,21 @@ def _run(batch: _Batch, operations: Sequence[Open | Close | Append]) -> None:
             outcomes.append(_open(operation, page))
         elif isinstance(operation, Close):
             outcomes.append(_close(operation, page) or _closed_before(operation, batch))
+        elif isinstance(operation, Take):
+            outcomes.append(batch.claims.taken(operation.request_id) or _record(operation.draft, page))
+        elif isinstance(operation, Keep):
+            batch.claims.end(operation.request_id, operation.kept)
+            outcomes.append(_record(operation.draft, page))
         else:
             outcomes.append(_append(operation, page))
     _flush(page)
 
 
-def _open(operation: Open, page: _Page) -> Receipt | PipelineError:
-    request_id = operation.request_id
+def _open(operation: Open, page: _Page) -> Receipt | Exception:
+    request_id, claims = operation.request_id, page.batch.claims
+    taken = claims.taken(request_id) if operation.claim is not None else None
+    if taken is not None:
+        return taken
     if request_id in page.held:
         return LedgerError(
             "A request with this id was already written down.", code="request_id_used", status=409, type="invalid_request_error"
@@ -140,6 +152,8 @@ def _open(operation: Open, page: _Page) -> Receipt | PipelineError:
     limited = [page.standings[scope] for scope in operation.scopes if scope in page.standings]
     full = reserve(limited, operation.amount)
     if full is not None:
+        if operation.claim is not None:
+            claims.end(request_id, RELEASED)  # a refusal is not kept: there may be room the next time
         return exceeded(full, operation.amount)
     scopes: Scopes = [(standing.kind, standing.scope_id, standing.id) for standing in limited]
     page.held[request_id] = _Held("open", operation.amount, scopes)
@@ -161,6 +175,8 @@ def _close(operation: Close, page: _Page) -> Receipt | PipelineError | None:
         if standing is not None:
             # A budget that was deleted and made anew never held this reservation.
             settle(standing, found.amount if standing.id == budget_id else 0, operation.cost)
+    if operation.kept is not None:
+        page.batch.claims.end(operation.request_id, operation.kept)
     page.ended.append(operation.request_id)
     page.charges.extend(operation.charges)
     page.redactions.extend(operation.redactions)

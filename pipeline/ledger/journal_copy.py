@@ -120,12 +120,17 @@ def claimed(folder: Path, epoch_id: str) -> Iterator[bool]:
         os.close(fd)
 
 
-def mark_ended(folder: Path, epoch_id: str, at_us: int) -> None:
-    """Close the journal of a dead epoch, so that it is not looked at again; what has no seal is cut off first."""
+def mark_ended(folder: Path, epoch_id: str, at_us: int, *, gap: tuple[int, int] | None = None) -> None:
+    """Close the journal of a dead epoch, so that it is not looked at again; what has no seal is cut off first.
+
+    `gap`: the first and the last event of the epoch's chain that only the database has.
+    """
     parts = _parts(folder, epoch_id)
     path = parts[-1]
     sealed = b"".join(b"".join(lines) for lines, _ in _blocks(path))
     lines = [orjson.dumps({"end": "recovered", "at_us": at_us}) + b"\n"]
+    if gap is not None:
+        lines.insert(0, orjson.dumps({"gap": {"chain": epoch_id, "from": gap[0], "to": gap[1]}}) + b"\n")
     if sealed:
         before = str(_parsed(sealed.splitlines()[-1]).get("link", ""))
     else:  # it died before its first block: a header, so that the part is one

@@ -17,9 +17,9 @@ from sqlalchemy import Connection
 
 from pipeline.clock import Clock
 from pipeline.ledger.chain import Row
-from pipeline.ledger.model import Charge, Event, Intent, Receipt, Settlement
-from pipeline.ledger.operations import Change, append_of, close_of, draft_of, open_of
-from pipeline.ledger.recovery import HEARTBEAT_S, abandoned_calls, beat, dead_journals, end_dead_epochs, give_back
+from pipeline.ledger.model import Charge, Claim, Event, Intent, Kept, Receipt, Settlement
+from pipeline.ledger.operations import Change, Keep, Take, append_of, close_of, draft_of, open_of
+from pipeline.ledger.recovery import HEARTBEAT_S, abandoned_calls, beat, dead_journals, end_dead_epochs, give_back, give_up_dead_claims
 from pipeline.ledger.scribe import Epoch, Require, Scribe
 from pipeline.ledger.writer import Measured, Writer, unmeasured
 from pipeline.store.engine import sqlite_path
@@ -95,7 +95,7 @@ class DurableLedger:
     async def open(self, intent: Intent) -> Receipt:
         """Write the intent and reserve; raises BudgetExceeded (and writes nothing) when a scope is full.
 
-        A request id that was used before raises LedgerError `request_id_used`.
+        A request id that was used before raises LedgerError `request_id_used`; a claim that another request holds ClaimTaken.
         """
         receipt: Receipt = await self._writer.submit(open_of(intent))
         return receipt
@@ -106,6 +106,16 @@ class DurableLedger:
         After a LedgerError `audit_unavailable` the settlement is still owed: it is written when the store is back.
         """
         receipt: Receipt = await self._writer.submit(close_of(settlement, self._clock.now_us()))
+        return receipt
+
+    async def take(self, event: Event, claim: Claim) -> Receipt:
+        """Write the event of a request that is no call and take its claim; raises ClaimTaken (and writes nothing) when another holds it."""
+        receipt: Receipt = await self._writer.submit(Take(event.request_id, draft_of(event), claim))
+        return receipt
+
+    async def keep(self, event: Event, kept: Kept) -> Receipt:
+        """End the claim that the event's request took, and write the event. Owed after a LedgerError, as a settlement is."""
+        receipt: Receipt = await self._writer.submit(Keep(event.request_id, draft_of(event), kept))
         return receipt
 
     async def change(self, event: Event, apply: Callable[[Any], T]) -> T:
@@ -144,6 +154,7 @@ class DurableLedger:
             for future in [self._writer.submit(call) for call in calls]:
                 await future
             settled += len(calls)
+        await self.run(partial(give_up_dead_claims, own=self._epoch, now_us=self._clock.now_us(), sole_writer=self._sole_writer))
         await self.run(partial(end_dead_epochs, own=self._epoch, now_us=self._clock.now_us(), sole_writer=self._sole_writer))
         return settled
 

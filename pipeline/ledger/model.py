@@ -100,16 +100,56 @@ class Scope:
     id: str
 
 
+ClaimState = Literal["open", "done", "too_large", "incomplete", "withheld", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An `Idempotency-Key` that a request comes with. `digest` and `params` are keyed hashes (64 hex) of who and key, and of what is asked.
+
+    `expires_us`: when a claim that never ends is forgotten at the earliest.
+    """
+
+    digest: str
+    params: str
+    expires_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How a claim ends: `done` with the sealed answer, another state without one, or `released`: as if it had never been made."""
+
+    state: Literal["done", "too_large", "incomplete", "withheld", "unknown", "released"]
+    status: int = 0
+    expires_us: int = 0
+    seal_key: str = ""
+    nonce: bytes | None = field(repr=False, default=None)
+    sealed: bytes | None = field(repr=False, default=None)
+
+
+class ClaimTaken(Exception):
+    """Another request came first with this `Idempotency-Key`. Nothing was written: what its caller is told is not the ledger's business."""
+
+    def __init__(self, claim: Claim, request_id: str, state: ClaimState, status: int, *, same_params: bool) -> None:
+        super().__init__("the idempotency key is taken")
+        self.claim = claim
+        self.request_id = request_id
+        self.state: ClaimState = state
+        self.status = status
+        self.same_params = same_params
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """Before the act: the start event, and what the call may cost at worst (micro-dollars, rounded up) in every scope.
 
-    Scopes without a budget row are not limited; the others are all reserved or none is.
+    Scopes without a budget row are not limited; the others are all reserved or none is. `claim` is taken in the same transaction.
     """
 
     event: Event
     amount_micros: int
     scopes: tuple[Scope, ...]
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +157,7 @@ class Settlement:
     """After the act, before the client sees its end. Closes the reservation of `request_id` and charges what was used.
 
     The sum of the charges replaces the reservation in every scope. Idempotent by request id: a second close changes
-    nothing. `redactions` and `outbox` ride in the same transaction.
+    nothing. `redactions`, `outbox` and the end of the call's claim (`kept`) ride in the same transaction.
     """
 
     request_id: str
@@ -125,6 +165,7 @@ class Settlement:
     charges: tuple[Charge, ...] = ()
     outbox: tuple[OutboxRow, ...] = ()
     redactions: tuple[RedactionCount, ...] = ()
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +185,7 @@ class Ledger(Protocol):
         ...
 
     async def open(self, intent: Intent) -> Receipt:
-        """Write the intent and reserve; raises BudgetExceeded (and writes nothing reserved) when a scope is full."""
+        """Write the intent and reserve; raises BudgetExceeded or ClaimTaken, and writes nothing then."""
         ...
 
     async def close(self, settlement: Settlement) -> Receipt:

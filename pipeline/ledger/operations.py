@@ -13,13 +13,14 @@ from collectors.model import OutboxRow
 from pipeline.errors import LedgerError
 from pipeline.ids import ulid
 from pipeline.ledger.chain import Row, detail_text
-from pipeline.ledger.model import Charge, Event, Intent, RedactionCount, Settlement
+from pipeline.ledger.model import Charge, Claim, Event, Intent, Kept, RedactionCount, Settlement
 from pipeline.store import tables
 from redactors.model import is_clean
 
 _CHARGE_COLUMNS = tuple(column.name for column in tables.charges.columns)
 _charge_values = attrgetter(*_CHARGE_COLUMNS)
 _REPLACEMENT = "\ufffd"
+RELEASED = Kept("released")
 
 
 def _lengths(table: Any, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
@@ -43,6 +44,7 @@ class Open:
     amount: int
     scopes: tuple[tuple[str, str], ...]
     owner: tuple[str, str, str, str]
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +57,25 @@ class Close:
     cost: int = 0
     redactions: tuple[Row, ...] = ()
     outbox: tuple[OutboxRow, ...] = ()
+    kept: Kept | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Take:
+    """Take the claim of a request that is no call, and write the event that says so."""
+
+    request_id: str
+    draft: Row
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keep:
+    """End the claim of a request that is no call, and write the event that says how."""
+
+    request_id: str
+    draft: Row
+    kept: Kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +96,9 @@ class Change:
     draft: Row | None = None
 
 
-Operation = Open | Close | Append | Change
+Operation = Open | Close | Take | Keep | Append | Change
+Owed = Close | Keep
+"""What must be written however late: the act that it ends was carried out."""
 
 
 def draft_of(event: Event) -> Row:
@@ -133,7 +156,7 @@ def open_of(intent: Intent) -> Open:
         raise LedgerError("A call cannot be written down without its request id and the most it may cost.", code="audit_unclean")
     scopes = tuple(dict.fromkeys((scope.kind, scope.id) for scope in intent.scopes))
     owner = (fit(event.org_id, 64), fit(event.workspace_id, 26), fit(event.key_id, 26), fit(event.model, 255))
-    return Open(event.request_id, draft_of(event), intent.amount_micros, scopes, owner)
+    return Open(event.request_id, draft_of(event), intent.amount_micros, scopes, owner, intent.claim)
 
 
 def close_of(settlement: Settlement, now_us: int) -> Close:
@@ -149,6 +172,7 @@ def close_of(settlement: Settlement, now_us: int) -> Close:
         sum([charge.cost_micros for charge in settlement.charges]),
         tuple([(settlement.request_id, now_us, workspace_id, key_id, *_counted(count)) for count in settlement.redactions]),
         settlement.outbox,
+        settlement.kept,
     )  # fmt: skip
 
 
@@ -165,12 +189,19 @@ def append_of(event: Event, charge: Charge | None) -> Append:
     return Append(draft_of(event), charge_row(charge), charge.cost_micros, scopes)
 
 
-def abandoned(operation: Open, now_us: int) -> Close:
-    """The end of a call that was written down after its caller had been refused or had gone: nothing was sent, nothing is charged."""
+def abandoned(operation: Open | Take, now_us: int) -> Close | Keep:
+    """The end of what was written down after its caller had been refused or had gone: nothing was done, nothing is charged or claimed."""
+    if isinstance(operation, Take):
+        of = operation.draft
+        event = draft(
+            event_id=ulid(now_us), at_us=now_us, kind="admin:request:abandon", actor="system", outcome="refused", detail="{}",
+            request_id=operation.request_id, org_id=of[8], workspace_id=of[14], key_id=of[5], status=503, error="audit_unavailable",
+        )  # fmt: skip
+        return Keep(operation.request_id, event, RELEASED)
     org_id, workspace_id, key_id, model = operation.owner
     event = draft(
         event_id=ulid(now_us), at_us=now_us, kind="gateway:call:abandon", actor="system", outcome="refused", detail="{}",
         request_id=operation.request_id, org_id=org_id, workspace_id=workspace_id, key_id=key_id, model=model, status=503,
         error="audit_unavailable",
     )  # fmt: skip
-    return Close(operation.request_id, (event,))
+    return Close(operation.request_id, (event,), kept=RELEASED if operation.claim is not None else None)

@@ -1,8 +1,10 @@
 """The writer's hand: one thread, one connection, one chain. Writes batches on both devices, and finds its way back when one fails.
 
-Order within a transaction: rows, then the journal's fsync, then the commit. So nothing is acknowledged that is not on every
-required device, and what only the journal has (the commit failed) is voided there, or given back to the database at the next
-start when the process died between the two.
+Order within a transaction: rows, then the journal's lines, then the journal's sync and the commit side by side, and both are
+waited for. So nothing is acknowledged that is not durable on every required device. What only the journal has (the commit failed) is
+voided there, or given back to the database at the next start when the process died between the two. What only the database has (the
+sync failed, or the machine lost power before it) was refused or never answered: its reservations are given back, and the journal
+notes the gap. A batch with a change in it is not done side by side: a refused change must not stand.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from sqlalchemy import Connection, insert, select, text, update
 from pipeline.clock import Clock
 from pipeline.errors import LedgerError
 from pipeline.ids import ulid
+from pipeline.ledger.beside import Beside
 from pipeline.ledger.book import Written, checkpoint, write
 from pipeline.ledger.chain import Head, Row, link
 from pipeline.ledger.journal import Journal, JournalError, event_line
@@ -34,6 +37,9 @@ Outcomes = list[Any]
 _TRIES = 3
 _RECONNECT_S = 0.25
 _OWED_EVENTS = 10_000
+_FOLD_EVERY = 400
+_FOLD_AT_PAGES = 16_384
+"""How many operations are written between two checkpoints of SQLite's log, and how far (64 MiB) it may grow without a quiet moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,13 @@ class AwayError(LedgerError):
 
     def __init__(self, cause: str) -> None:
         super().__init__("The audit store cannot be written; the request was not carried out.", hint=cause, headers={"Retry-After": "1"})
+
+
+class HalfWrittenError(LedgerError):
+    """The operation stands in the database, but not in the journal that it must also stand in: its caller is refused."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__("The journal cannot be written; the request was not carried out.", hint=cause, headers={"Retry-After": "1"})
 
 
 class Doubt(Exception):
@@ -74,6 +87,7 @@ class Scribe:
         self._clock = clock
         self._journal = Journal(journal_dir, epoch.id, require) if journal_dir is not None else None
         self._require = require
+        self._beside = Beside("lockgate-journal")
         self._session: Session | None = None
         self._entering: Session | None = None  # a connection that is not ready yet
         self._head = Head(epoch.id)
@@ -83,6 +97,7 @@ class Scribe:
         self._spell: Head | None = None  # their chain, one for each time that the database is away
         self._tried = -_RECONNECT_S
         self._noted = 0  # the seq of the last checkpoint
+        self._unfolded = 0  # operations since SQLite's log was last folded into the database
         self.away = "the ledger has not connected yet"
 
     @property
@@ -106,6 +121,8 @@ class Scribe:
             if self._lock is not None:
                 self._lock.take()
             session = self._entering = Session(self._engine, self._path)
+            if not session.postgres:
+                session.cursor.execute(f"PRAGMA wal_autocheckpoint={_FOLD_AT_PAGES}")
             tail = self._enter(session)
         except Exception as error:  # noqa: BLE001 - any failure to connect means: away, and tried again
             self._detach(session, _cause(error))
@@ -150,10 +167,11 @@ class Scribe:
                 kind = self._undo(session, error)
                 if kind == "row":
                     return self._reject(operations)
-                if kind == "lost" or left == 0:
+                if left > 1 and kind == "lost":
+                    self._lose(session, error)
+                    self._tried = -_RECONNECT_S  # a connection that has gone stale: once more, at once
+                elif left == 0 or kind == "lost":
                     self._detach(session, _cause(error))
-                    if left > 1:
-                        self._tried = -_RECONNECT_S  # a connection that has gone stale: once more, at once
         return self.refuse(operations)
 
     def refuse(self, operations: Sequence[Operation]) -> Outcomes:
@@ -174,6 +192,19 @@ class Scribe:
             connection.execute(insert(checkpoints).values(row))
         self._noted = self._head.seq
 
+    def tidy(self) -> None:
+        """What a batch would otherwise wait for, done when nothing waits: fold SQLite's log into the database, fill the journal ahead."""
+        session = self._session
+        if session is not None and not session.postgres and self._unfolded >= _FOLD_EVERY:
+            try:
+                session.cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                session.cursor.fetchone()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next attempt to connect tells
+                self._detach(session, _cause(error))
+            self._unfolded = 0
+        if self._journal is not None:
+            self._journal.fill()
+
     def finish(self) -> None:
         """Write the last checkpoint and the epoch's end, close both devices. Failing at it loses nothing: recovery does it later."""
         ended = False
@@ -192,37 +223,65 @@ class Scribe:
         self.away = "the ledger has stopped"
         if self._journal is not None and ended and not self._owed:
             self._journal.end("stopped", self._clock.now_us())
+        self._beside.stop()
         self._engine.dispose()
         if self._lock is not None:
             self._lock.release()
 
     def _write(self, session: Session, operations: Sequence[Operation]) -> Outcomes:
-        session.begin(wrapped=any(isinstance(operation, Change) for operation in operations))
+        wrapped = any(isinstance(operation, Change) for operation in operations)
+        session.begin(wrapped=wrapped)
         written = write(session, self._sql, operations, self._head, epoch_id=self._epoch.id, now_us=self._clock.now_us())
-        if not self._journaled(written):
+        self._unfolded += len(operations)
+        lines = [event_line(row, body) for row, body in zip(written.events, written.bodies, strict=True)] if self._journal else []
+        journaled = self._journaled(written, lines, synced=wrapped)
+        if journaled is None:
             session.rollback()
             return [AwayError(self.journal_trouble) for _ in operations]
+        pending = self._journal is not None and bool(lines) and journaled and not wrapped
+        if pending and self._journal is not None:
+            self._beside.begin(self._journal.sync)
         try:
             session.commit()
         except Exception as error:  # noqa: BLE001 - whatever it was, only the database knows now whether it stands
+            if pending:
+                self._synced(written, lines)
             self._doubt = (len(operations), written)
-            self._detach(session, _cause(error))
-            raise Doubt(self.away) from None
+            self._lose(session, error)
+            raise Doubt(_cause(error)) from None
+        if pending:
+            self._synced(written, lines)
         self._head = written.head
         return written.outcomes
 
-    def _journaled(self, written: Written) -> bool:
-        """Write a batch's events to the journal; says whether the transaction may go on."""
-        if self._journal is None or not written.events:
+    def _journaled(self, written: Written, lines: list[bytes], *, synced: bool) -> bool | None:
+        """Write a batch's events to the journal, and wait for it if they must be `synced`; None when the transaction must not go on."""
+        if self._journal is None or not lines:
             return True
         try:
-            self._journal.write([event_line(row, body) for row, body in zip(written.events, written.bodies, strict=True)])
+            self._journal.put(lines)
+            if synced:
+                self._journal.sync()
         except JournalError:
             if self._require == "all":
                 self._journal.void(written.events)
-                return False
+                return None
             self._journal.gap(written.events)
+            return False
         return True
+
+    def _synced(self, written: Written, lines: list[bytes]) -> None:
+        """Wait for the journal's sync. One that failed is made up for in a new part; when that fails too, the outcomes say so."""
+        assert self._journal is not None
+        try:
+            self._beside.end()
+        except JournalError:
+            try:
+                self._journal.write(lines)
+            except JournalError:
+                self._journal.gap(written.events)
+                if self._require == "all":
+                    written.outcomes = [_half(outcome, self.journal_trouble) for outcome in written.outcomes]
 
     def _reject(self, operations: Sequence[Operation]) -> Outcomes:
         if len(operations) > 1:
@@ -283,10 +342,25 @@ class Scribe:
         return kind
 
     def _detach(self, session: Session | None, cause: str) -> None:
+        """Be without the database: from now on callers are refused at once, until `attach` has found it again."""
         if session is not None:
-            session.close()
-        self._session = None
+            self._drop(session)
         self.away = cause
+
+    def _lose(self, session: Session, error: BaseException) -> None:
+        """Be done with a connection. One that was cut is made anew at once, and meanwhile callers wait; after a hang they are refused."""
+        self._drop(session)
+        if session.aborted:
+            self.away = _cause(error)
+
+    def _drop(self, session: Session) -> None:
+        session.close()
+        self._session = None
+
+
+def _half(outcome: Any, cause: str) -> Any:
+    """The outcome of an operation that only the database holds; an error, which wrote nothing, stays what it is."""
+    return outcome if isinstance(outcome, Exception) else HalfWrittenError(cause)
 
 
 def _cause(error: BaseException) -> str:

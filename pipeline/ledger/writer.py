@@ -18,8 +18,8 @@ from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.errors import LedgerError
-from pipeline.ledger.operations import Append, Close, Open, Operation, abandoned
-from pipeline.ledger.scribe import AwayError, Doubt, Poisoned, Scribe
+from pipeline.ledger.operations import Append, Open, Operation, Owed, Take, abandoned
+from pipeline.ledger.scribe import AwayError, Doubt, HalfWrittenError, Poisoned, Scribe
 
 MAX_BATCH = 200
 MAX_PENDING = 4_096
@@ -66,7 +66,7 @@ class Writer:
         self._max_pending = max_pending
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._pending: dict[Item, None] = {}  # in the order of their deadlines
-        self._late: deque[Close] = deque()  # settlements whose caller was refused: still owed (thread)
+        self._late: deque[Owed] = deque()  # settlements whose caller was refused: still owed (thread)
         self._held: list[Item] = []  # the batch in doubt (thread)
         self._working_since = 0.0  # when the thread began what it is at; 0: nothing (read by the loop)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -110,7 +110,7 @@ class Writer:
         loop = self._loop
         if loop is None or self._stopping:
             raise LedgerError("The ledger does not run.", hint="The gateway is starting or stopping.", headers={"Retry-After": "1"})
-        owed = isinstance(operation, Close)  # a settlement is always taken: the call it ends was already made
+        owed = isinstance(operation, Owed)  # a settlement is always taken: the call it ends was already made
         if not owed:
             if len(self._pending) >= self._max_pending:
                 raise LedgerError("Too many requests wait for the audit store.", code="overloaded", headers={"Retry-After": "1"})
@@ -135,11 +135,11 @@ class Writer:
                     future.set_exception(outcome)
                 else:
                     future.set_result(outcome)
-            elif isinstance(item.operation, Open) and not isinstance(outcome, BaseException):
+            elif isinstance(item.operation, Open | Take) and not isinstance(outcome, BaseException):
                 self._give_back(item.operation)
 
-    def _give_back(self, operation: Open) -> None:
-        """A call was written down after its caller had gone or was refused: nothing was sent, so its reservation ends."""
+    def _give_back(self, operation: Open | Take) -> None:
+        """A call was written down after its caller had gone or was refused: nothing was sent, so its reservation and its claim end."""
         self._queue.put(Item(abandoned(operation, self._clock.now_us()), None, 0.0))
 
     def _sweep(self) -> None:
@@ -175,6 +175,8 @@ class Writer:
             self._work_late()
             if stop:
                 break
+            if batch and self._queue.empty():
+                self._scribe.tidy()
         for _ in range(MAX_LATE // MAX_BATCH):
             self._work_late()
         self._scribe.finish()
@@ -198,7 +200,7 @@ class Writer:
             item = self._queue.get(timeout=_SWEEP_S if restless else None)
             while item is not None:
                 # Nobody waits for it any more, so that it should not begin; a settlement is owed all the same.
-                if item.future is None or not item.future.done() or isinstance(item.operation, Close):
+                if item.future is None or not item.future.done() or isinstance(item.operation, Owed):
                     batch.append(item)
                 if len(batch) >= MAX_BATCH:
                     return batch, False
@@ -238,8 +240,10 @@ class Writer:
 
     def _hand_over(self, batch: list[Item], outcomes: Sequence[Any]) -> None:
         for item, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, AwayError) and isinstance(item.operation, Close) and len(self._late) < MAX_LATE:
+            if isinstance(outcome, AwayError) and isinstance(item.operation, Owed) and len(self._late) < MAX_LATE:
                 self._late.append(item.operation)
+            if isinstance(outcome, HalfWrittenError) and isinstance(item.operation, Open | Take):
+                self._late.append(abandoned(item.operation, self._clock.now_us()))
         loop = self._loop
         assert loop is not None
         try:

@@ -23,11 +23,12 @@ def keys(connection: Connection, scope: Scope, asked: Filter, now_us: int) -> li
     """
     last = select(func.max(events.c.at_us)).where(events.c.key_id == _K.id).correlate(virtual_keys).scalar_subquery()
     columns = (_K.id, _K.alias, _K.hint, _K.workspace_id, _K.role, _K.status, _K.models, _K.expires_us, _K.rpm_limit, _K.policy)
+    limits = (_K.tpm_limit, _K.max_parallel_requests)
     times = (_K.created_us, _K.created_by, _K.revoked_us, _K.replaced_by, _K.last_used_us, last.label("last_event_us"))
     money = (budgets.c.limit_micros, budgets.c.period, budgets.c.period_start_us, budgets.c.spent_micros, budgets.c.reserved_micros)
     joined = virtual_keys.outerjoin(budgets, and_(budgets.c.scope_kind == "key", budgets.c.scope_id == _K.id))
     # A former token of a rotated key has a row of its own, which names the key; it is not a key.
-    query = select(*columns, *times, *money).select_from(joined).where(_K.org_id == scope.org_id, _K.replaced_by == "")
+    query = select(*columns, *limits, *times, *money).select_from(joined).where(_K.org_id == scope.org_id, _K.replaced_by == "")
     if scope.ids is not None:
         query = query.where(_K.workspace_id.in_(scope.ids))
     if asked.key:
@@ -100,6 +101,8 @@ def _key(key: Any, scope: Scope, now_us: int) -> Row:
         "models": json.loads(key["models"] or "[]"),
         "policy": key["policy"],
         "rpm_limit": key["rpm_limit"],
+        "tpm_limit": key["tpm_limit"],
+        "max_parallel_requests": key["max_parallel_requests"],
         **(nothing if key["limit_micros"] is None else _budget(key, now_us)),
         "created_us": key["created_us"],
         "created_by": key["created_by"],

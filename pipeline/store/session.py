@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pipeline.store import tables
+from pipeline.store.claims import ClaimStatements
 from pipeline.store.engine import StoreError, open_writer, sqlite_path
 from pipeline.store.statements import EVENT_COLUMNS, BulkInsert, Cursor, PostgresStatements, SqliteStatements, Statements
 
@@ -31,6 +32,7 @@ class HotSql:
     redactions: BulkInsert
     outbox: BulkInsert
     checkpoints: BulkInsert
+    claims: ClaimStatements
 
 
 def hot_sql(*, postgres: bool) -> HotSql:
@@ -47,6 +49,7 @@ def hot_sql(*, postgres: bool) -> HotSql:
         redactions=bulk(tables.redactions, "id"),
         outbox=bulk(tables.outbox, "id", "attempts", "due_us", "lease_until_us", "reason"),
         checkpoints=bulk(tables.checkpoints),
+        claims=ClaimStatements(postgres=postgres),
     )
 
 
@@ -58,6 +61,7 @@ class Session:
         self._raw = cast(Any, self.connection.connection.driver_connection)
         self.cursor: Cursor = self._raw.cursor()
         self.postgres = not isinstance(self._raw, sqlite3.Connection)
+        self.aborted = False  # whether a wait of it had to be ended
         self._path = path
         self._file = _identity(path)
 
@@ -90,6 +94,7 @@ class Session:
 
     def abort(self) -> None:
         """End a hanging wait for PostgreSQL by closing its socket under it; SQLite's waits end by themselves."""
+        self.aborted = True
         if not self.postgres:
             return
         try:

@@ -44,16 +44,18 @@ class Cursor(Protocol):
 class BulkInsert:
     """Inserts rows of one table, many per statement.
 
-    A batch is cut into powers of two, so that few texts exist and every one of them is prepared once.
+    A batch is cut into powers of two, so that few texts exist and every one of them is prepared once. `suffix` is what follows
+    the rows (`ON CONFLICT …`).
     """
 
-    def __init__(self, table: Table, columns: Sequence[str], *, postgres: bool) -> None:
+    def __init__(self, table: Table, columns: Sequence[str], *, postgres: bool, suffix: str = "") -> None:
         # A plain table, without the defaults that SQLAlchemy would add: the database has the same ones.
         plain = sqlalchemy_table(table.name, *(column(name, table.c[name].type) for name in columns))
         compiled = insert(plain).values({name: bindparam(name) for name in columns}).compile(dialect=_dialect(postgres))
         if tuple(compiled.positiontup or ()) != tuple(columns):
             raise ValueError(f"the columns of {table.name} come in another order")
         self._head, _, self._values = str(compiled).partition(" VALUES ")
+        self._suffix = suffix
         self._texts: dict[int, str] = {}
 
     def __call__(self, cursor: Cursor, rows: Sequence[Row]) -> None:
@@ -68,7 +70,7 @@ class BulkInsert:
     def _text(self, size: int) -> str:
         text = self._texts.get(size)
         if text is None:
-            text = self._texts[size] = self._head + " VALUES " + ", ".join([self._values] * size)
+            text = self._texts[size] = self._head + " VALUES " + ", ".join([self._values] * size) + self._suffix
         return text
 
 

@@ -68,6 +68,8 @@ virtual_keys = Table(
     _us("revoked_us"),
     _text("replaced_by", 26),
     _us("last_used_us"),
+    _count("tpm_limit"),
+    Column("max_parallel_requests", Integer, nullable=False, default=0, server_default="0"),
 )
 
 budgets = Table(
@@ -114,6 +116,24 @@ reservations = Table(
     _text("model"),
     # Only the open ones are ever searched for; a closed one leaves the index.
     Index("ix_reservations_open", "epoch_id", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+)
+
+idempotency_claims = Table(  # who called first under an Idempotency-Key, and the answer (sealed) that others are given
+    "idempotency_claims",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # HMAC-SHA256 over the virtual key's id and the header, hex
+    Column("request_id", String(26), nullable=False, index=True),
+    Column("epoch_id", String(26), nullable=False),
+    Column("params", String(64), nullable=False),  # HMAC-SHA256 over method, path and body, hex
+    # open | done | too_large | incomplete | withheld | unknown: only a `done` one has an answer
+    Column("state", String(16), nullable=False, default="open", server_default="open"),
+    Column("status", Integer, nullable=False, default=0, server_default="0"),
+    _us("created_us"),
+    Column("expires_us", BigInteger, nullable=False, default=0, server_default="0", index=True),
+    _text("seal_key", 64),  # which key of the local store sealed the answer
+    Column("nonce", LargeBinary, nullable=True),
+    Column("answer", LargeBinary, nullable=True),  # AES-256-GCM
+    Index("ix_idempotency_claims_open", "epoch_id", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
 )
 
 events = Table(

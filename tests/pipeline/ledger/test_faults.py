@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from pipeline.errors import LedgerError
+from pipeline.ledger import scribe as scribe_module
 from pipeline.ledger.verify import verify_store
 from pipeline.store import tables
 from pipeline.store.engine import open_reader, sqlite_path
@@ -184,6 +187,75 @@ async def test_a_journal_that_cannot_be_written(url: str, tmp_path: Path, requir
     assert any("journal was away" in remark for remark in report.remarks) is (require == "any")
 
 
+@pytest.mark.parametrize("failures", [1, 2], ids=["made-up-for-in-a-new-part", "refused"])
+async def test_a_sync_of_the_journal_that_fails_beside_the_commit(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """The transaction stands by then: it is made up for, or its caller is refused, its reservation ends and the journal notes the gap."""
+    journal = tmp_path / "journal"
+    left = [failures]
+
+    def sync(_fd: int) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(5, "Input/output error")
+
+    async with running(sqlite_url, journal_dir=journal) as ledger:
+        await budget(ledger)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", sync)
+            start = intent()
+            if failures == 1:
+                await ledger.open(start)
+            else:
+                with pytest.raises(LedgerError) as refusal:
+                    await ledger.open(start)
+                assert (refusal.value.code, refusal.value.status) == ("audit_unavailable", 503)
+            assert left == [0]
+        await ledger.append(event("after:the:fault"))
+        if failures == 2:
+            await until(lambda: _is(lambda: rows(sqlite_url, tables.reservations)[0]["state"] == "closed"))
+        else:
+            await ledger.close(settlement(start.event.request_id))
+    (standing,) = rows(sqlite_url, tables.budgets)
+    assert (standing["spent_micros"], standing["reserved_micros"]) == (60 if failures == 1 else 0, 0)
+    report = verify_store(open_reader(sqlite_url), journal)
+    assert report.faults == ()
+    assert any("only in the database" in remark for remark in report.remarks) is (failures == 2)
+
+
+async def test_a_change_whose_journal_cannot_be_synced_does_not_stand(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    async with running(sqlite_url, journal_dir=tmp_path / "journal") as ledger:
+        await ledger.append(event())
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", fails)
+            with pytest.raises(LedgerError):
+                await budget(ledger)
+        assert rows(sqlite_url, tables.budgets) == []
+        await budget(ledger)
+    assert verify_store(open_reader(sqlite_url), tmp_path / "journal").faults == ()
+
+
+async def test_sqlites_log_is_folded_into_the_database_in_a_quiet_moment(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scribe_module, "_FOLD_EVERY", 5)
+    path = sqlite_path(sqlite_url)
+    assert path is not None
+    async with running(sqlite_url) as ledger:
+        before = path.stat().st_mtime_ns
+        for _ in range(12):
+            await ledger.append(event())
+        await until(lambda: _is(lambda: path.stat().st_mtime_ns > before))
+        wal = path.with_name(path.name + "-wal").stat().st_size
+        for _ in range(60):
+            await ledger.append(event())
+        assert path.with_name(path.name + "-wal").stat().st_size < wal * 3
+
+
 async def test_with_any_an_event_goes_to_the_journal_alone_and_to_the_database_later(sqlite_url: str, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     async with running(sqlite_url, journal_dir=journal, require="any") as ledger:
@@ -230,10 +302,12 @@ async def test_cut_connections_are_made_anew(postgres: Postgres, postgres_url: s
                 try:
                     await ledger.open(start)
                 except LedgerError:
+                    await asyncio.sleep(0.02)
                     continue
                 try:
                     await ledger.close(settlement(start.event.request_id))
                 except LedgerError:
+                    await asyncio.sleep(0.02)
                     continue
                 good += 1
             return good
@@ -249,6 +323,16 @@ async def test_cut_connections_are_made_anew(postgres: Postgres, postgres_url: s
     assert standing["reserved_micros"] == 0
     assert standing["spent_micros"] == sum(row["cost_micros"] for row in rows(postgres_url, tables.charges))
     assert verify_store(open_reader(postgres_url), tmp_path / "journal").faults == ()
+
+
+@pytest.mark.postgres
+async def test_nobody_is_refused_while_a_stale_connection_is_made_anew(postgres: Postgres, postgres_url: str) -> None:
+    async with running(postgres_url) as ledger:
+        meanwhile: list[tuple[bool, str]] = []
+        sqlalchemy.event.listen(ledger._scribe._engine, "do_connect", lambda *_: meanwhile.append(ledger.ready()))
+        await asyncio.to_thread(postgres.end_connections)
+        await ledger.append(event())
+        assert meanwhile == [(True, "")]
 
 
 @pytest.mark.postgres

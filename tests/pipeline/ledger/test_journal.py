@@ -127,6 +127,56 @@ def test_after_a_failed_write_the_next_goes_into_a_new_part(tmp_path: Path, monk
     assert (len(files(tmp_path)), len(copy.hashes), copy.faults) == (2, 3, [])
 
 
+def test_a_part_is_filled_ahead_and_cut_to_its_lines_when_it_is_closed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, EPOCH, "all")
+    _, lines = some(40)
+    for line in lines:
+        journal.write([line])
+        journal.fill()
+    (path,) = files(tmp_path)
+    assert path.stat().st_size >= journal_module.AHEAD_BYTES
+    copy = read_copy(tmp_path, EPOCH)
+    assert (len(copy.hashes), copy.faults, copy.ended) == (40, [], False)
+    assert not has_ended(tmp_path, EPOCH)
+    journal.end("stopped", 1)
+    assert path.stat().st_size < 40_000
+    assert has_ended(tmp_path, EPOCH)
+    assert read_copy(tmp_path, EPOCH).faults == []
+
+
+def test_a_part_that_was_filled_ahead_by_a_dead_process_can_be_closed_with_a_gap(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, EPOCH, "all")
+    _, lines = some(20)
+    for line in lines:
+        journal.write([line])
+    journal.fill()
+    journal._close()
+    mark_ended(tmp_path, EPOCH, 1, gap=(21, 23))
+    copy = read_copy(tmp_path, EPOCH)
+    assert (len(copy.hashes), copy.faults, copy.ended, copy.gaps) == (20, [], True, [(EPOCH, 21, 23)])
+    assert has_ended(tmp_path, EPOCH)
+
+
+def test_a_disk_without_room_to_fill_ahead_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path, EPOCH, "all")
+    _, lines = some(30)
+    for line in lines[:20]:
+        journal.write([line])
+    (path,) = files(tmp_path)
+    before = path.stat().st_size
+
+    def full(_fd: int, _data: Any, _at: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        journal.fill()
+    assert (journal.trouble, path.stat().st_size) == ("", before)
+    journal.write(lines[20:])
+    journal.end("stopped", 1)
+    assert (len(read_copy(tmp_path, EPOCH).hashes), read_copy(tmp_path, EPOCH).faults) == (30, [])
+
+
 def test_voided_events_do_not_count(tmp_path: Path) -> None:
     journal = Journal(tmp_path, EPOCH, "all")
     first, lines = some(2)

@@ -119,6 +119,31 @@ async def test_what_only_the_journal_has_is_given_back(url: str, tmp_path: Path)
     assert verify_store(open_reader(url), journal).faults == ()
 
 
+@pytest.mark.parametrize("lost", [2, 500], ids=["a-batch", "more-than-a-batch"])
+async def test_what_only_the_database_has_is_noted_in_the_journal(sqlite_url: str, tmp_path: Path, lost: int) -> None:
+    """The machine lost power after the commit and before the journal's sync. More than a batch cannot have been lost that way."""
+    journal = tmp_path / "journal"
+    ledger = made(sqlite_url, journal_dir=journal, pid=gone_pid())
+    await ledger.start()
+    await ledger.append(event("first:event:written"))
+    (path,) = journal.iterdir()
+    kept = path.read_bytes()
+    await asyncio.gather(*(ledger.append(event("second:event:unsynced")) for _ in range(lost)))
+    await leave(ledger)
+    path.write_bytes(kept)
+    async with running(sqlite_url, journal_dir=journal):
+        pass
+    told = [json.loads(row["detail"]) for row in rows(sqlite_url, tables.events) if row["kind"] == "ledger:event:recover"]
+    report = verify_store(open_reader(sqlite_url), journal)
+    if lost == 2:
+        assert [detail["unjournaled"] for detail in told] == [[2, 3]]
+        assert report.faults == ()
+        assert any("2 events are only in the database" in remark for remark in report.remarks)
+    else:
+        assert told == []
+        assert [(fault.seq, fault.why) for fault in report.faults] == [(2, "inserted: the journal does not have it")]
+
+
 async def test_a_journal_line_that_was_changed_is_not_given_back(url: str, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     ledger = made(url, journal_dir=journal, pid=gone_pid())
