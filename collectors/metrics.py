@@ -22,7 +22,7 @@ COMMIT_BUCKETS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 
 OTHER: Final = "other"
 
 _SURFACES: Final = frozenset({"openai.chat", "openai.completions", "openai.embeddings", "anthropic.messages", "anthropic.count_tokens"})
-_OUTCOMES: Final = frozenset({"ok", "refused", "failed", "aborted", "blocked", "unknown", "cached"})
+_OUTCOMES: Final = frozenset({"ok", "refused", "failed", "aborted", "blocked", "unknown", "cached", "replayed"})
 _READS: Final = frozenset({"hit", "stale", "fetched", "refreshed", "denied", "not_found", "unavailable", "bad_value", "out_of_scope"})
 _SENT: Final = frozenset({"delivered", "rejected", "retry", "buried", "live_secret"})
 _DIRECTIONS: Final = frozenset({"prompt", "answer", "telemetry"})
@@ -88,6 +88,10 @@ class Metrics:
         """Count what the export gate replaced."""
         self.redacted("telemetry", counts)
 
+    def recognition_skipped(self) -> None:
+        """Count a value that passed without a look for named entities, because the configuration allows that when models fail."""
+        self._unrecognized.inc()
+
     def telemetry_tombstone(self, signal: str, items: int) -> None:
         """Count records whose redaction failed: any of them deserves an alarm."""
         self._at(self._tombstones, _of(_SIGNALS, signal)).inc(items)
@@ -113,6 +117,10 @@ class Metrics:
     def count_unwritten_refusal(self) -> None:
         """Count a refusal that could not be written down; nothing had left."""
         self._unwritten_refusals.inc()
+
+    def content_dropped(self) -> None:
+        """Count an answer that should have been recorded on a span and could not be redacted: the span went without it."""
+        self._content_dropped.inc()
 
     def outbox_sent(self, destination: str, signal: str, outcome: str, items: int) -> None:
         """Count what a destination did with a batch."""
@@ -172,6 +180,7 @@ class Metrics:
         )
         self._spend = Counter("lockgate_spend_micros", "Charged micro-dollars.", genai[1:], registry=home)
         self._redactions = Counter("lockgate_redactions", "Replacements.", ("direction", "rule", "action"), registry=home)
+        self._unrecognized = Counter("lockgate_recognition_skipped", "Values not read for named entities.", registry=home)
         self._tombstones = Counter("lockgate_telemetry_tombstones", "Records whose redaction failed.", ("signal",), registry=home)
         self._overflow = Counter("lockgate_telemetry_overflow", "Records that found the spool full.", registry=home)
         self._secret_reads = Counter("lockgate_secret_reads", "Uses of secret references.", ("manager_type", "outcome"), registry=home)
@@ -182,6 +191,9 @@ class Metrics:
         self._entries = Counter("lockgate_ledger_entries", "Entries written.", registry=home)
         self._ledger_failures = Counter("lockgate_ledger_failures", "Commits that failed.", registry=home)
         self._unwritten_refusals = Counter("lockgate_unwritten_refusals", "Refusals that could not be written down.", registry=home)
+        self._content_dropped = Counter(
+            "lockgate_content_dropped", "Answers that could not be redacted and were left out of their spans.", registry=home
+        )
         self._sent = Counter("lockgate_outbox_sent_items", "Items by what became of them.", (*sink, "outcome"), registry=home)
         self._outbox = Gauge("lockgate_outbox_items", "The loss equation.", (*sink, "state"), registry=home)
         self._loop_lag = Gauge("lockgate_event_loop_lag_seconds", "How late the event loop is.", registry=home)

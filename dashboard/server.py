@@ -1,7 +1,8 @@
 """The dashboard's process: `python -m dashboard.server --port 8501 --gateway http://127.0.0.1:4000`.
 
-The database URL comes in the variable LOCKGATE_DATABASE_URL, never on the command line, and is taken out of the environment at
-once. The server listens on loopback, asks nobody but the gateway, and prints one line when it is ready.
+The database URL comes in the variable LOCKGATE_DATABASE_URL, or from the file (or pipe) that LOCKGATE_DATABASE_URL_FILE names, never on
+the command line; both are taken out of the environment at once. The server listens on loopback, asks nobody but the gateway, and prints
+one line when it is ready.
 """
 
 from __future__ import annotations
@@ -95,6 +96,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = parser.parse_args(arguments)
     # This process has no configuration document: its one variable is read here and nowhere else.
     database_url = os.environ.pop("LOCKGATE_DATABASE_URL", "")  # noqa: TID251
+    path = os.environ.pop("LOCKGATE_DATABASE_URL_FILE", "")  # noqa: TID251
+    if path and not database_url:
+        try:
+            database_url = Path(path).read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            print(f"dashboard: LOCKGATE_DATABASE_URL_FILE cannot be read ({type(error).__name__})", file=sys.stderr)  # noqa: T201
+            return 2
     if not database_url:
         print("dashboard: LOCKGATE_DATABASE_URL is not set; it names the store to read", file=sys.stderr)  # noqa: T201
         return 2

@@ -6,6 +6,7 @@ PipelineError
 ├── KeyRejected ── KeyExpired, KeyOutOfScope
 ├── BudgetExceeded, RateLimited
 ├── PolicyBlocked                 names rules, never text
+├── IdempotencyError
 ├── SecretError ── SecretNotFound, SecretForbidden, VaultUnavailable
 ├── RouteError ── NoTarget, AllTargetsFailed
 └── LedgerError                   fails the request
@@ -111,6 +112,12 @@ class PolicyBlocked(PipelineError):
             headers={"x-should-retry": "false"},
         )
         self.rules = rules
+
+
+class IdempotencyError(PipelineError):
+    """The `Idempotency-Key` was used before, and there is no answer (yet) to give for it."""
+
+    code, status, type = "idempotency_in_progress", 409, "idempotency_error"
 
 
 class SecretError(PipelineError):

@@ -39,13 +39,17 @@ from pipeline.bootstrap.parts import (
 )
 from pipeline.bootstrap.policies import Redaction, compile_policies
 from pipeline.bootstrap.preflight import refuse_if_missing
+from pipeline.bootstrap.recognition import WAITING, open_recognizer
 from pipeline.bootstrap.secret_audit import SecretAudit
-from pipeline.bootstrap.upkeep import keep_what_is_loaded, mark_used_keys, watch_lag
+from pipeline.bootstrap.tenant_keys import TenantKeys
+from pipeline.bootstrap.upkeep import forget_expired_claims, keep_what_is_loaded, mark_used_keys, watch_lag
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.checks import is_loopback
+from pipeline.config.document import Document
 from pipeline.config.home import secret_folders
 from pipeline.errors import LedgerError
 from pipeline.gateway.app import Gateway
+from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.model import Desk, House, Load
 from pipeline.gateway.table import route_table
 from pipeline.ids import ulid
@@ -73,12 +77,15 @@ from pipeline.vaults.local_sql import SqlRows
 from pipeline.vaults.registry import VaultContext, open_vault
 from pipeline.vaults.resolver import Resolver
 from pipeline.version import VERSION
+from redactors.detectors.ner import NerDetector
 from redactors.engine import Redactor
 
 if TYPE_CHECKING:
     from collectors.sealed import SealedTracerProvider
 
 WORKER_THREADS = 4
+SCREENING_THREADS = 4
+"""Of their own, so that nobody's long texts make an administrator wait."""
 REDACTION_S = 5.0
 STORE_WAIT_S = 300
 
@@ -115,7 +122,8 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
     await _migrated(plan.database_url)
     await core.ledger.start()
     try:
-        secrets = _secrets(core)
+        recognizer = await _recognizer(core, plan.document)
+        secrets = _secrets(core, recognizer)
         await refuse_if_missing(secrets.swapped.references.all(), secrets.resolver, core.clock)
         people = await _people(core)
         telemetry = _telemetry(core, secrets)
@@ -133,6 +141,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("used", mark_used_keys(core.ledger, people.authenticator)),
             ("spool", telemetry.spool.run()),
             ("lag", watch_lag(core.metrics)),
+            ("idempotency", forget_expired_claims(core.ledger, core.clock)),
             ("warm-up", _warm_up(redaction, house)),
         )
     ]
@@ -152,6 +161,10 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         house.desk.reads.close()
         core.reader.dispose()
         house.pool.shutdown(wait=False, cancel_futures=True)
+        house.screening.shutdown(wait=False, cancel_futures=True)
+        house.waiting.shutdown(wait=False, cancel_futures=True)
+        if secrets.swapped.recognizer is not None:
+            secrets.swapped.recognizer.close()
 
     return Running(Gateway(house, house.routes), house, core.ledger, people.office, telemetry.provider, stop)
 
@@ -197,6 +210,10 @@ class Core:
         """A ULID for now."""
         return ulid(self.clock.now_us())
 
+    def tenant_keys(self) -> TenantKeys:
+        """What derives the keys of hashes and pseudonyms."""
+        return TenantKeys(derived_key(self.peppers, "redaction"), self.clock)
+
 
 def _core(plan: Plan, redaction: Redaction, clock: Clock) -> Core:
     home, document = plan.home, plan.document
@@ -227,7 +244,13 @@ class Secrets:
     local_keys: LocalKeys = field(repr=False)
 
 
-def _secrets(core: Core) -> Secrets:
+async def _recognizer(core: Core, document: Document, running: NerDetector | None = None) -> NerDetector | None:
+    """The document's recognizer; its models load beside the event loop. `running` stays when nothing about it changed."""
+    folder, skipped = folder_of(core.plan.config), core.metrics.recognition_skipped
+    return await asyncio.to_thread(open_recognizer, document, folder, running=running, skipped=skipped)
+
+
+def _secrets(core: Core, recognizer: NerDetector | None) -> Secrets:
     plan, document = core.plan, core.plan.document
     references = compile_references(document)
     audit = SecretAudit(core.ledger, core.recorder, core.metrics, core.clock, core.new_id, references)
@@ -241,7 +264,9 @@ def _secrets(core: Core) -> Secrets:
         local_keys=local_keys,
     )
     routes = router_of(document, references, core.clock, core.random)
-    swapped = Swapped(document, references, routes, pricer_of(document), compile_policies(document, core.redaction))
+    policies = compile_policies(document, core.redaction, core.tenant_keys(), recognizer)
+    swapped = Swapped(document, references, routes, pricer_of(document), policies)
+    swapped.recognizer = recognizer
     resolver = Resolver(
         lambda manager_type, auth_config: open_vault(manager_type, auth_config, context),
         clock=core.clock,
@@ -367,6 +392,8 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         is_dirty=core.redaction.is_dirty,
         new_id=core.new_id,
         pool=ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="lockgate-work"),
+        screening=ThreadPoolExecutor(SCREENING_THREADS, thread_name_prefix="lockgate-screen"),
+        waiting=ThreadPoolExecutor(WAITING, thread_name_prefix="lockgate-waiting"),
         load=Load(document.limits.max_in_flight),
         desk=desk,
         routes=route_table(),
@@ -374,6 +401,12 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         metrics_need_key=not is_loopback(core.plan.host),
         reasons=dict,
         wake_outbox=telemetry.outbox.wake,
+        kept=KeptAnswers(
+            secrets.local_keys,
+            os.urandom,
+            keep_s=document.idempotency.keep_s,
+            max_answer_bytes=document.idempotency.max_answer_bytes,
+        ),
     )
 
 
@@ -385,10 +418,12 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     document = await asyncio.to_thread(load_document, core.plan.config, find_secrets=core.redaction.finder())
     references = compile_references(document)
     router = router_of(document, references, clock, core.random)
-    pricer, policies = pricer_of(document), compile_policies(document, core.redaction)
+    recognizer = await _recognizer(core, document, swapped.recognizer)
+    pricer, policies = pricer_of(document), compile_policies(document, core.redaction, core.tenant_keys(), recognizer)
     await refuse_if_missing(references.all(), secrets.resolver, clock)
     await core.ledger.run(lambda connection: mirror_workspaces(connection, wanted_workspaces(document), now_us=clock.now_us()))
     swapped.document, swapped.references, swapped.router, swapped.pricer, swapped.policies = document, references, router, pricer, policies
+    swapped.recognizer = recognizer
     secrets.audit.follow(references)
     await asyncio.to_thread(authenticator.restrict, workspace_models(document))
     return document.digest

@@ -131,6 +131,8 @@ def compile_limits(document: Document) -> HttpLimits:
         body_bytes=limits.max_body_bytes,
         decoded_bytes=limits.max_decoded_bytes,
         json_depth=limits.max_json_depth,
+        json_containers=limits.max_json_containers,
+        json_values=limits.max_json_values,
         body_timeout_s=limits.body_timeout_s,
     )
 

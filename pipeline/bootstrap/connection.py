@@ -7,6 +7,7 @@ limits of the complete head, and of bodies, are the gateway's own (`pipeline/gat
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,15 +18,22 @@ MAX_HEAD = 256 * 1024
 HEAD_S = 30.0
 """Seconds in which the head of a request must have come, from the connection's or the request's beginning."""
 
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+TurnedAway = Callable[[int, str, str], str]
+"""Takes note of a request that never reached the gateway (status, error code, peer), and gives its id."""
+
+_REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large"}
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """uvicorn's protocol with a bounded, timed head."""
+    """uvicorn's protocol with a bounded, timed head, whose own refusals have a request id like any other."""
 
     _waiting = 0
     _moved = False
     _timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, *given: Any, turned_away: TurnedAway, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._turned_away = turned_away
 
     def connection_made(self, transport: Any) -> None:
         """A caller has connected: its first request must begin and its head end in time."""
@@ -44,8 +52,21 @@ class BoundedConnection(HttpToolsProtocol):
         self._waiting = 0 if self._moved else self._waiting + len(data)
         if self._waiting > MAX_HEAD and not self.transport.is_closing():
             if self.cycle is None or self.cycle.response_complete:
-                self.transport.write(_TOO_LARGE)
+                self._refuse(431, "headers_too_large")
             self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP. The text is uvicorn's own, and says nothing of the request."""
+        self._refuse(400, "invalid_http", msg.encode("ascii", "replace"))
+        self.transport.close()
+
+    def _refuse(self, status: int, code: str, text: bytes = b"") -> None:
+        identity = self._turned_away(status, code, self.client[0] if self.client else "")
+        head = (
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(text)}\r\n"
+            f"x-request-id: {identity}\r\nx-lockgate-request-id: {identity}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + text)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""

@@ -12,6 +12,7 @@ from collectors.metrics import Closed
 from collectors.otlp.destination import Destination
 from pipeline.bootstrap.compile import References, compile_prices, compile_routes
 from pipeline.bootstrap.policies import PolicyBook, Redaction
+from pipeline.bootstrap.recognition import ner_rules
 from pipeline.clock import Clock
 from pipeline.config.document import Document
 from pipeline.config.home import Home
@@ -22,6 +23,7 @@ from pipeline.routing.pricing import Pricer
 from pipeline.routing.router import Router
 from pipeline.vaults.model import SecretRef
 from pipeline.vaults.resolver import SYSTEM, Resolver
+from redactors.detectors.ner import NerDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Plan:
 class Swapped:
     """What a reload replaces while everything else keeps running: references, routes, prices, policies, by one assignment each."""
 
-    __slots__ = ("document", "policies", "pricer", "references", "router")
+    __slots__ = ("document", "policies", "pricer", "recognizer", "references", "router")
 
     def __init__(self, document: Document, references: References, router: Router, pricer: Pricer, policies: PolicyBook) -> None:
         self.document = document
@@ -49,6 +51,7 @@ class Swapped:
         self.router = router
         self.pricer = pricer
         self.policies = policies
+        self.recognizer: NerDetector | None = None
 
     @property
     def capture_content(self) -> bool:
@@ -117,6 +120,6 @@ def closed_of(document: Document, redaction: Redaction) -> Closed:
     return Closed(
         models=frozenset(document.models),
         destinations=frozenset(destination.id for destination in document.telemetry.destinations),
-        rules=redaction.rule_ids(),
+        rules=redaction.rule_ids() | ner_rules(document),
         manager_types=frozenset({"env", "file", "local", "keychain", *(vault.manager_type for vault in document.vaults.values())}),
     )

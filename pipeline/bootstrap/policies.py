@@ -5,21 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pipeline.bootstrap.rules_cache import NAME, installed_cache, open_rules
+from pipeline.bootstrap.tenant_keys import TenantKeys
 from pipeline.config.document import Document
 from pipeline.config.literals import FindSecrets, secret_finder
+from pipeline.config.policies import DIRECTIONS
 from pipeline.errors import ConfigError
 from pipeline.gateway.model import PolicySet
 from pipeline.keys.model import Caller
 from redactors.detectors.known import KnownSecrets
 from redactors.detectors.pattern import PatternSet
+from redactors.detectors.recognizer import Recognizer
 from redactors.engine import Redactor, build_redactor
 from redactors.model import Direction
-from redactors.policy import PolicyError
+from redactors.policy import PolicyError, Restorable, restorable
 from redactors.screen import Screen
+
+_MOST_TENANTS: Final = 512
+"""So many workspaces' policies are kept with their keys; the one that was not used for longest is made again when it is needed."""
 
 # What records look like whatever the policies say: logs and event details are ours, and nobody needs a value in them.
 _RECORDER = {"telemetry": [{"detect": ["secrets", "known", "keynames", "pii"], "action": "hash"}]}
@@ -34,9 +43,13 @@ class Redaction:
         self._key = key
         self._recorder = self.redactor(_RECORDER, "telemetry")
 
-    def redactor(self, policy: Mapping[str, object], direction: Direction) -> Redactor:
-        """A redactor of one policy and direction over the shared rules and live secrets. Raises PolicyError."""
-        return build_redactor(self._known, policy=policy, direction=direction, pattern_set=self._patterns, key=self._key)
+    def redactor(self, policy: Mapping[str, object], direction: Direction, recognizer: Recognizer | None = None) -> Redactor:
+        """A redactor of one policy and direction over the shared rules and live secrets. Raises PolicyError.
+
+        The recognizer does not read answers, because it could not read them in a stream.
+        """
+        asked = () if recognizer is None or direction == "answer" else (recognizer,)
+        return build_redactor(self._known, policy=policy, direction=direction, pattern_set=self._patterns, key=self._key, recognizers=asked)
 
     def recorder(self) -> Redactor:
         """What logs, events and telemetry go through when no policy of a caller applies."""
@@ -80,11 +93,27 @@ class Redaction:
         return self._patterns.rule_ids
 
 
-class PolicyBook:
-    """The compiled policies of a document by name."""
+@dataclass(frozen=True, slots=True)
+class CompiledSet:
+    """A policy's three redactors before they have a tenant's keys. `noting`: its prompts' pseudonyms can be restored."""
 
-    def __init__(self, sets: Mapping[str, PolicySet]) -> None:
+    name: str
+    digest: str
+    prompt: Redactor
+    answer: Redactor
+    telemetry: Redactor
+    restores: Restorable
+    noting: bool
+    pseudonym_days: int
+
+
+class PolicyBook:
+    """The compiled policies of a document by name. Used on the event loop only."""
+
+    def __init__(self, sets: Mapping[str, CompiledSet], keys: TenantKeys) -> None:
         self._sets = dict(sets)
+        self._keys = keys
+        self._tenants: OrderedDict[tuple[str, str, str, int], PolicySet] = OrderedDict()
 
     def has(self, name: str) -> bool:
         """Whether there is a policy of that name."""
@@ -98,7 +127,28 @@ class PolicyBook:
         found = self._sets.get(caller.key.policy or "default")
         if found is None:
             raise ConfigError("The policy of this key does not exist any more.", hint="The operator must name another.", status=503)
-        return found
+        return self._of_tenant(found, caller.key.org_id, caller.key.workspace_id)
+
+    def _of_tenant(self, found: CompiledSet, org_id: str, workspace_id: str) -> PolicySet:
+        """The policy with the keys of a workspace, as they are in this period."""
+        period = self._keys.period(found.pseudonym_days)
+        tenant = (found.name, org_id, workspace_id, period)
+        known = self._tenants.get(tenant)
+        if known is not None:
+            self._tenants.move_to_end(tenant)
+            return known
+
+        def keyed(redactor: Redactor, direction: Direction) -> Redactor:
+            return redactor.keyed(self._keys.keys(org_id, workspace_id, direction, found.pseudonym_days, period))
+
+        telemetry = keyed(found.telemetry, "telemetry")
+        screen = Screen(keyed(found.prompt, "prompt"), telemetry, noting=found.noting)
+        waits = found.prompt.recognizes or found.telemetry.recognizes
+        made = PolicySet(found.name, found.digest, screen, keyed(found.answer, "answer"), telemetry, found.restores, waits)
+        self._tenants[tenant] = made
+        if len(self._tenants) > _MOST_TENANTS:
+            self._tenants.popitem(last=False)
+        return made
 
 
 def open_redaction(cache: Path) -> Redaction:
@@ -106,15 +156,20 @@ def open_redaction(cache: Path) -> Redaction:
     return Redaction(open_rules(cache / NAME, installed_cache()), KnownSecrets(), os.urandom(32))
 
 
-def compile_policies(document: Document, redaction: Redaction) -> PolicyBook:
-    """Compile every policy for its three directions. Raises ConfigError that names the policy and the place."""
+def compile_policies(document: Document, redaction: Redaction, keys: TenantKeys, recognizer: Recognizer | None = None) -> PolicyBook:
+    """Compile every policy for its three directions; `recognizer` is asked where one acts on what it finds.
+
+    Raises ConfigError that names the policy and the place.
+    """
     sets = {}
     for name, section in document.policies.items():
         plain = section.plain()
         digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
         try:
-            prompt, answer, telemetry = (redaction.redactor(plain, direction) for direction in ("prompt", "answer", "telemetry"))
+            prompt, answer, telemetry = (redaction.redactor(plain, direction, recognizer) for direction in DIRECTIONS)
         except PolicyError as error:
             raise ConfigError(f"The policy {name!r} cannot be used: {error}.", hint="`lockgate check` shows the place.") from None
-        sets[name] = PolicySet(name, digest, Screen(prompt, telemetry), answer, telemetry)
-    return PolicyBook(sets)
+        restores = restorable(plain)
+        noting = bool(restores) and any(rule.action == "pseudonymize" for rule in section.prompt)
+        sets[name] = CompiledSet(name, digest, prompt, answer, telemetry, restores, noting, section.pseudonym_days)
+    return PolicyBook(sets, keys)

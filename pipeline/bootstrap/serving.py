@@ -88,6 +88,7 @@ async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside
         running.app,
         running.house.load,
         grace_s=plan.document.limits.drain_s,
+        notice_s=plan.document.limits.drain_notice_s,
         tls_cert=folder / server.tls_cert if server.tls_cert else None,
         tls_key=folder / server.tls_key if server.tls_key else None,
     )
@@ -102,10 +103,12 @@ async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside
         undo = await beside(served)
         await serving
     finally:
-        listener.stop()
+        if not serving.done():
+            listener.stop()
         await asyncio.gather(serving, return_exceptions=True)
         if undo is not None:
             await undo()
+        await running.app.flush()
         await running.stop()
         forget_run(plan.home, _pid())
     return 0

@@ -20,15 +20,16 @@ from urllib.parse import urlsplit
 import uvloop
 from sqlalchemy import select
 
-from pipeline.bootstrap.dashboard_process import start_dashboard, stop_dashboard
+from pipeline.bootstrap.dashboard_process import Kept, start_dashboard
 from pipeline.bootstrap.listener import address_of, bind
 from pipeline.bootstrap.policies import open_redaction
 from pipeline.bootstrap.quickstart import quickstart, quickstart_path
 from pipeline.bootstrap.serving import Served, announce_run, prepare, run
 from pipeline.config.environment import DEFAULT_DASHBOARD_PORT, Process, env_snapshot
-from pipeline.config.home import prepare_home
+from pipeline.config.home import prepare_home, write_private
 from pipeline.config.loader import load_document
 from pipeline.config.running import live_run
+from pipeline.ids import ulid
 from pipeline.keys import people, service
 from pipeline.keys.service import Actor
 from pipeline.store.tables import virtual_keys
@@ -88,44 +89,55 @@ async def _beside(
     dashboard_url = address_of(listener, tls=False)
     port = listener.getsockname()[1]
     listener.close()
-    dashboard = await start_dashboard(
-        "127.0.0.1",
-        port,
-        database_url=served.plan.database_url,
-        gateway_url=served.url,
-        home=served.home.path,
-        environment=served.plan.environment,
-    )
+
+    async def start() -> Child:
+        return await start_dashboard(
+            "127.0.0.1",
+            port,
+            database_url=served.plan.database_url,
+            gateway_url=served.url,
+            home=served.home.path,
+            environment=served.plan.environment,
+        )
+
+    dashboard = await start()
     announce_run(served, dashboard_url)
     reachable = await _reachable(port, dashboard)
     if not reachable:
         announce_run(served)
+    kept = Kept(dashboard, start, say=_complain, gone=lambda: announce_run(served))
     _greet(stream, served, key, f"{dashboard_url}/login?token={link}" if reachable else "", found)
     if open_browser and reachable:
         import webbrowser
 
         webbrowser.open(f"{dashboard_url}/login?token={link}")
 
-    async def undo() -> None:
-        await stop_dashboard(dashboard)
-
-    return undo
+    return kept.stop
 
 
 async def _fresh_key(served: Served) -> str:
-    """Revoke the key of the start before and make a new one with a small budget."""
-    office, house = served.running.office, served.running.house
+    """Revoke the key that the start before printed, whose id stands in the data folder, and make a new one with a small budget.
 
-    def former() -> list[str]:
+    A key of somebody's own is left alone, whatever it is called: then the new one has a longer name.
+    """
+    office, house, file = served.running.office, served.running.house, served.home.quickstart_file
+    former = file.read_text("utf-8").strip() if file.exists() else ""
+    columns = virtual_keys.c
+
+    def standing() -> tuple[bool, bool]:
+        """Whether the former key is still there, and whether the name is somebody else's."""
+        good = select(columns.id).where(columns.status != "revoked", columns.replaced_by == "")
         with house.desk.reader.connect() as connection:
-            columns = virtual_keys.c
-            query = select(columns.id).where(columns.alias == ALIAS, columns.status != "revoked", columns.replaced_by == "")
-            return list(connection.execute(query).scalars())
+            there = connection.execute(good.where(columns.id == former)).first() is not None
+            return there, connection.execute(good.where(columns.alias == ALIAS, columns.id != former)).first() is not None
 
     actor = Actor("system")
-    for key_id in await asyncio.to_thread(former):
-        await service.revoke_key(office, actor, key_id)
-    made = await service.create_key(office, actor, {"alias": ALIAS, "budget": {"limit_usd": BUDGET_USD, "period": "day"}, "rpm_limit": 600})
+    there, taken = await asyncio.to_thread(standing)
+    if there:
+        await service.revoke_key(office, actor, former)
+    alias = f"{ALIAS}-{ulid(house.clock.now_us()).lower()}" if taken else ALIAS
+    made = await service.create_key(office, actor, {"alias": alias, "budget": {"limit_usd": BUDGET_USD, "period": "day"}, "rpm_limit": 600})
+    await asyncio.to_thread(write_private, file, f"{made['id']}\n")
     return str(made["key"])
 
 
@@ -181,6 +193,11 @@ With the Anthropic SDK:  Anthropic(base_url="{served.url}", api_key="{key}")
 
 Stop with Ctrl-C. Data stays in {served.home.path}.""",
     )
+
+
+def _complain(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
 
 
 def _say(stream: TextIO, text: str) -> None:

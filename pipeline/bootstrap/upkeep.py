@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from contextlib import suppress
 
 from collectors.metrics import Metrics
+from pipeline.clock import Clock
 from pipeline.errors import LedgerError
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.store import mark_used
 from pipeline.ledger.ledger import DurableLedger
+from pipeline.store.claims import PURGE_ROWS, purge_claims
 
 USED_EVERY_S = 5.0
+FORGET_EVERY_S = 60.0
 YOUNG, MIDDLE, OLD = 10_000, 20, 20
 
 
@@ -36,6 +40,15 @@ async def mark_used_keys(ledger: DurableLedger, authenticator: Authenticator) ->
                 await ledger.run(lambda connection, used=used: mark_used(connection, used))  # type: ignore[misc]
             except LedgerError:
                 continue
+
+
+async def forget_expired_claims(ledger: DurableLedger, clock: Clock) -> None:
+    """Delete idempotency claims and their answers once their time is over, until cancelled; few a transaction, so that none waits long."""
+    while True:
+        gone = 0
+        with suppress(LedgerError):  # the next round does it
+            gone = await ledger.run(lambda connection: purge_claims(connection, clock.now_us()))
+        await asyncio.sleep(0.1 if gone == PURGE_ROWS else FORGET_EVERY_S)
 
 
 async def watch_lag(metrics: Metrics) -> None:

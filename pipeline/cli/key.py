@@ -26,6 +26,8 @@ def create(
     budget: Annotated[str, typer.Option("--budget", help="What it may spend, in US dollars.")] = "",
     period: Annotated[str, typer.Option("--period", help="When the budget starts anew: day, week, month, total.")] = "total",
     rpm: Annotated[int | None, typer.Option("--rpm", help="Requests per minute.", min=1)] = None,
+    tpm: Annotated[int | None, typer.Option("--tpm", help="Tokens per minute, in and out.", min=1)] = None,
+    parallel: Annotated[int | None, typer.Option("--parallel", help="Calls that run at the same time.", min=1)] = None,
     policy: Annotated[str, typer.Option("--policy", help="Its redaction policy, instead of its workspace's.")] = "",
     metadata: Annotated[list[str] | None, typer.Option("--metadata", help="name=value, kept with the key; repeat for more.")] = None,
     as_json: JsonOption = False,
@@ -39,6 +41,7 @@ def create(
     _must_be_seen(as_json)
     body: dict[str, Any] = {"alias": alias, "role": role, "metadata": _pairs(metadata or [])}
     optional: dict[str, Any] = {"workspace": workspace, "models": model, "duration": duration, "rpm_limit": rpm, "policy": policy}
+    optional |= {"tpm_limit": tpm, "max_parallel_requests": parallel}
     body.update({name: value for name, value in optional.items() if value})
     if budget:
         body["budget"] = {"limit_usd": budget, "period": period}
@@ -98,6 +101,8 @@ def show(context: typer.Context, key: KeyArgument, as_json: JsonOption = False) 
         "models",
         "policy",
         "rpm_limit",
+        "tpm_limit",
+        "max_parallel_requests",
         "created_at",
         "expires_at",
         "revoked_at",

@@ -9,6 +9,8 @@ import typer
 from pipeline.cli.context import ConfigOption, JsonOption, process_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.config.document import Document
     from pipeline.config.environment import Process
     from redactors.detectors.pattern import PatternSet
@@ -46,7 +48,7 @@ def check(
     finder = secret_finder(build_redactor(pattern_set=patterns))
     document, warnings = load_with_warnings(process.document_path, find_secrets=finder)
     check_address(document, process.host)
-    check_parts(document, patterns)
+    warnings = (*warnings, *check_parts(document, patterns, process.document_path))
     statuses = statuses_of(process, document)
     store = store_state(process)
     code = code_of(statuses, strict=strict) or (FAILED if strict and warnings else 0)
@@ -67,9 +69,13 @@ def check(
     raise typer.Exit(code)
 
 
-def check_parts(document: Document, patterns: PatternSet) -> None:
-    """Compile what a start compiles: policies and their patterns, references, routes. ConfigError names the place."""
-    from pipeline.bootstrap.compile import compile_limits, compile_prices, compile_references, compile_routes
+def check_parts(document: Document, patterns: PatternSet, config: Path) -> tuple[str, ...]:
+    """Compile what a start compiles: references, routes, policies and their patterns; load what it loads, the models for names.
+
+    Gives warnings: what is missing and not required. ConfigError names the place.
+    """
+    from pipeline.bootstrap.compile import compile_limits, compile_prices, compile_references, compile_routes, folder_of
+    from pipeline.bootstrap.recognition import open_recognizer
     from pipeline.config.policies import DIRECTIONS
     from pipeline.errors import ConfigError
     from redactors import build_redactor
@@ -78,13 +84,18 @@ def check_parts(document: Document, patterns: PatternSet) -> None:
     compile_routes(document, compile_references(document))
     compile_limits(document)
     compile_prices(document)
+    warnings: list[str] = []
+    recognizer = open_recognizer(document, folder_of(config), warn=warnings.append)
     for name, policy in document.policies.items():
         for direction in DIRECTIONS:
             try:
-                build_redactor(policy=policy.plain(), direction=direction, pattern_set=patterns)
+                build_redactor(
+                    policy=policy.plain(), direction=direction, pattern_set=patterns, recognizers=[recognizer] if recognizer else ()
+                )
             except PolicyError as error:
                 # The engine's own sentence: it names the rule and the reason, and quotes no text that it examined.
                 raise ConfigError(f"policies.{name}.{direction}: {error}", hint="Correct that rule of the policy.") from None
+    return tuple(warnings)
 
 
 def store_state(process: Process) -> str:

@@ -1,4 +1,8 @@
-"""What `redact` does with bytes: whole texts, streams, and JSON lines. Bytes that are no UTF-8 come out as they went in."""
+"""What `redact` does with bytes: whole texts, streams, and JSON lines. Bytes that are no UTF-8 come out as they went in.
+
+Streams and JSON lines need memory for what is held back and for one line, however long they go on. Nothing that could not be redacted
+is written: a stream ends there, and in JSON lines an error takes the place of the line.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,25 @@ from typing import Any, BinaryIO
 from pipeline.config.environment import Process
 from pipeline.errors import BadRequest
 from redactors.engine import Redactor
-from redactors.model import Clean, Direction, Remark
+from redactors.findings import findings
+from redactors.model import Clean, Direction, Json, RedactionError, Remark
 from redactors.policy import PolicyError
 
 CHUNK = 64 * 1024
+MAX_LINE = 64 * 1024 * 1024
+"""Bytes of one JSON line. A longer one is passed over without being kept."""
+
+_TOLD = 100
+
 Counts = dict[tuple[str, str, str], int]
+
+
+class LineError(Exception):
+    """A JSON line that cannot be redacted; says why, and never quotes the line. `head` is its id, when it has one."""
+
+    def __init__(self, reason: str, head: dict[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.head = head or {}
 
 
 def build(
@@ -47,41 +65,55 @@ def redact_stream(redactor: Redactor, source: BinaryIO, sink: BinaryIO, counts: 
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     cleaner = redactor.stream()
     read = getattr(source, "read1", source.read)
-    while piece := read(CHUNK):
-        _write(sink, cleaner.feed(decoder.decode(piece)))
-    _write(sink, cleaner.feed(decoder.decode(b"", final=True)))
-    rest = cleaner.close()
+    try:
+        while piece := read(CHUNK):
+            _write(sink, cleaner.feed(decoder.decode(piece)))
+            _count(counts, cleaner.take_remarks())
+        _write(sink, cleaner.feed(decoder.decode(b"", final=True)))
+        rest = cleaner.close()
+    except RedactionError as error:
+        raise _refused(error) from None
     _write(sink, rest.value)
-    _count(counts, rest)
+    _count(counts, rest.remarks)
 
 
 def redact_whole(redactor: Redactor, source: BinaryIO, counts: Counts) -> dict[str, Any]:
     """Clean a whole text: `{"text", "findings"}`."""
-    clean = redactor.text(source.read().decode("utf-8", "surrogateescape"))
-    _count(counts, clean)
+    try:
+        clean = redactor.text(source.read().decode("utf-8", "surrogateescape"))
+    except RedactionError as error:
+        raise _refused(error) from None
+    _count(counts, clean.remarks)
     return {"text": clean.value, "findings": findings(clean.remarks, paths=False)}
 
 
-def redact_lines(redactor: Redactor, source: BinaryIO, sink: BinaryIO, counts: Counts) -> None:
-    """Clean JSON lines one by one, in order: `{"id", "text" | "json"}` in, the same with `findings` out."""
-    for number, line in enumerate(source, start=1):
-        if line.strip():
-            _write_json(sink, _one(redactor, line, number, counts))
+def redact_lines(redactor: Redactor, source: BinaryIO, sink: BinaryIO, counts: Counts) -> list[tuple[int, str]]:
+    """Clean JSON lines one by one, in order: `{"id", "text" | "json"}` in, the same with `findings` out.
 
-
-def findings(remarks: tuple[Remark, ...], *, paths: bool) -> list[dict[str, Any]]:
-    """What was found: offsets are code points of the input, `path` a JSON pointer. Never the text."""
-    found = []
-    for remark in remarks:
-        one: dict[str, Any] = {
-            "start": remark.start,
-            "end": remark.end,
-            "rule": remark.rule,
-            "kind": remark.kind,
-            "action": remark.action.label,
-        }
-        found.append({**one, "path": remark.path} if paths else one)
-    return found
+    Each line gives one line; empty ones give none. In place of one that cannot be redacted stands `{"id", "error"}`; gives the numbers of
+    the first hundred of those and why, and the last one's number with how many there were.
+    """
+    wrong: list[tuple[int, str]] = []
+    errors = 0
+    number = 0
+    while line := source.readline(MAX_LINE + 1):
+        number += 1
+        if not line.strip() and len(line) <= MAX_LINE:
+            continue
+        try:
+            if len(line) > MAX_LINE:
+                _pass_over(source, line)
+                raise LineError(f"it is longer than {MAX_LINE} bytes")
+            done = _one(redactor, line, counts)
+        except LineError as error:
+            errors += 1
+            done = {**error.head, "error": str(error)}
+            if errors <= _TOLD:
+                wrong.append((number, str(error)))
+            else:
+                wrong[_TOLD:] = [(number, f"{errors} lines in all cannot be redacted")]
+        _write_json(sink, done)
+    return wrong
 
 
 def tell_report(counts: Counts) -> None:
@@ -92,37 +124,48 @@ def tell_report(counts: Counts) -> None:
         print("nothing was found", file=sys.stderr)
 
 
-def _one(redactor: Redactor, line: bytes, number: int, counts: Counts) -> dict[str, Any]:
+def _one(redactor: Redactor, line: bytes, counts: Counts) -> dict[str, Any]:
     try:
         tree = json.loads(line)
-    except ValueError:
-        tree = None
+    except (ValueError, RecursionError):
+        raise LineError("it is not JSON") from None
     if not isinstance(tree, dict) or ("text" in tree) == ("json" in tree):
-        raise BadRequest(f'Line {number} is not an object with "id" and either "text" or "json".')
+        raise LineError('it is not an object with "id" and either "text" or "json"')
     head = {"id": tree["id"]} if "id" in tree else {}
-    if "text" in tree:
-        if not isinstance(tree["text"], str):
-            raise BadRequest(f'Line {number}: "text" is not a text.')
-        text = redactor.text(tree["text"])
-        _count(counts, text)
-        return {**head, "text": text.value, "findings": findings(text.remarks, paths=False)}
-    clean = redactor.tree(tree["json"])
-    _count(counts, clean)
-    return {**head, "json": clean.value, "findings": findings(clean.remarks, paths=True)}
+    if "text" in tree and not isinstance(tree["text"], str):
+        raise LineError('its "text" is not a text', head)
+    clean: Clean[str] | Clean[Json]
+    try:
+        name, clean = ("text", redactor.text(tree["text"])) if "text" in tree else ("json", redactor.tree(tree["json"]))
+    except RedactionError as error:
+        raise LineError(str(error), head) from None
+    _count(counts, clean.remarks)
+    return {**head, name: clean.value, "findings": findings(clean.remarks, paths=name == "json")}
+
+
+def _pass_over(source: BinaryIO, line: bytes) -> None:
+    """Read to the end of a line that is too long, and keep nothing of it."""
+    while line and not line.endswith(b"\n"):
+        line = source.readline(CHUNK)
+
+
+def _refused(error: RedactionError) -> BadRequest:
+    return BadRequest(f"The text cannot be redacted, so nothing more of it is written: {error}.", hint="Send it in smaller parts.")
 
 
 def _lines(path: Path | None) -> Iterator[tuple[int, Any]]:
     if path is None:
         return
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"{path} cannot be read ({type(error).__name__}).") from None
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not `splitlines`: a JSON string may hold what Unicode calls a line separator.
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 tree = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise BadRequest(f"{path}:{number}: this line is not JSON.") from None
             yield number, tree
 
@@ -141,9 +184,10 @@ def _policy(path: Path | None) -> Any:
     return load_policy(path).plain()
 
 
-def _count(counts: Counts, clean: Clean[Any]) -> None:
-    for key, times in clean.counts.items():
-        counts[key] = counts.get(key, 0) + times
+def _count(counts: Counts, remarks: tuple[Remark, ...]) -> None:
+    for remark in remarks:
+        key = (remark.rule, remark.kind, remark.action.label)
+        counts[key] = counts.get(key, 0) + 1
 
 
 def _write(sink: BinaryIO, text: str) -> None:

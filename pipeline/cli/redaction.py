@@ -36,23 +36,32 @@ def redact(
 ) -> None:
     """Clean a text, a file or a pipe.
 
-    Writes it without its secrets and personal data, as it flows.
+    Writes it without its secrets and personal data, as it flows. The exit code is 0 whatever was found, and 2 when something could not be
+    redacted: a stream ends there; in place of a JSON line stands an error, and the lines behind it are still cleaned. The id of a JSON line
+    comes back as it is.
 
     Example: kubectl logs app | lockgate redact
     """
+    from pipeline.cli.exits import USAGE
+    from pipeline.cli.output import note
     from pipeline.cli.redacting import build, redact_lines, redact_stream, redact_whole, tell_report
 
     redactor: Redactor = build(process_of(context), known=known, terms=terms, patterns=patterns, policy=policy, direction=direction)
     counts: dict[tuple[str, str, str], int] = {}
+    wrong: list[tuple[int, str]] = []
     with _opened(source) as stream:
         if jsonl:
-            redact_lines(redactor, stream, sys.stdout.buffer, counts)
+            wrong = redact_lines(redactor, stream, sys.stdout.buffer, counts)
         elif as_json:
             _print(redact_whole(redactor, stream, counts))
         else:
             redact_stream(redactor, stream, sys.stdout.buffer, counts)
     if report:
         tell_report(counts)
+    for number, reason in wrong:
+        note(f"lockgate: line {number}: {reason}.")
+    if wrong:
+        raise typer.Exit(USAGE)
 
 
 def _opened(source: str) -> Any:

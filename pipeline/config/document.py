@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.config.detection import DetectionSection
 from pipeline.config.money import PriceSection, WorkspaceSection
 from pipeline.config.policies import PolicySection, default_policy
 from pipeline.config.references import ReferenceSection, VaultSection
 from pipeline.config.section import Name, Section, Slug
-from pipeline.config.serving import AuditSection, LimitsSection, ServerSection
+from pipeline.config.serving import AuditSection, IdempotencySection, LimitsSection, ServerSection
 from pipeline.config.targets import ModelSection, TargetSection
 from pipeline.config.telemetry import TelemetrySection
 
@@ -32,6 +33,8 @@ class Document(Section):
     """What callers ask for, by name."""
     policies: Annotated[Mapping[Name, PolicySection], Field(min_length=1)] = Field(default_factory=lambda: {"default": default_policy()})
     """Redaction policies, by name. `default` applies where nothing else is said."""
+    detection: DetectionSection = DetectionSection()
+    """Detectors beyond patterns, which are always on."""
     workspaces: Annotated[Mapping[Slug, WorkspaceSection], Field(min_length=1)] = Field(
         default_factory=lambda: {"default": WorkspaceSection()}
     )
@@ -46,6 +49,8 @@ class Document(Section):
     """The audit devices."""
     limits: LimitsSection = LimitsSection()
     """The limits of requests."""
+    idempotency: IdempotencySection = IdempotencySection()
+    """Requests that come twice."""
     server: ServerSection = ServerSection()
     """The listener."""
 

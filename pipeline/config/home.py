@@ -60,6 +60,11 @@ class Home:
         return self.path / "run.json"
 
     @property
+    def quickstart_file(self) -> Path:
+        """The id of the key that the last `lockgate up` printed."""
+        return self.path / "quickstart.id"
+
+    @property
     def pepper_file(self) -> Path:
         """The peppers."""
         return self.path / "pepper.json"

@@ -33,6 +33,9 @@ class PolicyRule(Section):
     """How many mistakes, with `fuzzy_matching`."""
     detect_patterns: tuple[Pattern, ...] = ()
     """Regular expressions in RE2's syntax, so that they run in linear time."""
+    restore: bool = False
+    """In `answer`, with `detect`: the pseudonyms that the prompt's rules gave to such findings are the caller's own values again in its
+    answer. Not for `known`."""
     action: ActionName
     """`allow` (still counted), `pseudonymize`, `hash`, `mask`, `replace`, `remove`, `block`."""
 
@@ -47,6 +50,10 @@ class PolicyRule(Section):
             raise ValueError("fuzzy_matching and max_distance go with blocked_terms")
         if self.max_distance is not None and not self.fuzzy_matching:
             raise ValueError("max_distance needs fuzzy_matching: true")
+        if self.restore and subjects != ["detect"]:
+            raise ValueError("restore goes with detect")
+        if self.restore and "known" in self.detect:
+            raise ValueError("a live secret is never restored; give known a rule of its own")
         return self
 
     def plain(self) -> dict[str, Any]:
@@ -66,6 +73,14 @@ class PolicySection(Section):
     """What comes back to the caller."""
     telemetry: Rules
     """What is recorded: traces, logs, audit."""
+    pseudonym_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """Days for which a value keeps its pseudonym. It has another one in every workspace and direction."""
+
+    @model_validator(mode="after")
+    def _restored_in_answers(self) -> PolicySection:
+        if any(rule.restore for rule in (*self.prompt, *self.telemetry)):
+            raise ValueError("restore stands in the rules of answer")
+        return self
 
     def plain(self) -> Mapping[str, list[dict[str, Any]]]:
         """The policy as the redaction engine reads it (`build_redactor(policy=…)`)."""

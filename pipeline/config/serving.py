@@ -37,6 +37,10 @@ class LimitsSection(Section):
     """Bytes of a body after it is decompressed."""
     max_json_depth: Annotated[int, Field(ge=8, le=512)] = 128
     """How deep objects and lists may be nested."""
+    max_json_containers: Annotated[int, Field(ge=100, le=10_000_000)] = 200_000
+    """Number of objects and lists in a body."""
+    max_json_values: Annotated[int, Field(ge=1000, le=100_000_000)] = 1_000_000
+    """Number of values in a body."""
     max_header_bytes: Annotated[int, Field(ge=1024, le=1 << 20)] = 16_384
     """Bytes of all headers together."""
     max_header_count: Annotated[int, Field(ge=8, le=1000)] = 100
@@ -46,7 +50,18 @@ class LimitsSection(Section):
     max_in_flight: Count = 512
     """Calls that run at the same time; the next one is answered 503 with Retry-After."""
     drain_s: Seconds = 30.0
-    """Seconds that running calls have to end when the gateway stops."""
+    """Seconds that running calls have to end when the gateway stops. Until then what is new is answered 503 with Retry-After."""
+    drain_notice_s: Annotated[float, Field(ge=0, le=300)] = 0.0
+    """Seconds for which a stopping gateway answers 503 at least, also when nothing runs, so that load balancers notice; at most drain_s."""
+
+
+class IdempotencySection(Section):
+    """What is kept for requests that come with an `Idempotency-Key`, so that their repetitions are given the first answer."""
+
+    keep_s: Annotated[float, Field(ge=60, le=30 * 86_400)] = 86_400
+    """Seconds for which an answer is given back."""
+    max_answer_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 1024 * 1024
+    """Bytes of the largest answer that is kept; of a larger one a repetition is only told that it was given."""
 
 
 class AuditSection(Section):

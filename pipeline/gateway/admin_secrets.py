@@ -11,6 +11,7 @@ from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 from pipeline.keys.storing import store_secret, stored_names
 from pipeline.vaults.check import check, exit_code
+from pipeline.vaults.local import storable_fault
 from pipeline.vaults.model import Asker
 
 
@@ -19,7 +20,10 @@ async def put(house: House, request: AdminRequest, who: Who | None, body: dict[s
     value, name = body.get("value"), request.params["name"]
     if set(body) != {"value"} or not isinstance(value, str):
         raise BadRequest("Send the secret as the text field value.", param="value")
-    # Announced before it is stored: from now on it is caught wherever it shows up.
+    what = storable_fault(name, value)
+    if what is not None:
+        raise BadRequest(f"The secret cannot be stored: {what}.", param="value" if what.startswith("the value") else "name")
+    # Announced before it is stored, and only when it can be: nobody could use it before it is caught wherever it shows up.
     house.desk.announce(value, f"store:{name}")
     stored = await store_secret(house.desk.office, actor_of(request, who), house.desk.local_keys, name, value)
     house.desk.resolver.purge(f"store:{name}")

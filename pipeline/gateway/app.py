@@ -9,13 +9,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.errors import BadRequest, PipelineError
+from pipeline.errors import BadRequest, IdempotencyError, KeyRejected, PipelineError
+from pipeline.gateway.admin import answer_admin
 from pipeline.gateway.chat import converse
-from pipeline.gateway.error_table import Dialect, render
+from pipeline.gateway.error_table import Dialect, failed, render
 from pipeline.gateway.http import ClientDisconnected, Headers, Message, Receive, Scope, Send, header_list, read_headers, send_json
 from pipeline.gateway.model import Call, House
-from pipeline.gateway.request import AdminRequest, answer_admin
+from pipeline.gateway.request import AdminRequest
 from pipeline.gateway.routes import Found, RouteTable
+from pipeline.gateway.strays import Strays
 from pipeline.gateway.wire import dialect_of
 
 log = logging.getLogger("lockgate.gateway")
@@ -30,6 +32,7 @@ class Gateway:
     def __init__(self, house: House, routes: RouteTable) -> None:
         self._house = house
         self._routes = routes
+        self._strays = Strays(house)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request. Lifespan belongs to bootstrap, web sockets are not spoken."""
@@ -37,7 +40,10 @@ class Gateway:
             return
         request_id = self._house.new_id()
         path: str = scope["path"]
-        started = Started(send, request_id, "anthropic" if path.endswith(("/messages", "/count_tokens")) else "openai")
+        dialect: Dialect = "anthropic" if path.endswith(("/messages", "/count_tokens")) else "openai"
+        started = Started(send, request_id, dialect, leaving=self._house.load.draining)
+        headers: Headers | None = None
+        found: Found | tuple[str, ...] = ()
         try:
             headers = read_headers(scope["headers"], self._house.limits)
             found = self._routes.find(scope["method"], path)
@@ -47,10 +53,20 @@ class Gateway:
         except ClientDisconnected:
             return
         except PipelineError as error:
+            if not _is_noted(found, error):
+                await self._strays.note(request_id, error, scope, headers)
             await started.fail(error)
         except Exception as error:
             log.exception("unexpected error", extra={"request_id": request_id, "error_type": type(error).__name__})
-            await started.fail(PipelineError("The gateway failed.", hint="Try again; the operator finds the cause by this request id."))
+            await started.fail(failed())
+
+    def turned_away(self, status: int, code: str, peer: str) -> str:
+        """Take note of a request that the server answers itself, because it cannot be read as one; gives its id."""
+        return self._strays.note_unread(status, code, peer)
+
+    async def flush(self) -> None:
+        """Write down what was only counted. Call before the ledger stops."""
+        await self._strays.flush()
 
     async def _serve(self, found: Found, scope: Scope, headers: Headers, receive: Receive, started: Started) -> None:
         route, house = found.route, self._house
@@ -62,7 +78,7 @@ class Gateway:
             return
         load = house.load
         if load.draining or load.running >= load.limit:
-            raise PipelineError(
+            raise Overloaded(
                 "The gateway is shutting down." if load.draining else "The gateway is overloaded.",
                 hint="Try again.",
                 code="overloaded",
@@ -86,13 +102,21 @@ class Gateway:
             load.running -= 1
 
 
+class Overloaded(PipelineError):
+    """The gateway takes no call now."""
+
+
 class Started:
-    """The send side of one request: adds the request id to the answer and knows whether it has begun."""
+    """The send side of one request: adds the request id to the answer and knows whether it has begun.
 
-    __slots__ = ("_dialect", "_send", "begun", "request_id")
+    `leaving`: the gateway stops, and the caller's connection ends with this answer, so that its next one goes elsewhere.
+    """
 
-    def __init__(self, send: Send, request_id: str, dialect: Dialect) -> None:
+    __slots__ = ("_dialect", "_leaving", "_send", "begun", "request_id")
+
+    def __init__(self, send: Send, request_id: str, dialect: Dialect, *, leaving: bool = False) -> None:
         self._send = send
+        self._leaving = leaving
         self._dialect: Dialect = dialect
         self.request_id = request_id
         self.begun = False
@@ -105,6 +129,8 @@ class Started:
             own = [(b"x-request-id", identity), (b"x-lockgate-request-id", identity)]
             if self._dialect == "anthropic":
                 own.append((b"request-id", identity))
+            if self._leaving:
+                own.append((b"connection", b"close"))
             message["headers"] = [*message["headers"], *own]
         await self._send(message)
 
@@ -114,6 +140,18 @@ class Started:
             return
         rendered = render(error, self._dialect, self.request_id)
         await send_json(self, rendered.status, rendered.body, header_list(rendered.headers))
+
+
+def _is_noted(found: Found | tuple[str, ...], error: PipelineError) -> bool:
+    """Whether the refusal of a request was written down where it was raised."""
+    if isinstance(found, tuple):
+        return False
+    if found.route.surface is not None:
+        return not isinstance(error, Overloaded)
+    if isinstance(error, IdempotencyError):
+        return True
+    # Who is refused by a role is; the dashboard's sessions have events of their own.
+    return isinstance(error, KeyRejected) and (found.route.roles is not None or found.route.path.startswith("/v1/dashboard/"))
 
 
 def _no_route(allowed: tuple[str, ...]) -> BadRequest:

@@ -10,9 +10,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redactors.engine import Redactor
-from redactors.model import Remark, Verdict
-from redactors.stream import StreamRedactor
+from redactors.model import AnswerRedactor, Remark, StreamForCaller, Verdict
 
 # What providers call text that comes in pieces, in fields of their own making.
 STREAMED = frozenset(
@@ -59,9 +57,9 @@ class _Shape:
 class Channels:
     """The open texts of one answer by key, and what was done to them."""
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: AnswerRedactor) -> None:
         self._redactor = redactor
-        self._open: dict[Hashable, StreamRedactor] = {}
+        self._open: dict[Hashable, StreamForCaller] = {}
         self._shapes: dict[Hashable, _Shape] = {}
         self._labels: dict[str, str] = {}
         self._done: list[Remark] = []
@@ -100,7 +98,7 @@ class Channels:
     def held(self, key: Hashable) -> bool:
         """Whether a channel holds text back or has already changed some."""
         channel = self._open.get(key)
-        return channel is not None and (channel.held > 0 or bool(channel.remarks))
+        return channel is not None and (channel.held > 0 or channel.redactions > 0)
 
     def end(self, key: Hashable) -> str:
         """Close a channel and return the rest of its text."""

@@ -9,23 +9,29 @@ checked before the body is read (who, then read), so that a stranger cannot make
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineError, PolicyBlocked
 from pipeline.gateway.auth import bearer
 from pipeline.gateway.error_table import upstream_error
 from pipeline.gateway.http import Receive, Send, read_json
+from pipeline.gateway.idempotency import answer_again, claim_of, is_claimed
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
-from pipeline.gateway.reply import Watch, deliver, deliver_stream, explain, settle_unanswered
+from pipeline.gateway.reply import Watch, deliver, deliver_stream, explain
 from pipeline.gateway.routes import CALLERS
 from pipeline.gateway.settle import Trail, refused, settle_failure
 from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand
+from pipeline.keys.limits import Need
 from pipeline.keys.model import Caller
 from pipeline.keys.scope import allow_model
-from pipeline.ledger.model import Intent, Scope
+from pipeline.ledger.model import ClaimTaken, Intent, Scope
 from pipeline.routing.attempts import Answer, TargetsFailed, ask
 from pipeline.routing.model import Attempt, Outbound, Plan, Target
+from pipeline.routing.pricing import least_tokens
+from pipeline.routing.tokens import estimate_unanswered
 from pipeline.vaults.model import Asker
+from redactors.detectors.recognizer import RecognitionError
 from redactors.model import RedactionError
 from redactors.screen import Screened
 
@@ -37,21 +43,42 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
     """Answer one call of any surface, or raise the PipelineError that refuses it (already written down)."""
     caller: Caller | None = None
     asked: Asked | None = None
+    bound: Bound | None = None
     try:
-        caller = identify(house, call)  # 2 (before 1: see above)
-        asked = await read(house, call, receive)  # 1
-        plan = place(house, caller, asked)  # 3
-        policy = house.swapped.policies.of(caller)
-        screened = await screen(house, policy, asked)  # 4
-        bound = price(house, call, asked, screened, plan, caller)  # 5
+        try:
+            caller = identify(house, call)  # 2 (before 1: see above)
+            asked = await read(house, call, receive)  # 1
+            plan = place(house, caller, asked)  # 3
+            policy = house.swapped.policies.of(caller)
+            screened = await screen(house, policy, asked)  # 4
+            bound = price(house, call, asked, screened, plan, caller)  # 5
+            claim = await claim_of(house, call, caller, asked) if is_claimed(call.headers) else None
+        except PipelineError as error:
+            await refused(house, call, error, caller, asked)
+            raise
+        trail = Trail(call, caller, asked, answering(house, policy, screened), screened, bound, claim)
+        await carry_out(house, trail, receive, send)  # 6 to 10
     except PipelineError as error:
-        await refused(house, call, error, caller, asked)
+        if bound is not None:
+            bound.admission.release()
+        if caller is not None:
+            error.headers = {**house.rates.headers(caller.key), **error.headers}
         raise
-    trail = Trail(call, caller, asked, policy, screened, bound)
-    await write_down(house, trail)  # 6
-    watch = Watch(receive) if asked.stream else None
+    finally:
+        if bound is not None:
+            bound.admission.release()
+
+
+async def carry_out(house: House, trail: Trail, receive: Receive, send: Send) -> None:
+    """Steps 6 to 10: write down, ask, answer, settle; or give the answer of the call that came first with the same idempotency key."""
     try:
-        answer = await question(house, trail, screened, plan)  # 7, 8
+        await write_down(house, trail)  # 6
+    except ClaimTaken as taken:
+        await answer_again(house, trail, taken, send)
+        return
+    watch = Watch(receive) if trail.asked.stream else None
+    try:
+        answer = await question(house, trail, trail.screened, trail.bound.plan)  # 7, 8
         await _hand_over(house, trail, answer, watch, receive, send)  # 8, 9, 10
     except asyncio.CancelledError:
         if not (watch is not None and (watch.forgiven() or house.load.draining)):
@@ -101,10 +128,20 @@ def place(house: House, caller: Caller, asked: Asked) -> Plan:
 async def screen(house: House, policy: PolicySet, asked: Asked) -> Screened:
     """Step 4: what the provider may see. Raises PolicyBlocked with rule ids and the place, never the text."""
     try:
-        if asked.size > INLINE_BYTES:
-            screened = await asyncio.get_running_loop().run_in_executor(house.pool, policy.prompt.inspect, asked.body)
+        if policy.recognizes:
+            capture = house.swapped.capture_content
+            screened = await asyncio.get_running_loop().run_in_executor(house.waiting, _recognized, policy, asked, capture)
+        elif asked.size > INLINE_BYTES:
+            screened = await asyncio.get_running_loop().run_in_executor(house.screening, policy.prompt.inspect, asked.body)
         else:
             screened = policy.prompt.inspect(asked.body)
+    except RecognitionError as error:
+        raise PipelineError(
+            f"The request could not be screened, so it was not sent: {error}.",
+            hint="Send it again later, or with less text.",
+            code="recognition_unavailable",
+            status=503,
+        ) from None
     except RedactionError as error:
         raise BadRequest(
             f"The request could not be screened, so it was not sent: {error}.",
@@ -117,22 +154,44 @@ async def screen(house: House, policy: PolicySet, asked: Asked) -> Screened:
     return screened
 
 
+def answering(house: House, policy: PolicySet, screened: Screened) -> PolicySet:
+    """The policy for the answer to this prompt, in which its pseudonyms are put back where that is allowed."""
+    return replace(policy, answer=screened.answering(policy.answer, policy.restores, house.is_dirty)) if policy.restores else policy
+
+
+def _recognized(policy: PolicySet, asked: Asked, capture: bool) -> Screened:
+    """Screen on a thread that may wait; what telemetry captures is made there too, so that the event loop finds it ready."""
+    screened = policy.prompt.inspect(asked.body)
+    if capture:
+        _ = screened.clean
+    return screened
+
+
 def price(house: House, call: Call, asked: Asked, screened: Screened, plan: Plan, caller: Caller) -> Bound:
-    """Step 5: the dearest of the planned targets at worst; rate limits, or 429."""
-    rate = house.rates.take(caller.key)
+    """Step 5: what the call costs at worst; rate limits, or 429.
+
+    One attempt is answered, or none: at most the dearest target's worst case, and the input of every other attempt that may have been
+    sent and never answered, each of which the provider may bill.
+    """
     body = _object(screened)
-    worst = max(
-        ((house.swapped.pricer.worst_case(target, call.surface, body), index) for index, target in enumerate(plan.targets)), default=(0, 0)
-    )
-    return Bound(worst[0], plan.targets[worst[1]], rate.headers() if rate else {})
+    pricer = house.swapped.pricer
+    unanswered = estimate_unanswered(call.surface, body)
+    inward = [pricer.cost(target, unanswered).micros for target in plan.targets]
+    worst = max(max(pricer.worst_case(target, call.surface, body), least) for target, least in zip(plan.targets, inward, strict=True))
+    need = Need()
+    if caller.key.tpm_limit:
+        most = max(pricer.most_tokens(target, call.surface, body) for target in plan.targets)
+        need = Need(least_tokens(call.surface, body, unanswered.input), most)
+    admission = house.rates.admit(caller.key, need)  # last: from here on it must be given back
+    return Bound(worst + max(plan.max_attempts - 1, 0) * max(inward), plan, pricer, unanswered, admission)
 
 
 async def write_down(house: House, trail: Trail) -> None:
-    """Step 6: the intent and the reservations, durably, before anything leaves. Raises BudgetExceeded or LedgerError."""
+    """Step 6: the intent and the reservations, durably, before anything leaves. Raises BudgetExceeded, LedgerError or ClaimTaken."""
     key = trail.caller.key
     scopes = (Scope("org", key.org_id), Scope("workspace", key.workspace_id), Scope("key", key.id))
     try:
-        await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes))
+        await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes, trail.claim))
     except PipelineError as error:
         await refused(house, trail.call, error, trail.caller, trail.asked)
         raise
@@ -141,7 +200,7 @@ async def write_down(house: House, trail: Trail) -> None:
 async def question(house: House, trail: Trail, screened: Screened, plan: Plan) -> Answer:
     """Steps 7 and 8: resolve the target's secret and ask; before the first piece a failure moves on to the next target.
 
-    Whatever ends the asking without an answer is settled here: nothing charged, the reservation released.
+    Whatever ends the asking without an answer is settled here: charged is what a provider may bill of it, and the rest released.
     """
     call, key = trail.call, trail.caller.key
     body = _object(screened)
@@ -160,10 +219,7 @@ async def question(house: House, trail: Trail, screened: Screened, plan: Plan) -
         raise error from None
     except asyncio.CancelledError:
         # A request that was under way is billed by most providers, so that leaving early is no way around a budget.
-        asked = next(
-            (target for target in plan.targets if tried and tried[-1].outcome == "cancelled" and tried[-1].target_id == target.id), None
-        )
-        await asyncio.shield(settle_unanswered(house, trail, tuple(tried), asked))
+        await asyncio.shield(settle_failure(house, trail, tuple(tried), None))
         raise
     except Exception as error:
         await settle_failure(house, trail, tuple(tried), error)

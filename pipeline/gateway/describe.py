@@ -26,6 +26,14 @@ _ERROR = {
     },
 }
 
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A request that is sent twice under one key happens once, and its answer is given again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
 
 async def openapi(house: House, _request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:
     """The description (OpenAPI 3.1)."""
@@ -62,12 +70,17 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
             for name in re.findall(r"\{(\w+)\}", route.path)
-        ],
+        ]
+        + ([_IDEMPOTENCY_KEY] if route.method != "GET" and not public else []),
         "responses": {
             "default": {"description": "An error.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
             "2XX": {"description": "The answer."},
         },
     }
-    if route.method in ("POST", "PUT"):
+    if route.raw:
+        text = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+        operation["requestBody"] = text
+        operation["responses"]["2XX"] = {"description": "The answer, as it comes.", **text}
+    elif route.method in ("POST", "PUT"):
         operation["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
     return operation

@@ -59,6 +59,11 @@ def render(error: PipelineError, dialect: Dialect, request_id: str) -> Rendered:
     return Rendered(error.status, body, headers)
 
 
+def failed() -> PipelineError:
+    """What a caller is told of a defect of ours."""
+    return PipelineError("The gateway failed.", hint="Try again; the operator finds the cause by this request id.")
+
+
 def spoken(headers: Mapping[str, str], dialect: Dialect) -> dict[str, str]:
     """The headers without those that belong to the other dialect: each SDK knows rate limits by its own names."""
     foreign = "x-ratelimit-" if dialect == "anthropic" else "anthropic-ratelimit-"

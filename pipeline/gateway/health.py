@@ -31,7 +31,8 @@ async def ready(house: House, _request: AdminRequest, _who: Who | None, _body: d
     if not able:
         reasons["ledger"] = why
     reasons.update(house.reasons())
-    return Reply(status=503 if reasons else 200, json={"status": "not_ready" if reasons else "ready", "reasons": reasons})
+    headers = {"retry-after": "1"} if reasons else {}
+    return Reply(status=503 if reasons else 200, json={"status": "not_ready" if reasons else "ready", "reasons": reasons}, headers=headers)
 
 
 async def metrics(house: House, request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:

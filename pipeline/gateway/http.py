@@ -27,6 +27,7 @@ INLINE_BYTES = 64 * 1024
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: linear in time, constant in memory
 
 JSON_TYPE = (b"content-type", b"application/json")
+_ONCE = frozenset({b"host", b"content-length", b"authorization", b"x-api-key", b"content-encoding", b"idempotency-key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]], limits: HttpLimits) -> Head
         size += len(name) + len(value)
         count += 1
         if name in values:
-            if name in (b"host", b"content-length", b"authorization", b"x-api-key", b"content-encoding"):
+            if name in _ONCE:
                 raise BadRequest(f"The header {name.decode()} stands twice.", hint="Send it once.", code="duplicate_header")
             continue
         values[name] = value

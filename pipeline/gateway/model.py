@@ -15,16 +15,17 @@ from collectors.tracing import CallSpan, Tracing
 from pipeline.clock import Clock
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers, HttpLimits
+from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.routes import RouteTable
 from pipeline.keys.authenticator import Authenticator
-from pipeline.keys.limits import RateLimits
+from pipeline.keys.limits import Admission, RateLimits
 from pipeline.keys.model import Caller
 from pipeline.keys.people import FrontDesk
 from pipeline.keys.service import Office
 from pipeline.keys.sessions import Sessions
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.routing.attempts import OpenKey
-from pipeline.routing.model import Surface, Target
+from pipeline.routing.model import Plan, Surface, Usage
 from pipeline.routing.pricing import Pricer
 from pipeline.routing.providers import Providers
 from pipeline.routing.router import Router
@@ -33,18 +34,26 @@ from pipeline.vaults.local_keys import LocalKeys
 from pipeline.vaults.model import Asker, SecretRef
 from pipeline.vaults.resolver import Resolver
 from redactors.engine import Redactor
+from redactors.model import AnswerRedactor
+from redactors.policy import Restorable
 from redactors.screen import Screen
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """One policy, compiled for its three directions. `digest` identifies the document it was compiled from."""
+    """One policy, compiled for its three directions. `digest` identifies the document it was compiled from.
+
+    `restores` says which pseudonyms of the prompt the caller reads as values again. `recognizes`: prompts and captured content wait for
+    a model in another process, which no event loop may.
+    """
 
     name: str
     digest: str
     prompt: Screen
-    answer: Redactor
+    answer: AnswerRedactor
     telemetry: Redactor
+    restores: Restorable = field(default_factory=Restorable)
+    recognizes: bool = False
 
 
 class Policies(Protocol):
@@ -139,6 +148,8 @@ class House:
     is_dirty: Callable[[bytes], bool]
     new_id: Callable[[], str]
     pool: Executor
+    screening: Executor
+    waiting: Executor
     load: Load
     desk: Desk
     routes: RouteTable
@@ -146,6 +157,7 @@ class House:
     metrics_need_key: bool
     reasons: Callable[[], dict[str, str]]
     wake_outbox: Callable[[], None]
+    kept: KeptAnswers
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +187,19 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The worst case of a call in micro-dollars, the target it comes from, and the headers that say how the key's rate limit stands."""
+    """What a call may cost at worst, in micro-dollars, over every attempt that its plan allows, and its place within its key's limits.
+
+    `unanswered` is what an attempt is charged for that was sent and never answered: our estimate of its input. `pricer` holds the
+    prices of this call whatever a reload brings, so that what is charged by estimate was reserved.
+    """
 
     micros: int
-    target: Target
-    rate_headers: Mapping[str, str] = field(default_factory=dict)
+    plan: Plan
+    pricer: Pricer
+    unanswered: Usage
+    admission: Admission
+
+    @property
+    def rate_headers(self) -> Mapping[str, str]:
+        """How the key's limits stand now."""
+        return self.admission.headers()

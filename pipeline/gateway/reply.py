@@ -14,16 +14,17 @@ import orjson
 
 from pipeline.errors import AllTargetsFailed, LedgerError, PipelineError, PolicyBlocked
 from pipeline.gateway.channels import AnswerBlocked
-from pipeline.gateway.error_table import render, spoken, upstream_error
+from pipeline.gateway.error_table import failed, render, spoken, upstream_error
 from pipeline.gateway.gathered import Gathered
 from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
+from pipeline.gateway.kept import Copy, Told
 from pipeline.gateway.model import House
-from pipeline.gateway.settle import Ending, Trail, settle, settle_failure
+from pipeline.gateway.settle import Ending, Trail, in_vain_micros, settle
 from pipeline.gateway.streaming import AnswerScreen, Event, LeakFound, Wire, encode, error_event
 from pipeline.gateway.wire import blocking_rules, is_blocked, is_terminal, is_usage_only, screen_answer, stream_screen
 from pipeline.ledger.model import ChargeState
 from pipeline.routing.attempts import Answer
-from pipeline.routing.model import Attempt, Cost, Delta, Target, UpstreamError, Usage
+from pipeline.routing.model import Cost, Delta, UpstreamError, Usage
 from pipeline.routing.tokens import estimate
 from pipeline.routing.usage import UsageMeter
 from redactors.model import Clean, Json, RedactionError, Remark
@@ -36,6 +37,7 @@ _SSE_HEADERS: RawHeaders = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
+_SSE_NAMED = {name.decode(): value.decode() for name, value in _SSE_HEADERS}
 
 
 async def deliver(house: House, trail: Trail, answer: Answer, receive: Receive, send: Send) -> None:
@@ -45,9 +47,15 @@ async def deliver(house: House, trail: Trail, answer: Answer, receive: Receive, 
         await _deliver(house, trail, answer, meter, receive, send)
     except PipelineError:
         raise  # settled where it was raised
+    except asyncio.CancelledError:
+        # The gateway stops and its grace is over.
+        ending = _ending(house, trail, answer, meter, "aborted", 503, "observed", (), error="overloaded")
+        await asyncio.shield(settle(house, trail, ending))
+        raise
     except Exception:
         # A defect of ours after the provider has answered: it bills us, so the call is charged.
-        await settle(house, trail, _ending(house, trail, answer, meter, "failed", 500, "observed", (), error="internal_error"))
+        ending = _ending(house, trail, answer, meter, "failed", 500, "observed", (), error="internal_error", told=failed())
+        await settle(house, trail, ending)
         raise
 
 
@@ -57,24 +65,31 @@ async def _deliver(house: House, trail: Trail, answer: Answer, meter: UsageMeter
         clean = await _screened(house, trail, delta, meter)
     except RedactionError:
         shown = _unscreenable()
-        await settle(house, trail, _ending(house, trail, answer, meter, "failed", shown.status, "observed", (), error=shown.code))
+        ending = _ending(house, trail, answer, meter, "failed", shown.status, "observed", (), error=shown.code, told=shown)
+        await settle(house, trail, ending)
         raise shown from None
     if is_blocked(clean.verdict):
-        rules = blocking_rules(clean.remarks)
-        await settle(house, trail, _ending(house, trail, answer, meter, "refused", 400, "observed", clean.remarks, error="content_blocked"))
-        raise PolicyBlocked(rules, param="answer")
+        blocked = PolicyBlocked(blocking_rules(clean.remarks), param="answer")
+        ending = _ending(house, trail, answer, meter, "refused", 400, "observed", clean.remarks, error="content_blocked", told=blocked)
+        await settle(house, trail, ending)
+        raise blocked
     ending = _ending(house, trail, answer, meter, "ok", 200, "observed", clean.remarks)
     if house.swapped.capture_content:
         ending = replace(ending, answer=await _recorded(house, trail, delta.data, meter.written))
     body = orjson.dumps(clean.value)
     if house.is_dirty(body):
-        await settle(house, trail, _ending(house, trail, answer, meter, "refused", 502, "observed", clean.remarks, error="live_secret"))
-        raise _leak()
+        leak = _leak()
+        ending = _ending(house, trail, answer, meter, "refused", 502, "observed", clean.remarks, error="live_secret", told=leak)
+        await settle(house, trail, ending)
+        raise leak
     if has_left(receive):
         ending = replace(ending, outcome="aborted", status=499, state="aborted_drained", error="client_disconnected")
+    headers = reply_headers(trail, answer, ending.cost, len(trail.prompt_remarks) + len(clean.remarks))
+    if trail.claim is not None:  # whole, whether or not its caller is still there: a repetition is given it
+        ending = replace(ending, told=Told(200, {"content-type": "application/json", **headers}, body))
     await settle(house, trail, ending)
-    headers = [JSON_TYPE, *header_list(reply_headers(trail, answer, ending.cost, len(trail.prompt_remarks) + len(clean.remarks)))]
-    await send_bytes(send, 200, body, headers)
+    headers |= spoken(trail.bound.rate_headers, trail.call.dialect)  # what the call used is known only now
+    await send_bytes(send, 200, body, [JSON_TYPE, *header_list(headers)])
 
 
 async def _only(house: House, trail: Trail, answer: Answer, meter: UsageMeter) -> Delta:
@@ -86,7 +101,7 @@ async def _only(house: House, trail: Trail, answer: Answer, meter: UsageMeter) -
         raise UpstreamError("broken_stream")
     except UpstreamError as error:
         shown = upstream_error(error, explain(house, trail, error))
-        await settle(house, trail, Ending("failed", shown.status, None, answer.target, answer.attempts, error=shown.code))
+        await settle(house, trail, Ending("failed", shown.status, None, answer.target, answer.attempts, error=shown.code, told=shown))
         raise shown from None
     finally:
         await answer.aclose()
@@ -95,14 +110,16 @@ async def _only(house: House, trail: Trail, answer: Answer, meter: UsageMeter) -
 async def _screened(house: House, trail: Trail, delta: Delta, meter: UsageMeter) -> Any:
     text = trail.policy.answer
     if meter.written > INLINE_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(house.pool, screen_answer, trail.call.surface, delta.data, text)
+        return await asyncio.get_running_loop().run_in_executor(house.screening, screen_answer, trail.call.surface, delta.data, text)
     return screen_answer(trail.call.surface, delta.data, text)
 
 
 async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watch, send: Send) -> None:
     """Send a streamed answer. Every way it can end is settled before its last byte, and none of them is silent."""
-    flow = _Flow(house, trail, answer, send)
-    start = [*_SSE_HEADERS, *header_list(reply_headers(trail, answer, None, None))]
+    headers = reply_headers(trail, answer, None, None)
+    copy = Copy(send, house.kept.max_answer_bytes, _SSE_NAMED | headers) if trail.claim is not None else None
+    flow = _Flow(house, trail, answer, copy or send)
+    start = [*_SSE_HEADERS, *header_list(headers)]
     await send({"type": "http.response.start", "status": 200, "headers": start})
     try:
         wire = await flow.pump()
@@ -110,16 +127,18 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watc
         ending = _ending(house, trail, answer, flow.meter, "ok", 200, "observed", flow.screen.remarks(), first_us=flow.first_us)
         if flow.gathered is not None:
             ending = replace(ending, answer=await _recorded(house, trail, flow.gathered.body(), flow.gathered.size))
+        last = wire + b"data: [DONE]\n\n" if trail.call.dialect == "openai" else wire
+        if copy is not None:
+            ending = replace(ending, told=copy.ending_with(last))
         await settle(house, trail, ending)
-        done = b"data: [DONE]\n\n" if trail.call.dialect == "openai" else b""
-        await send({"type": "http.response.body", "body": wire + done, "more_body": False})
+        await send({"type": "http.response.body", "body": last, "more_body": False})
     except asyncio.CancelledError:
         await _break_off(house, trail, answer, flow.meter, flow.screen, watch, send, flow.first_us)
         raise
     except Exception as error:
         watch.stop()
         await answer.aclose()
-        await _end_in_error(house, trail, answer, flow.meter, flow.screen, send, error, flow.first_us)
+        await _end_in_error(house, trail, answer, flow.meter, flow.screen, send, error, flow.first_us, copy)
         if not isinstance(error, UpstreamError | AnswerBlocked | LeakFound | LedgerError | RedactionError):
             raise  # a defect of ours: the caller has been told, the log is next
     finally:
@@ -169,19 +188,22 @@ class _Flow:
 async def _fed(house: House, screen: AnswerScreen, deltas: list[Delta], size: int) -> list[Event]:
     """Screen events that came together; a provider may send megabytes in one."""
     if size > INLINE_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(house.pool, screen.feed_all, tuple(deltas))
+        return await asyncio.get_running_loop().run_in_executor(house.screening, screen.feed_all, tuple(deltas))
     return screen.feed_all(deltas)
 
 
 async def _recorded(house: House, trail: Trail, body: dict[str, Any] | None, size: int) -> Clean[Json] | None:
-    """The answer as telemetry may keep it. What cannot be made clean is not kept; the call itself still counts."""
+    """The answer as telemetry may keep it. What cannot be made clean is not kept, and counted; the call itself still counts."""
     if body is None:
         return None
     try:
+        if trail.policy.recognizes:
+            return await asyncio.get_running_loop().run_in_executor(house.waiting, trail.policy.telemetry.tree, body)
         if size > INLINE_BYTES:
-            return await asyncio.get_running_loop().run_in_executor(house.pool, trail.policy.telemetry.tree, body)
+            return await asyncio.get_running_loop().run_in_executor(house.screening, trail.policy.telemetry.tree, body)
         return trail.policy.telemetry.tree(body)
     except RedactionError:
+        house.metrics.content_dropped()
         return None
 
 
@@ -194,8 +216,7 @@ async def _break_off(
     ending = _ending(house, trail, answer, meter, "aborted", status, "aborted_estimated", remarks, first_us=first_us, error=why)
     await asyncio.shield(_close_and_settle(house, trail, answer, ending))
     if not watch.gone:
-        body = render(_stopping(), trail.call.dialect, trail.call.request_id).body
-        await send({"type": "http.response.body", "body": error_event(trail.call.dialect, body), "more_body": False})
+        await send({"type": "http.response.body", "body": _last_words(trail, _stopping()), "more_body": False})
 
 
 async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: Ending) -> None:
@@ -203,17 +224,6 @@ async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: 
         await answer.aclose()
     finally:
         await settle(house, trail, ending)
-
-
-async def settle_unanswered(house: House, trail: Trail, attempts: tuple[Attempt, ...], asked: Target | None) -> None:
-    """Settle a call whose caller left before the answer began. What a target had been asked is charged by our estimate of its input."""
-    if asked is None:
-        await settle_failure(house, trail, attempts, None)
-        return
-    usage = estimate(UsageMeter(trail.call.surface), trail.call.surface, trail.asked.body)
-    cost = house.swapped.pricer.cost(asked, usage)
-    ending = Ending("aborted", 499, "aborted_estimated", asked, attempts, usage, cost, error="client_disconnected")
-    await settle(house, trail, ending)
 
 
 def has_left(receive: Receive) -> bool:
@@ -272,7 +282,15 @@ def _shown(trail: Trail, delta: Delta) -> Delta | None:
 
 
 async def _end_in_error(
-    house: House, trail: Trail, answer: Answer, meter: UsageMeter, screen: AnswerScreen, send: Send, error: Exception, first_us: int
+    house: House,
+    trail: Trail,
+    answer: Answer,
+    meter: UsageMeter,
+    screen: AnswerScreen,
+    send: Send,
+    error: Exception,
+    first_us: int,
+    copy: Copy | None,
 ) -> None:
     """End a started stream with an explicit error event. What held back is not sent: it was never judged whole."""
     shown: PipelineError
@@ -287,16 +305,22 @@ async def _end_in_error(
     elif isinstance(error, LedgerError):
         shown = error
     else:
-        shown = PipelineError("The gateway failed.", hint="Try again; the operator finds the cause by this request id.")
+        shown = failed()
     if not isinstance(error, LedgerError):
         state: ChargeState = "aborted_estimated"
         ending = _ending(house, trail, answer, meter, "failed", shown.status, state, screen.remarks(), first_us=first_us, error=shown.code)
+        if copy is not None:
+            ending = replace(ending, told=copy.ending_with(_last_words(trail, shown)))
         try:
             await settle(house, trail, ending)
         except LedgerError as unwritten:
             shown = unwritten
-    body = render(shown, trail.call.dialect, trail.call.request_id).body
-    await send({"type": "http.response.body", "body": error_event(trail.call.dialect, body), "more_body": False})
+    await send({"type": "http.response.body", "body": _last_words(trail, shown), "more_body": False})
+
+
+def _last_words(trail: Trail, error: PipelineError) -> bytes:
+    """The event that ends a stream in an error."""
+    return error_event(trail.call.dialect, render(error, trail.call.dialect, trail.call.request_id).body)
 
 
 def explain(house: House, trail: Trail, error: UpstreamError) -> str:
@@ -330,13 +354,16 @@ def _ending(
     *,
     error: str = "",
     first_us: int = 0,
+    told: PipelineError | None = None,
 ) -> Ending:
     """The ending of a call that a provider answered. Usage that it did not report is our own count, and flagged."""
     usage: Usage | None = meter.usage()
-    if usage is None or (state == "aborted_estimated" and not usage.total_output):
+    if trail.call.surface == "anthropic.count_tokens":
+        usage = Usage()  # counting is free
+    elif usage is None or (state == "aborted_estimated" and not usage.total_output):
         usage = estimate(meter, trail.call.surface, trail.asked.body)
         state = "estimated" if state == "observed" else state
-    cost: Cost = house.swapped.pricer.cost(answer.target, usage)
+    cost: Cost = trail.bound.pricer.cost(answer.target, usage)
     return Ending(
         outcome,
         status,
@@ -351,6 +378,7 @@ def _ending(
         tuple(meter.finish_reasons),
         meter.model,
         meter.response_id,
+        told=told,
     )
 
 
@@ -363,7 +391,7 @@ def reply_headers(trail: Trail, answer: Answer, cost: Cost | None, redactions: i
         **spoken(trail.bound.rate_headers, trail.call.dialect),
     }
     if cost is not None:
-        headers["x-lockgate-cost"] = f"{cost.micros / 1_000_000:.6f}"
+        headers["x-lockgate-cost"] = f"{(cost.micros + in_vain_micros(trail, answer.attempts[:-1])) / 1_000_000:.6f}"
     if redactions is not None:
         headers["x-lockgate-redactions"] = str(redactions)
     return headers

@@ -1,4 +1,4 @@
-"""Requests that administer or read: proven identity first, then the route's role, then the endpoint.
+"""Requests that administer or read: what one is, who makes it, what is answered and what is written down of it.
 
 An endpoint is `async (house, request, who, body) -> Reply`. `who` is a key of a role or a dashboard session of a role.
 """
@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineError
+from pipeline.errors import BadRequest, KeyRejected
 from pipeline.gateway.auth import bearer
-from pipeline.gateway.http import Headers, Receive, Send, header_list, read_json, send_bytes, send_json
+from pipeline.gateway.http import Headers
 from pipeline.gateway.model import House
-from pipeline.gateway.routes import Route
 from pipeline.keys.model import Role
 from pipeline.ledger.model import Event
 
@@ -63,43 +62,6 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-async def answer_admin(house: House, route: Route, request: AdminRequest, receive: Receive, send: Send) -> None:
-    """Prove the caller, check the role, run the endpoint, send its reply."""
-    who: Who | None = None
-    if route.roles is not None:
-        try:
-            who = prove(house, request)
-            if who.role not in route.roles:
-                raise KeyOutOfScope(
-                    "This key's role may not do that.",
-                    hint=f"It needs the role {' or '.join(sorted(route.roles))}.",
-                    code="role_not_allowed",
-                )
-        except PipelineError as error:
-            await _note_refusal(house, request, who, error)
-            raise
-    body: dict[str, Any] = {}
-    if request.method in ("POST", "PUT") and _has_body(request):
-        body, _size = await read_json(receive, request.headers, house.limits)
-    reply: Reply = await route.endpoint(house, request, who, body)
-    headers = header_list(reply.headers)
-    if reply.content is None:
-        await send_json(send, reply.status, reply.json, headers)
-    elif isinstance(reply.content, bytes):
-        await send_bytes(send, reply.status, reply.content, [(b"content-type", reply.content_type.encode("ascii")), *headers])
-    else:
-        await send(
-            {
-                "type": "http.response.start",
-                "status": reply.status,
-                "headers": [(b"content-type", reply.content_type.encode("ascii")), *headers],
-            }
-        )
-        async for piece in reply.content:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
 def prove(house: House, request: AdminRequest) -> Who:
     """The identity behind a virtual key or a dashboard session, or KeyRejected."""
     token = bearer(request.headers)
@@ -138,18 +100,3 @@ def admin_event(
         status=status,
         error=error,
     )
-
-
-async def _note_refusal(house: House, request: AdminRequest, who: Who | None, error: PipelineError) -> None:
-    kind = "admin:access:deny" if who else "auth:key:reject"
-    entry = admin_event(
-        house, request, who, kind, "refused", {"path": request.path, "code": error.code}, status=error.status, error=error.code
-    )
-    try:
-        await house.ledger.append(entry)
-    except PipelineError:
-        house.metrics.count_unwritten_refusal()
-
-
-def _has_body(request: AdminRequest) -> bool:
-    return request.headers.get(b"content-length", "0") != "0" or b"transfer-encoding" in request.headers.values

@@ -24,13 +24,19 @@ EVERYONE: frozenset[Role] = frozenset({"admin", "manager", "auditor", "key"})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method and path. `path` may hold `{name}` segments; `endpoint` is what bootstrap wires in."""
+    """One method and path. `path` may hold `{name}` segments; `endpoint` is what bootstrap wires in.
+
+    `shown_once`: the answer holds a credential, so it is never kept to be given back. `raw`: the endpoint reads its body and sends its
+    answer itself, piece by piece.
+    """
 
     method: Method
     path: str
     roles: frozenset[Role] | None
     endpoint: Any
     surface: Surface | None = None
+    shown_once: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)

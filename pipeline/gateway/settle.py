@@ -1,12 +1,14 @@
 """What is written down about a call: its start, its refusal, its end. Everything textual goes through the recorder first.
 
 A call that reached step 6 is settled exactly once: with what the provider counted, with our estimate where it did not say or
-the stream was cut, or with nothing where no provider answered. Events, charges, redaction counts and the encoded spans go into
-one transaction, before the client sees the end.
+the stream was cut, or with nothing where no provider got it. An attempt that was sent and never answered is a charge of its own, of what
+went in, also when another target answered after it. Events, charges, redaction counts and the encoded spans go into one transaction,
+before the client sees the end.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,11 +18,15 @@ from collectors.content import captured
 from collectors.genai import CLIENT, CallFacts, parameters_of
 from collectors.model import OutboxRow
 from pipeline.errors import KeyRejected, LedgerError, PipelineError, PolicyBlocked
+from pipeline.gateway.error_table import failed
+from pipeline.gateway.http import INLINE_BYTES
+from pipeline.gateway.kept import Told, Untold, told_error
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
 from pipeline.keys.model import Caller
-from pipeline.ledger.model import Charge, ChargeState, Event, RedactionCount, Settlement
+from pipeline.ledger.model import Charge, ChargeState, Claim, Event, Kept, RedactionCount, Settlement
 from pipeline.routing.model import Attempt, Cost, Target, Usage
 from redactors.model import Clean, Json, Remark
+from redactors.restore import Restoring
 from redactors.screen import Screened
 
 
@@ -34,6 +40,7 @@ class Trail:
     policy: PolicySet
     screened: Screened
     bound: Bound
+    claim: Claim | None = None
 
     @property
     def prompt_remarks(self) -> tuple[Remark, ...]:
@@ -57,7 +64,10 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a call ended. `state` is None when nothing is charged because no provider answered."""
+    """How a call ended. `state` is None when no provider answered; what was sent in vain is charged all the same, by `attempts`.
+
+    `told` is what its caller is told, where that is a whole answer or an error: what a repetition of the call is given.
+    """
 
     outcome: str
     status: int
@@ -73,24 +83,28 @@ class Ending:
     response_model: str = ""
     response_id: str = ""
     answer: Clean[Json] | None = None
+    told: Told | Untold | PipelineError | None = None
 
 
 async def settle(house: House, trail: Trail, ending: Ending) -> None:
     """Steps 9 and 10: end the span, settle everything in one transaction. Raises LedgerError; then the client must not see success."""
     now_us = house.clock.now_us()
     call = trail.call
-    outbox = _spans(house, trail, ending, now_us)
+    charges = _charges(house, trail, ending, now_us)
+    cost_micros = sum(charge.cost_micros for charge in charges)
+    trail.bound.admission.used(ending.usage.total_input + ending.usage.total_output + _in_vain(charges, ending))
+    outbox = _spans(house, trail, ending, cost_micros, now_us)
     detail = {
         "surface": call.surface,
         "stream": trail.asked.stream,
         "attempts": [_attempt(attempt) for attempt in ending.attempts],
         "prompt_redactions": counted(trail.prompt_remarks),
         "answer_redactions": counted(ending.answer_remarks),
-        "cost_micros": ending.cost.micros if ending.cost else 0,
+        "cost_micros": cost_micros,
         "tokens_in": ending.usage.total_input,
         "tokens_out": ending.usage.total_output,
         "finish_reasons": list(ending.finish_reasons),
-        "charge_state": ending.state or "none",
+        "charge_state": ending.state or (charges[-1].state if charges else "none"),
         "policy": trail.policy.name,
         "policy_digest": trail.policy.digest,
         "duration_us": now_us - call.at_us,
@@ -100,26 +114,40 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
         house, call, "gateway:call:finish", ending.outcome, detail, trail.caller, model=trail.asked.model, target_id=target_id,
         status=ending.status, error=ending.error,
     )  # fmt: skip
-    charges = (_charge(house, trail, ending, now_us),) if ending.state and ending.target and ending.cost else ()
     redactions = (*redaction_counts("prompt", trail.prompt_remarks), *redaction_counts("answer", ending.answer_remarks))
     for direction, remarks in (("prompt", trail.prompt_remarks), ("answer", ending.answer_remarks)):
         if remarks:
             house.metrics.redacted(direction, Counter((remark.rule, remark.kind, remark.action.label) for remark in remarks))
     house.metrics.call(call.surface, ending.outcome, ending.status, house.clock.monotonic() - call.started)
-    await house.ledger.close(Settlement(call.request_id, (finish,), charges, outbox, redactions))
+    events, kept = (*_restorations(house, trail), finish), await _kept(house, trail, ending, now_us)
+    await house.ledger.close(Settlement(call.request_id, events, charges, outbox, redactions, kept))
     if outbox:
         house.wake_outbox()
 
 
+async def _kept(house: House, trail: Trail, ending: Ending, now_us: int) -> Kept | None:
+    """How the call's claim ends, if it has one: with its whole answer, or with why there is none."""
+    if trail.claim is None:
+        return None
+    told = ending.told if ending.told is not None else Untold("incomplete", ending.status)
+    if isinstance(told, PipelineError):
+        told = told_error(told, trail.call.dialect, trail.call.request_id)
+    parts = (trail.claim, trail.caller.key.id, trail.call.request_id, told, now_us)
+    if isinstance(told, Told) and len(told.body) > INLINE_BYTES:
+        return await asyncio.get_running_loop().run_in_executor(house.pool, house.kept.keep, *parts)
+    return house.kept.keep(*parts)
+
+
 async def settle_failure(house: House, trail: Trail, attempts: tuple[Attempt, ...], error: BaseException | None) -> None:
-    """Settle a call that no provider answered: nothing is charged, the reservation is released, the attempts stay visible."""
+    """Settle a call that no provider answered: charged is what was sent in vain, the reservation is released, the attempts stay visible."""
     if isinstance(error, PipelineError):
         outcome, status, code = "failed", error.status, error.code
     elif error is None:
         outcome, status, code = "aborted", 499, "client_disconnected"
     else:
         outcome, status, code = "failed", 500, "internal_error"
-    await settle(house, trail, Ending(outcome, status, None, attempts=attempts, error=code))
+    told = error if isinstance(error, PipelineError) else failed() if error is not None else None
+    await settle(house, trail, Ending(outcome, status, None, attempts=attempts, error=code, told=told))
 
 
 async def refused(house: House, call: Call, error: PipelineError, caller: Caller | None, asked: Asked | None) -> None:
@@ -184,6 +212,15 @@ def _detail(tree: Any) -> Any:
     return tree["detail"]
 
 
+def _restorations(house: House, trail: Trail) -> tuple[Event, ...]:
+    """`policy:answer:restore`: how many values of which kinds the caller got back for pseudonyms; none when it got none."""
+    answer = trail.policy.answer
+    if not isinstance(answer, Restoring) or not answer.restored:
+        return ()
+    detail = {"restored": dict(answer.restored), "policy": trail.policy.name, "policy_digest": trail.policy.digest}
+    return (event(house, trail.call, "policy:answer:restore", "ok", detail, trail.caller, model=trail.asked.model),)
+
+
 def counted(remarks: Sequence[Remark]) -> dict[str, int]:
     """How often each rule acted, as `rule: count`; never what it matched."""
     if not remarks:
@@ -212,15 +249,57 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "reference": attempt.secret_reference,
         "version": attempt.secret_version,
         "fingerprint": attempt.secret_fingerprint,
+        "unanswered": attempt.unanswered,
     }
 
 
-def _charge(house: House, trail: Trail, ending: Ending, now_us: int) -> Charge:
-    target, usage, cost, key = ending.target, ending.usage, ending.cost, trail.caller.key
-    assert target is not None
-    assert cost is not None
-    assert ending.state is not None
-    last = ending.attempts[-1] if ending.attempts else None
+def _charges(house: House, trail: Trail, ending: Ending, now_us: int) -> tuple[Charge, ...]:
+    """A charge for each attempt that a provider may bill, in order: those that were never answered, then the one that was."""
+    charges = []
+    bound, answered = trail.bound, ending.state is not None
+    for number, attempt in enumerate(ending.attempts, 1):
+        # One that was answered, of which a defect of ours left nothing to settle by, is charged like one that was not.
+        if not (attempt.unanswered or (attempt.outcome == "ok" and not answered)):
+            continue
+        target = next((target for target in bound.plan.targets if target.id == attempt.target_id), None)
+        if target is not None:
+            state: ChargeState = "aborted_estimated" if attempt.outcome == "cancelled" else "estimated"
+            cost, took = bound.pricer.cost(target, bound.unanswered), (attempt.ended_us - attempt.started_us, 0)
+            charges.append(_charge(house, trail, target, state, bound.unanswered, cost, number, attempt, now_us, took))
+    if ending.state is not None and ending.target is not None and ending.cost is not None:
+        last = ending.attempts[-1] if ending.attempts else None
+        number, took = max(1, len(ending.attempts)), (now_us - trail.call.at_us, ending.first_token_us)
+        charges.append(_charge(house, trail, ending.target, ending.state, ending.usage, ending.cost, number, last, now_us, took))
+    return tuple(charges)
+
+
+def in_vain_micros(trail: Trail, attempts: Sequence[Attempt]) -> int:
+    """What the attempts are charged that were sent and never answered, in micro-dollars."""
+    bound = trail.bound
+    targets = {target.id: target for target in bound.plan.targets}
+    return sum(bound.pricer.cost(targets[attempt.target_id], bound.unanswered).micros for attempt in attempts if attempt.unanswered)
+
+
+def _in_vain(charges: tuple[Charge, ...], ending: Ending) -> int:
+    """The tokens of the attempts that were never answered."""
+    return sum(charge.tokens_input for charge in (charges if ending.state is None else charges[:-1]))
+
+
+def _charge(
+    house: House,
+    trail: Trail,
+    target: Target,
+    state: ChargeState,
+    usage: Usage,
+    cost: Cost,
+    number: int,
+    attempt: Attempt | None,
+    now_us: int,
+    took: tuple[int, int],
+) -> Charge:
+    """The charge of one attempt. `took` is how long it was under way and how long until its first token, in microseconds."""
+    key = trail.caller.key
+    duration_us, first_token_us = took
     return Charge(
         id=house.new_id(),
         request_id=trail.call.request_id,
@@ -232,7 +311,7 @@ def _charge(house: House, trail: Trail, ending: Ending, now_us: int) -> Charge:
         target_id=target.id,
         provider=target.provider,
         provider_model=target.model,
-        state=ending.state,
+        state=state,
         cost_micros=cost.micros,
         price_digest=cost.price_digest,
         tokens_input=usage.input,
@@ -244,14 +323,14 @@ def _charge(house: House, trail: Trail, ending: Ending, now_us: int) -> Charge:
         tokens_reasoning=usage.reasoning,
         tokens_output_audio=usage.output_audio,
         service_tier=_label(house, usage.service_tier),
-        attempt=max(1, len(ending.attempts)),
+        attempt=number,
         streamed=trail.asked.stream,
-        upstream_id=_label(house, last.upstream_id)[:255] if last else "",
-        secret_reference=last.secret_reference if last else "",
-        secret_version=last.secret_version if last else "",
-        secret_fingerprint=last.secret_fingerprint if last else "",
-        duration_us=now_us - trail.call.at_us,
-        first_token_us=ending.first_token_us,
+        upstream_id=_label(house, attempt.upstream_id)[:255] if attempt else "",
+        secret_reference=attempt.secret_reference if attempt else "",
+        secret_version=attempt.secret_version if attempt else "",
+        secret_fingerprint=attempt.secret_fingerprint if attempt else "",
+        duration_us=duration_us,
+        first_token_us=first_token_us,
     )
 
 
@@ -270,7 +349,7 @@ _OPERATIONS = {
 }
 
 
-def _spans(house: House, trail: Trail, ending: Ending, now_us: int) -> tuple[OutboxRow, ...]:
+def _spans(house: House, trail: Trail, ending: Ending, cost_micros: int, now_us: int) -> tuple[OutboxRow, ...]:
     """The call's span with one child an attempt, rebuilt clean and encoded for every destination."""
     span = trail.call.span
     for number, attempt in enumerate(ending.attempts, 1):
@@ -283,10 +362,10 @@ def _spans(house: House, trail: Trail, ending: Ending, now_us: int) -> tuple[Out
         }
         error = "" if attempt.outcome == "ok" else attempt.outcome
         span.child("lockgate.attempt", attempt.started_us * 1000, attempt.ended_us * 1000, attributes, kind=CLIENT, error_type=error)
-    return house.tracing.encode(house.tracing.finish(span, _facts(house, trail, ending), ended_ns=now_us * 1000))
+    return house.tracing.encode(house.tracing.finish(span, _facts(house, trail, ending, cost_micros), ended_ns=now_us * 1000))
 
 
-def _facts(house: House, trail: Trail, ending: Ending) -> CallFacts:
+def _facts(house: House, trail: Trail, ending: Ending, cost_micros: int) -> CallFacts:
     usage, key, asked = ending.usage, trail.caller.key, trail.asked
     counted = ending.state is not None
     return CallFacts(
@@ -310,7 +389,7 @@ def _facts(house: House, trail: Trail, ending: Ending) -> CallFacts:
         key_id=key.id,
         target_id=ending.target.id if ending.target else "",
         attempts=len(ending.attempts),
-        cost_micros=ending.cost.micros if ending.cost else None,
+        cost_micros=cost_micros if cost_micros or ending.cost else None,
         charge_state=ending.state or "",
         redactions=len(trail.prompt_remarks) + len(ending.answer_remarks),
         content=captured(trail.call.surface, trail.screened.clean, ending.answer) if house.swapped.capture_content else None,

@@ -16,8 +16,7 @@ import orjson
 from pipeline.gateway.channels import Channels
 from pipeline.gateway.pieces import plain_content, plain_text, runs, with_content, with_text
 from pipeline.routing.model import Delta
-from redactors.engine import Redactor
-from redactors.model import Remark
+from redactors.model import AnswerRedactor, Remark
 
 Wire = bytes
 Event = tuple[str, dict[str, Any]]
@@ -54,15 +53,23 @@ class OpenAIScreen:
     What comes of a choice after it has finished is not text of the answer any more and is left out.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: AnswerRedactor) -> None:
         self._channels = Channels(redactor)
         self._skeleton: dict[str, Any] = {}
         self._names: dict[Hashable, str] = {}
-        self._clean_labels: list[Any] = []
+        self._clean_labels: tuple[Any, ...] = ()
         self._finished: set[int] = set()
 
     def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
         """Redact chunks that came together."""
+        if len(deltas) == 1:
+            chunk = deltas[0].data
+            plain = self._plain(chunk)
+            if plain is None:
+                return self.feed(deltas[0])
+            self._begin(chunk)
+            safe = self._channels.feed((plain[0], "content"), plain[1])
+            return [("", with_content(chunk, plain[1], safe))] if safe else []
         events: list[Event] = []
         for index, run in runs(self._plain, deltas):
             if index is None:
@@ -78,7 +85,7 @@ class OpenAIScreen:
         found = plain_content(chunk)
         if found is None or found[0] in self._finished:
             return None
-        labels = [chunk.get(name) for name in _LABELS]
+        labels = _labels_of(chunk)
         if labels != self._clean_labels:
             if not all(self._channels.label(value) == value for value in labels):
                 return None
@@ -248,6 +255,12 @@ class OpenAIScreen:
         return self._channels.remarks()
 
 
+def _labels_of(chunk: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of `_LABELS`: the same in every chunk of a stream."""
+    get = chunk.get
+    return get("id"), get("object"), get("created"), get("model"), get("system_fingerprint"), get("service_tier")
+
+
 def _rest_of(key: tuple[Hashable, ...], rest: str, field: dict[str, Any]) -> dict[str, Any]:
     """What a chunk holds that carries the held-back end of one channel; `field` is the one it stood in, where nobody knows that."""
     index, kind = key[0], key[1]
@@ -305,12 +318,19 @@ class AnthropicScreen:
     A `signature` is the provider's seal over its own thinking; it passes as it is, and the last look still sees it.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: AnswerRedactor) -> None:
         self._channels = Channels(redactor)
         self._stopped: set[int] = set()
 
     def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
         """Redact events that came together."""
+        if len(deltas) == 1:
+            delta = deltas[0]
+            plain = plain_text(delta.data)
+            if plain is None or plain[0] in self._stopped:
+                return self.feed(delta)
+            safe = self._channels.feed((plain[0], "text_delta"), plain[1])
+            return [(self._event(delta.event), with_text(delta.data, plain[1], safe))] if safe else []
         events: list[Event] = []
         for index, run in runs(plain_text, deltas):
             if index is None or index in self._stopped:
@@ -412,12 +432,10 @@ class LeakFound(Exception):
 
 def encode(events: Iterable[Event], is_dirty: Callable[[bytes], bool]) -> Wire:
     """Write events as SSE. Raises LeakFound when the bytes hold a live secret: the last look before the socket."""
-    parts = []
-    for name, data in events:
-        if name:
-            parts.append(b"event: " + name.encode() + b"\n")
-        parts.append(b"data: " + orjson.dumps(data) + b"\n\n")
-    wire = b"".join(parts)
+    dumps = orjson.dumps
+    wire = b"".join(
+        [b"event: %b\ndata: %b\n\n" % (name.encode(), dumps(data)) if name else b"data: %b\n\n" % dumps(data) for name, data in events]
+    )
     if is_dirty(wire):
         raise LeakFound
     return wire

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.gateway import admin_config, admin_keys, admin_reads, admin_secrets, admin_sessions, describe, health
+from pipeline.gateway import admin_config, admin_keys, admin_reads, admin_secrets, admin_sessions, describe, health, redact, redact_stream
 from pipeline.gateway.routes import ADMIN, EVERYONE, READERS, Route, RouteTable
 from pipeline.routing.model import Surface
 
@@ -29,13 +29,15 @@ def route_table() -> RouteTable:
         Route("GET", "/v1/models", EVERYONE, admin_config.models),
         Route("GET", "/models", EVERYONE, admin_config.models),
         Route("GET", "/v1/models/{id}", EVERYONE, admin_config.model),
-        Route("POST", "/v1/keys", ADMIN, admin_keys.create_key),
+        Route("POST", "/v1/redact", EVERYONE, redact.redact),
+        Route("POST", "/v1/redact/stream", EVERYONE, redact_stream.redact_stream, raw=True),
+        Route("POST", "/v1/keys", ADMIN, admin_keys.create_key, shown_once=True),
         Route("GET", "/v1/keys", READERS, admin_keys.list_keys),
         Route("GET", "/v1/keys/{id}", READERS, admin_keys.show_key),
         Route("POST", "/v1/keys/{id}/block", ADMIN, admin_keys.block_key),
         Route("POST", "/v1/keys/{id}/unblock", ADMIN, admin_keys.unblock_key),
         Route("POST", "/v1/keys/{id}/revoke", ADMIN, admin_keys.revoke_key),
-        Route("POST", "/v1/keys/{id}/rotate", ADMIN, admin_keys.rotate_key),
+        Route("POST", "/v1/keys/{id}/rotate", ADMIN, admin_keys.rotate_key, shown_once=True),
         Route("POST", "/v1/workspaces", ADMIN, admin_keys.create_workspace),
         Route("GET", "/v1/workspaces", READERS, admin_keys.list_workspaces),
         Route("POST", "/v1/users", ADMIN, admin_keys.create_user),

@@ -12,8 +12,7 @@ from pipeline.gateway.http import Headers
 from pipeline.gateway.model import Asked
 from pipeline.gateway.streaming import AnswerScreen, AnthropicScreen, OpenAIScreen, spelled
 from pipeline.routing.model import Delta, Surface
-from redactors.engine import Redactor
-from redactors.model import Clean, Json, Remark, Verdict
+from redactors.model import AnswerRedactor, ForCaller, Json, Remark, Verdict
 
 # Fields that steer a provider library (hosts, credentials, callbacks, prices, test answers). A caller never chooses these.
 FORBIDDEN_FIELDS = frozenset(
@@ -109,7 +108,7 @@ def passed_headers(headers: Headers, is_secret: Callable[[str], bool]) -> dict[s
     return passed
 
 
-def stream_screen(surface: Surface, redactor: Redactor) -> AnswerScreen:
+def stream_screen(surface: Surface, redactor: AnswerRedactor) -> AnswerScreen:
     """A fresh screen for one answer's stream."""
     return AnthropicScreen(redactor) if surface.startswith("anthropic.") else OpenAIScreen(redactor)
 
@@ -124,7 +123,7 @@ def is_usage_only(delta: Delta) -> bool:
     return delta.data.get("choices") == [] and delta.data.get("usage") is not None
 
 
-def screen_answer(surface: Surface, data: dict[str, Any], redactor: Redactor) -> Clean[Json]:
+def screen_answer(surface: Surface, data: dict[str, Any], redactor: AnswerRedactor) -> ForCaller[Json]:
     """Redact a whole answer. Embedding vectors are numbers and pass around the walk, which would look at each of them."""
     if surface != "openai.embeddings" or not isinstance(data.get("data"), list):
         clean = redactor.tree(data)
@@ -160,7 +159,7 @@ def _is_base64(value: Any) -> bool:
     )
 
 
-def _spells_more(data: dict[str, Any], redactor: Redactor) -> bool:
+def _spells_more(data: dict[str, Any], redactor: AnswerRedactor) -> bool:
     """Whether log probabilities spell something out that must not be shown, though no single token of them does."""
     choices = data.get("choices")
     if not isinstance(choices, list):
@@ -169,7 +168,7 @@ def _spells_more(data: dict[str, Any], redactor: Redactor) -> bool:
     return any(redactor.text(text).remarks for text in texts if text)
 
 
-def _without_spelled_text(clean: Clean[Json]) -> Clean[Json]:
+def _without_spelled_text(clean: ForCaller[Json]) -> ForCaller[Json]:
     """Drop the log probabilities of an answer in which something was redacted: they spell the text out token by token."""
 
     def strip(tree: Json) -> Json:

@@ -14,9 +14,9 @@ KeyStatus = Literal["active", "blocked", "revoked"]
 class VirtualKey:
     """A key as the store knows it: never its text, which is shown once and kept only as an HMAC.
 
-    `hint` is what a person may see (`lgk_…` and the last four characters). `models` empty means every model of the
-    workspace. `rpm_limit` 0 means none. Times are epoch microseconds, 0 for never. `expires_us` also ends the overlap of a
-    rotated key.
+    `hint` is what a person may see (`lgk_…` and the last four characters). `models` empty means every model of the workspace.
+    `rpm_limit` (requests a minute), `tpm_limit` (tokens a minute) and `max_parallel_requests` 0 mean none. Times are epoch microseconds,
+    0 for never. `expires_us` also ends the overlap of a rotated key.
     """
 
     id: str
@@ -34,6 +34,8 @@ class VirtualKey:
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_us: int = 0
     revoked_us: int = 0
+    tpm_limit: int = 0
+    max_parallel_requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,20 @@ _SLUG: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,254}")
 
 KEY_FIELDS: Final = frozenset(
-    {"alias", "workspace", "role", "models", "expires_at", "duration", "budget", "rpm_limit", "metadata", "policy"}
+    {
+        "alias",
+        "workspace",
+        "role",
+        "models",
+        "expires_at",
+        "duration",
+        "budget",
+        "rpm_limit",
+        "tpm_limit",
+        "max_parallel_requests",
+        "metadata",
+        "policy",
+    }
 )
 WORKSPACE_FIELDS: Final = frozenset({"slug", "name", "policy", "budget"})
 USER_FIELDS: Final = frozenset({"name", "role", "password"})
@@ -53,6 +66,8 @@ class NewKey:
     policy: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     budget: Limit | None = None
+    tpm_limit: int = 0
+    max_parallel_requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,8 @@ def read_new_key(body: Mapping[str, Any], now_us: int) -> NewKey:
         models=_models(body),
         expires_us=expires_us,
         rpm_limit=_whole(body, "rpm_limit", 1_000_000),
+        tpm_limit=_whole(body, "tpm_limit", 1_000_000_000_000),
+        max_parallel_requests=_whole(body, "max_parallel_requests", 1_000_000),
         policy=_named(body, "policy", _NAME),
         metadata=_metadata(body),
         budget=read_limit(body.get("budget")),

@@ -83,6 +83,7 @@ async def issue_key(office: Office, actor: Actor, new: NewKey, *, token: str = "
     made = token or office.new_token("lgk")
     key_id, now_us = office.new_id(), office.clock.now_us()
     detail = {"alias": new.alias, "workspace": new.workspace, "role": new.role, "models": list(new.models), "rpm_limit": new.rpm_limit,
+              "tpm_limit": new.tpm_limit, "max_parallel_requests": new.max_parallel_requests,
               "expires_us": new.expires_us, "budget_micros": new.budget.limit_micros if new.budget else None}  # fmt: skip
 
     def apply(connection: Connection) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def create_key(
             models=json.dumps(new.models),
             expires_us=new.expires_us,
             rpm_limit=new.rpm_limit,
+            tpm_limit=new.tpm_limit,
+            max_parallel_requests=new.max_parallel_requests,
             policy=new.policy,
             metadata_json=json.dumps(dict(new.metadata), sort_keys=True),
             created_us=now_us,
@@ -182,7 +184,7 @@ def hint_of(token: str) -> str:
 
 _COLUMNS: Final = (
     _K.id, _K.org_id, _K.workspace_id, workspaces.c.slug.label("workspace"), _K.alias, _K.role, _K.status, _K.hint, _K.models,
-    _K.expires_us, _K.rpm_limit, _K.policy, _K.metadata_json, _K.created_us, _K.revoked_us,
+    _K.expires_us, _K.rpm_limit, _K.tpm_limit, _K.max_parallel_requests, _K.policy, _K.metadata_json, _K.created_us, _K.revoked_us,
 )  # fmt: skip
 
 
@@ -213,6 +215,8 @@ def _key(row: Any) -> VirtualKey:
         models=tuple(_json(row.models, list)),
         expires_us=row.expires_us,
         rpm_limit=row.rpm_limit,
+        tpm_limit=row.tpm_limit,
+        max_parallel_requests=row.max_parallel_requests,
         policy=row.policy,
         metadata=_json(row.metadata_json, dict),
         created_us=row.created_us,

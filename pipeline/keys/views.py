@@ -25,6 +25,8 @@ def key_view(key: VirtualKey, budget: Budget | None, now_us: int) -> dict[str, A
         "models": list(key.models),
         "policy": key.policy or None,
         "rpm_limit": key.rpm_limit or None,
+        "tpm_limit": key.tpm_limit or None,
+        "max_parallel_requests": key.max_parallel_requests or None,
         "metadata": dict(key.metadata),
         "budget": budget_view(budget, now_us),
         "created_at": _at(key.created_us),

@@ -55,6 +55,7 @@ def outward(error: UpstreamError) -> tuple[int, str, str]:
         "too_large": (413, "request_too_large", refused) if error.status == 413 else (502, "upstream_answer_too_large", "upstream_error"),
         "not_found": (404, "upstream_not_found", refused),
         "auth": (502, "upstream_auth", "upstream_error"),
+        "broken_stream": (502, "upstream_protocol_error", "upstream_error"),
     }
     return answers.get(error.failure, (502, "upstream_error", "upstream_error"))
 
@@ -126,6 +127,7 @@ class _Call:
         provider = self.providers.of(target, outbound.surface)
         started = self.clock.now_us()
         outcome, status, ident = "cancelled", 0, ""
+        refused = False
         retry_after: float | None = None
         stream = provider.complete(outbound, secret)
         try:
@@ -137,9 +139,12 @@ class _Call:
         except UpstreamError as error:
             error.target_id = target.id
             outcome, status, ident, retry_after = error.failure, error.status, error.upstream_id, error.retry_after_s
+            # A status that is an error, or an error as the answer, is the provider's word that it did nothing.
+            refused = error.status not in (0, 200) or error.body is not None
             raise
         finally:
-            self._note(target, outbound, secret, started, outcome=outcome, status=status, ident=ident)
+            unanswered = outbound.departure.sent and outcome != "ok" and not refused
+            self._note(target, outbound, secret, started, outcome=outcome, status=status, ident=ident, unanswered=unanswered)
             if outcome != "cancelled":
                 self.router.report(target, outcome, retry_after)
 
@@ -159,6 +164,7 @@ class _Call:
         outcome: str,
         status: int = 0,
         ident: str = "",
+        unanswered: bool = False,
     ) -> None:
         self.tried.append(
             Attempt(
@@ -174,6 +180,7 @@ class _Call:
                 secret_reference=target.reference or "",
                 secret_version=secret.version if secret else "",
                 secret_fingerprint=secret.fingerprint if secret else "",
+                unanswered=unanswered,
             )
         )
 

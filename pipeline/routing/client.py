@@ -7,16 +7,18 @@ and idle between pieces, which counts only while we wait for the provider, not w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pipeline.routing.model import Target, UpstreamError
+from pipeline.routing.model import Departure, Target, UpstreamError
 from pipeline.routing.upstream import MAX_ERROR_BODY, refusal
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.payload import BytesPayload
 
 MAX_BODY = 64 << 20
 """Bytes of a whole answer, after decoding."""
@@ -30,10 +32,12 @@ class Http:
 
     def __init__(self) -> None:
         self._session: ClientSession | None = None
+        self._payload: Callable[[bytes, Departure], BytesPayload] | None = None
 
     def _open(self) -> ClientSession:
         import aiohttp
 
+        self._payload = _payload()
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30)
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -44,16 +48,23 @@ class Http:
         )
         return self._session
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], target: Target) -> ClientResponse:
-        """Send a body and wait for the answer's headers. Raises UpstreamError `connect` or `timeout`."""
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], target: Target, departure: Departure | None = None
+    ) -> ClientResponse:
+        """Send a body and wait for the answer's headers. Raises UpstreamError `connect` or `timeout`.
+
+        `departure.sent` is true from the moment in which the connection stands and the body is being written.
+        """
         import aiohttp
         from yarl import URL
 
         session = self._session or self._open()
+        assert self._payload is not None
+        data = self._payload(body, departure or Departure())
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect_timeout_s)
         try:
             async with asyncio.timeout(target.connect_timeout_s + target.first_byte_timeout_s):
-                return await session.post(URL(url, encoded=True), data=body, headers=headers, allow_redirects=False, timeout=timeout)
+                return await session.post(URL(url, encoded=True), data=data, headers=headers, allow_redirects=False, timeout=timeout)
         except aiohttp.ConnectionTimeoutError:
             raise UpstreamError("connect", target_id=target.id) from None
         except TimeoutError:
@@ -67,6 +78,22 @@ class Http:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+def _payload() -> Callable[[bytes, Departure], BytesPayload]:
+    """A body that notes when it is written: aiohttp's errors do not tell whether the request had left. Made with the session."""
+    from aiohttp.payload import BytesPayload
+
+    class Leaving(BytesPayload):
+        def __init__(self, value: bytes, departure: Departure) -> None:
+            super().__init__(value)
+            self._departure = departure
+
+        async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+            self._departure.sent = True
+            await super().write_with_length(writer, content_length)
+
+    return Leaving
 
 
 class Reader:

@@ -76,6 +76,7 @@ class DemoProvider:
     async def complete(self, request: Outbound, key: Secret | None) -> AsyncIterator[Delta]:
         """Answer at once, in the surface's format."""
         body, model = request.body, request.target.model
+        request.departure.sent = True
         ident = f"demo-{request.request_id}"
         if request.surface == "openai.embeddings":
             yield Delta(_embeddings(body, model), "", ident)

@@ -128,12 +128,13 @@ async def forward(http: Http, request: Outbound, write: Callable[[], Written]) -
     """
     url, headers, body = write()
     target = request.target
-    response = await http.post(url, body, headers, target)
+    response = await http.post(url, body, headers, target, request.departure)
     reader = Reader(response, target)
     ident = upstream_id(response)
     try:
         if response.status != 200:
             raise await reader.refusal(ident)
+        request.departure.answered = True
         if not request.stream:
             yield Delta(whole(await reader.tree(ident), ident), "", ident)
             return
@@ -154,7 +155,7 @@ async def forward(http: Http, request: Outbound, write: Callable[[], Written]) -
                 raise failure
         await reader.drain()
     except EventTooLongError:
-        raise UpstreamError("broken_stream", status=200, upstream_id=ident) from None
+        raise UpstreamError("too_large", status=200, upstream_id=ident) from None
     finally:
         reader.close()
 

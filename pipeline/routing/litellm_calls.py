@@ -58,7 +58,9 @@ class CallExchange:
         """The whole answer as LiteLLM's response object."""
         target = self._request.target
         async with asyncio.timeout(target.connect_timeout_s + target.first_byte_timeout_s):
+            self._request.departure.sent = True  # LiteLLM does not say when; `translate` takes it back where it knows better
             self._answer = await self._call(**self._arguments)
+        self._request.departure.answered = True
         self.upstream_id = response_id(self._answer)
         return self._answer
 

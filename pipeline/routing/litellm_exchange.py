@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.routing.client import Http, Reader
 from pipeline.routing.direct import upstream_id
 from pipeline.routing.litellm_configs import Prepared
+from pipeline.routing.litellm_errors import failure_by_name
 from pipeline.routing.litellm_events import Events
 from pipeline.routing.model import Outbound, UpstreamError
 from pipeline.routing.upstream import failure_in_stream
@@ -45,11 +46,12 @@ class Exchange:
         prepared, target = self._prepared, self._request.target
         headers = {name: value for name, value in prepared.headers.items() if isinstance(value, str)}
         headers.setdefault("accept-encoding", "identity")
-        response = await self._http.post(prepared.url, prepared.body, headers, target)
+        response = await self._http.post(prepared.url, prepared.body, headers, target, self._request.departure)
         self._reader = reader = Reader(response, target)
         self.upstream_id = upstream_id(response)
         if response.status != 200:
             raise await reader.refusal(self.upstream_id)
+        self._request.departure.answered = True
         return reader, response
 
     async def whole(self) -> Any:
@@ -59,7 +61,12 @@ class Exchange:
         if tree.get("error") and "choices" not in tree:
             raise UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=self.upstream_id)
         self.ended = True
-        return self._prepared.whole(RawAnswer(tree, {name.lower(): value for name, value in response.headers.items()}))
+        try:
+            return self._prepared.whole(RawAnswer(tree, {name.lower(): value for name, value in response.headers.items()}))
+        except Exception as error:  # the boundary to LiteLLM: some of its configs make up a status for what they cannot read
+            if failure_by_name(error) is not None:
+                raise
+            raise UpstreamError("broken_stream", status=200, upstream_id=self.upstream_id) from None
 
     async def chunks(self, *, texts: bool = False) -> AsyncGenerator[Any, None]:
         """The answer as LiteLLM's stream chunks. Ends only after the provider's terminator; raises UpstreamError otherwise.

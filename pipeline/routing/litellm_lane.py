@@ -68,10 +68,12 @@ class LitellmProvider:
                 yield delta
         except (UpstreamError, PipelineError):
             raise
-        except (orjson.JSONDecodeError, EventTooLongError, BrokenFrameError):
+        except EventTooLongError:
+            raise UpstreamError("too_large", status=200, target_id=request.target.id) from None
+        except (orjson.JSONDecodeError, BrokenFrameError):
             raise UpstreamError("broken_stream", status=200, target_id=request.target.id) from None
         except Exception as error:  # noqa: BLE001 the boundary to LiteLLM: its errors carry provider text and sometimes the key
-            raise translate(error, request.target) from None
+            raise translate(error, request) from None
         finally:
             await answer.aclose()
 

@@ -68,12 +68,26 @@ class Plan:
     retry_on: tuple[str, ...]
 
 
+class Departure:
+    """How far one attempt got. The lane that sends it takes note, so that its cost is known however the attempt ends, also by cancellation.
+
+    `sent`: the provider may have the request's body, and may bill it. `answered`: it has accepted the request (status 200).
+    """
+
+    __slots__ = ("answered", "sent")
+
+    def __init__(self) -> None:
+        self.sent = False
+        self.answered = False
+
+
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """What may be sent: the screened body in the surface's wire format, for one target.
 
     `headers` are allow-listed caller headers that the provider should see (`anthropic-beta`, `anthropic-version`).
-    `body["model"]` is still the caller's; the provider puts the target's in. `stream` says which answer is expected.
+    `body["model"]` is still the caller's; the provider puts the target's in. `stream` says which answer is expected. `departure`
+    belongs to this attempt alone.
     """
 
     surface: Surface
@@ -82,6 +96,7 @@ class Outbound:
     target: Target
     request_id: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    departure: Departure = field(default_factory=Departure, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +166,10 @@ class UpstreamError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one target, for audit and traces. Times are epoch microseconds; `outcome` is "ok" or a FailureClass or an error code."""
+    """One try at one target, for audit and traces. Times are epoch microseconds; `outcome` is "ok" or a FailureClass or an error code.
+
+    `unanswered`: the request was sent and nothing came back that says what became of it, so the provider may bill what went in.
+    """
 
     target_id: str
     provider: str
@@ -165,6 +183,7 @@ class Attempt:
     secret_reference: str = ""
     secret_version: str = ""
     secret_fingerprint: str = ""
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,12 +121,7 @@ class Pricer:
                     hint="Name it under prices in the configuration.",
                 )
             return 0
-        inward = input_bound(target, body, size)
-        if fetches_more(body):
-            inward = max(inward, price.max_input or DEFAULT_MAX_INPUT)
-        if price.max_input:
-            inward = min(inward, price.max_input + OVERHEAD)
-        outward = 0 if surface == "openai.embeddings" else output_bound(surface, body, price)
+        inward, outward = token_bounds(target, surface, body, price, size)
         tiers = _tiers_of(body)
         top = price.step(inward)
         most = 0
@@ -135,6 +130,30 @@ class Pricer:
                 rates = price.rates(tier, step)
                 most = max(most, inward * _dearest_input(rates) + outward * _dearest_output(rates, body))
         return -(-most // 1_000_000)
+
+    def most_tokens(self, target: Target, surface: Surface, body: dict[str, Any]) -> int:
+        """The most tokens that a call can come to, in and out."""
+        return 0 if surface == "anthropic.count_tokens" else sum(token_bounds(target, surface, body, self.price(target)))
+
+
+def token_bounds(
+    target: Target, surface: Surface, body: dict[str, Any], price: ModelPrice | None, size: int | None = None
+) -> tuple[int, int]:
+    """The most tokens that can go in and come out. Without a price the model's own bounds are not known."""
+    inward = input_bound(target, body, size)
+    most = price.max_input if price is not None else None
+    if fetches_more(body):
+        inward = max(inward, most or DEFAULT_MAX_INPUT)
+    if most:
+        inward = min(inward, most + OVERHEAD)
+    if surface == "openai.embeddings":
+        return inward, 0
+    return inward, output_bound(surface, body, price.max_output if price is not None else None)
+
+
+def least_tokens(surface: Surface, body: dict[str, Any], inward: int) -> int:
+    """The tokens that a call asks for: what goes in by our count (`inward`), and the output that it bounds itself."""
+    return inward + (output_bound(surface, body, None) if _asked_output(body) and surface != "anthropic.count_tokens" else 0)
 
 
 def _tiers_of(body: dict[str, Any]) -> tuple[str, ...]:
@@ -156,11 +175,18 @@ def _dearest_output(rates: Rates, body: dict[str, Any]) -> int:
     return max(rates.output, rates.reasoning, spoken)
 
 
-def output_bound(surface: Surface, body: dict[str, Any], price: ModelPrice) -> int:
-    """The most tokens that an answer can have, over all its choices."""
-    asked = [value for name in ("max_completion_tokens", "max_tokens") if isinstance(value := body.get(name), int) and value > 0]
-    limit = price.max_output or DEFAULT_MAX_OUTPUT
-    each = min(max(asked), limit) if asked and price.max_output else max(asked) if asked else limit
+def _asked_output(body: dict[str, Any]) -> int:
+    """The output that a request bounds itself to, per choice; 0 for one that does not."""
+    return max(
+        (value for name in ("max_completion_tokens", "max_tokens") if isinstance(value := body.get(name), int) and value > 0), default=0
+    )
+
+
+def output_bound(surface: Surface, body: dict[str, Any], max_output: int | None) -> int:
+    """The most tokens that an answer can have, over all its choices. `max_output` is the model's own bound, where it is known."""
+    asked = _asked_output(body)
+    limit = max_output or DEFAULT_MAX_OUTPUT
+    each = min(asked, limit) if asked and max_output else asked or limit
     if surface == "openai.completions":
         prompts = body.get("prompt")
         count = len(prompts) if isinstance(prompts, list) and prompts and isinstance(prompts[0], str | list) else 1

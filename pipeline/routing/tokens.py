@@ -45,6 +45,11 @@ def estimate_input(surface: Surface, body: dict[str, Any]) -> int:
     return max(1, -(-quarters // 4) + overhead)
 
 
+def estimate_unanswered(surface: Surface, body: dict[str, Any]) -> Usage:
+    """What a request used that was sent and never answered, by our count: what went in. Counting tokens is free."""
+    return Usage(input=0 if surface == "anthropic.count_tokens" else estimate_input(surface, body), state="estimated")
+
+
 def estimate(meter: UsageMeter, surface: Surface, body: dict[str, Any]) -> Usage:
     """What a call used when the provider did not say so: its own partial numbers where it gave any, our count for the rest."""
     seen = meter.partial()

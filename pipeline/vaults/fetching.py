@@ -20,7 +20,8 @@ from pipeline.vaults.model import Fetched, Secret, SecretRef, Vault, as_field
 MAX_VALUE_BYTES: Final = 65_536
 """AWS Secrets Manager's limit, the largest of the backends'."""
 
-_LINE_BREAKS: Final = frozenset("\r\n\0")
+_CONTROLS: Final = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
+"""C0 and C1 control characters and DEL: none has a place in an HTTP header, where credentials go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,14 @@ class Reader:
 
 
 def fault(value: str) -> str | None:
-    """Say why a value cannot be a credential (None: it can). A line break in one would let it forge headers."""
+    """Say why a value cannot be a credential (None: it can). A line break in one would let it forge headers.
+
+    What is refused here would be refused at every call (`routing.direct.reveal`), so preflight says it before the first.
+    """
     if not value.strip():
         return "it is empty"
-    if not _LINE_BREAKS.isdisjoint(value):
-        return "it contains a line break or a NUL character"
+    if not _CONTROLS.isdisjoint(value):
+        return "it contains a control character, such as a line break, a tab or a NUL"
     try:
         size = len(value.encode())
     except UnicodeEncodeError:

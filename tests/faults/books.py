@@ -70,11 +70,17 @@ class Books:
         return found
 
     def charges(self) -> dict[str, dict[str, Any]]:
-        """The one charge of each call."""
-        rows = self.rows(tables.charges)
-        found = {row["request_id"]: row for row in rows}
-        assert len(found) == len(rows), "a call was charged twice"
+        """The last charge of each call, whose attempts are charged once each; `cost_micros` is what all of them come to."""
+        found: dict[str, dict[str, Any]] = {}
+        for row in sorted(self.rows(tables.charges), key=lambda row: int(row["attempt"])):
+            before = found.get(row["request_id"])
+            assert before is None or before["attempt"] < row["attempt"], "an attempt was charged twice"
+            found[row["request_id"]] = {**row, "cost_micros": row["cost_micros"] + (before["cost_micros"] if before else 0)}
         return found
+
+    def charges_of(self, request_id: str) -> list[dict[str, Any]]:
+        """The charges of one call, by attempt."""
+        return sorted(self.rows(tables.charges, request_id=request_id), key=lambda row: int(row["attempt"]))
 
     def budgets(self) -> list[dict[str, Any]]:
         """Every budget row."""

@@ -76,7 +76,18 @@ def sqlite_faults(gateway: Gateway) -> dict[str, Fault]:
         finally:
             resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, before)
 
-    return {"locked": locked, "full": full}
+    @contextmanager
+    def moved() -> Iterator[None]:
+        """Somebody moves the file away under the running gateway, and puts it back."""
+        path = gateway.home / "lockgate.db"
+        aside = path.with_name("aside.db")
+        path.rename(aside)
+        try:
+            yield
+        finally:
+            aside.rename(path)
+
+    return {"locked": locked, "full": full, "moved": moved}
 
 
 def postgres_faults(server: Postgres) -> dict[str, Fault]:
@@ -85,7 +96,12 @@ def postgres_faults(server: Postgres) -> dict[str, Fault]:
         with server.frozen():
             yield
 
-    return {"frozen": frozen}
+    @contextmanager
+    def killed() -> Iterator[None]:
+        with server.killed():
+            yield
+
+    return {"frozen": frozen, "killed": killed}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +121,9 @@ def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 CASES = [
     pytest.param("on_sqlite", "locked", id="sqlite locked"),
     pytest.param("on_sqlite", "full", id="disk full", marks=pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux's")),
+    pytest.param("on_sqlite", "moved", id="sqlite file moved away"),
     pytest.param("on_postgres", "frozen", id="postgresql frozen", marks=pytest.mark.postgres),
+    pytest.param("on_postgres", "killed", id="postgresql killed and started again", marks=pytest.mark.postgres),
 ]
 
 

@@ -64,7 +64,7 @@ def test_a_stop_finishes_what_runs_and_takes_nothing_new(tmp_path: Path, provide
         for stream in streams:
             stream.some(2)
         gateway.process.send_signal(signal.SIGTERM)
-        refused_or_gone(gateway, key, kept)
+        told_to_go(gateway, key, kept)
         for stream in streams:
             stream.rest()
             assert stream.complete, "a running stream ends as it would have"
@@ -77,24 +77,36 @@ def test_a_stop_finishes_what_runs_and_takes_nothing_new(tmp_path: Path, provide
         assert gateway.cli("audit", "verify").returncode == 0
 
 
-def refused_or_gone(gateway: Gateway, key: str, kept: Line) -> None:
-    """A new connection is refused, a kept one is told 503 or closed; nothing of it reaches the provider."""
-    deadline = time.monotonic() + 5
-    while True:
-        try:
-            answer = ask(gateway.url, "openai", "openai-echo", key)
-        except OSError:
-            break
-        if answer.status != 200:
-            assert_refused(answer, "openai", 503, "server_error", "overloaded")
-            break
-        assert time.monotonic() < deadline, "it still takes calls"
-    try:
-        answer = kept.ask("openai", "openai-echo", key)
-    except Exception:
-        return
+def told_to_go(gateway: Gateway, key: str, kept: Line) -> None:
+    """Readiness and calls are answered 503 on new connections and on old ones, which end with it; nothing reaches the provider."""
+    wait_until_draining(gateway)
+    for surface in SURFACES:
+        answer = ask(gateway.url, surface, f"{surface}-echo", key)
+        assert_refused(answer, surface, 503, "server_error", "overloaded")
+        assert answer.headers["retry-after"]
+    answer = kept.ask("openai", "openai-echo", key)
     assert_refused(answer, "openai", 503, "server_error", "overloaded")
-    assert answer.headers["retry-after"]
+    assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
+    assert gateway.call("GET", "/health/live").status == 200
+
+
+def wait_until_draining(gateway: Gateway) -> None:
+    deadline = time.monotonic() + 5
+    while (ready := gateway.call("GET", "/health/ready")).status == 200:
+        assert time.monotonic() < deadline, "it does not say that it stops"
+    assert (ready.status, ready.json["reasons"]) == (503, {"server": "draining"})
+    assert ready.headers["retry-after"]
+
+
+def test_a_stop_with_nothing_to_finish_is_noticed_all_the_same(tmp_path: Path, provider: Provider) -> None:
+    """For as long as the document says, and no longer than the whole drain may last."""
+    with running_gateway(tmp_path, document(provider, limits={"drain_s": 2, "drain_notice_s": 60})) as gateway:
+        gateway.process.send_signal(signal.SIGTERM)
+        wait_until_draining(gateway)
+        assert gateway.call("GET", "/nowhere").headers["connection"] == "close"
+        assert gateway.process.wait(30) == 0
+        with Books(url_of(gateway)) as books:
+            assert [row["error"] for row in books.events() if row["kind"] == "gateway:request:refuse"] == ["not_found"]
 
 
 def test_who_does_not_end_within_the_grace_is_settled(tmp_path: Path, provider: Provider) -> None:

@@ -6,11 +6,13 @@ F13 to F16 of reference/reliability A4.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from pipeline.store import tables
 from tests.faults.books import Books, url_of
 from tests.servers.provider import Provider, running_provider
 from tests.walks.asking import SURFACES, Stream, Surface, ask, assert_refused
@@ -33,10 +35,8 @@ class Failure:
     kind: str = "upstream_error"
     code: str = "upstream_error"
     headers: tuple[tuple[str, str], ...] = ()
-    streamed_code: str = ""
-
-    def code_when(self, *, streamed: bool) -> str:
-        return self.streamed_code if streamed and self.streamed_code else self.code
+    billed: bool = False
+    """It was sent and never answered, so that the provider may bill what went in."""
 
 
 FAILURES = {
@@ -50,11 +50,11 @@ FAILURES = {
     "its filter refuses": Failure("filter", 400, REFUSED, "content_filter", (("x-should-retry", "false"),)),
     "it repeats our key": Failure("error-echo", 400, REFUSED, "upstream_bad_request"),
     "its error has a megabyte": Failure("bigerror", 502),
-    "it answers with a page": Failure("html", 502),
+    "it answers with a page": Failure("html", 502, code="upstream_protocol_error", billed=True),
     "it redirects": Failure("redirect", 502),
-    "it sends a gzip bomb": Failure("bomb", 502, "upstream_error", "upstream_answer_too_large", streamed_code="upstream_error"),
-    "it resets the connection": Failure("rst", 502),
-    "it says nothing": Failure("hang", 504, "upstream_error", "upstream_timeout"),
+    "it sends a gzip bomb": Failure("bomb", 502, code="upstream_answer_too_large", billed=True),
+    "it resets the connection": Failure("rst", 502, billed=True),
+    "it says nothing": Failure("hang", 504, code="upstream_timeout", billed=True),
     "nobody listens": Failure("nobody", 502),
 }
 BROKEN_STREAMS = {
@@ -63,6 +63,7 @@ BROKEN_STREAMS = {
     "it reports an error in the stream": ("say:20+error@6", 502),
     "it falls silent in the stream": ("say:20+hang@6", 504),
 }
+VAIN = (("vain-1", "rst"), ("vain-2", "hang"), ("vain-3", "500"), ("vain-4", "rst"))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def gateway(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Ite
             url = "http://127.0.0.1:9" if script == "nobody" else provider.url
             targets.append(make(f"{surface}-{number}", script, url, **quick))
             models[f"{surface}-{number}"] = {"targets": [f"{surface}-{number}"], "fallback": {"enabled": False}}
-    for name, script in (("first", "500"), ("second", "429:1"), ("third", "echo"), ("flaky", "flaky:503:1+say:2"), ("down", "503")):
+    for name, script in (("first", "500"), ("second", "429:1"), ("third", "echo"), ("flaky", "flaky:503:1+say:2"), ("down", "503"), *VAIN):
         targets.append(openai_target(name, f"{name}--{script}", provider.url, **quick))
     models |= {
         "ordered": {"targets": ["first", "second", "third"]},
@@ -92,6 +93,8 @@ def gateway(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "all-down": {"targets": ["down", "first"], "fallback": {"max_retries": 3}},
         "not-again": {"targets": [f"openai-{scripts.index('say:20+trunc@6')}", "third"]},
         "rested": {"targets": ["down", "third"]},
+        "in-vain": {"targets": ["vain-1", "vain-2", "vain-3", "third"], "fallback": {"max_retries": 3}},
+        "all-in-vain": {"targets": ["vain-4"], "fallback": {"max_retries": 3}},
     }
     document = {"targets": targets, "models": models, "prices": PRICES, "policies": {"default": MASK_ALL}}
     environment = {"LOCKGATE_LOG_LEVEL": "INFO", "TEST_PROVIDER_KEY": KEY}
@@ -116,7 +119,7 @@ def assert_given_back(gateway: Gateway) -> None:
         books.settled()
         for budget in books.budgets():
             assert budget["reserved_micros"] == 0
-            assert budget["spent_micros"] == sum(row["cost_micros"] for row in books.charges().values())
+            assert budget["spent_micros"] == sum(row["cost_micros"] for row in books.rows(tables.charges, key_id=budget["scope_id"]))
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
@@ -128,17 +131,19 @@ def test_a_failure_before_the_first_piece_is_an_error_answer(
     failure = FAILURES[what]
     before = len(provider.calls)
     answer = ask(gateway.url, surface, model_for(gateway, surface, failure.script), key, stream=streamed)
-    code = failure.code_when(streamed=streamed)
-    request_id = assert_refused(answer, surface, failure.status, failure.kind, code)
+    request_id = assert_refused(answer, surface, failure.status, failure.kind, failure.code)
     for name, value in failure.headers:
         assert answer.headers[name] == value
     assert KEY.encode() not in answer.body
     assert len(answer.body) < 8192
     assert len(provider.calls) - before <= 1
     (finish,) = gateway.events(request_id=request_id, kind="gateway:call:finish")
-    assert (finish["outcome"], finish["status"], finish["error"]) == ("failed", answer.status, code)
+    assert (finish["outcome"], finish["status"], finish["error"]) == ("failed", answer.status, failure.code)
     with Books(url_of(gateway)) as books:
-        assert request_id not in books.charges(), "nobody answered, nothing is charged"
+        charges = books.charges_of(request_id)
+    assert [(row["attempt"], row["state"], row["tokens_output"]) for row in charges] == ([(1, "estimated", 0)] if failure.billed else [])
+    assert sum(row["cost_micros"] for row in charges) == finish["detail"]["cost_micros"]
+    assert all(row["cost_micros"] > 0 for row in charges)
     assert_given_back(gateway)
 
 
@@ -176,8 +181,43 @@ def provider_price(provider: Provider) -> int:
 @pytest.mark.parametrize("surface", SURFACES)
 def test_a_line_without_end_is_an_error_and_not_a_full_memory(gateway: Gateway, key: str, surface: Surface) -> None:
     answer = ask(gateway.url, surface, model_for(gateway, surface, "longline"), key, stream=True)
-    assert_refused(answer, surface, 502, "upstream_error", "upstream_error")
+    assert_refused(answer, surface, 502, "upstream_error", "upstream_answer_too_large")
     assert gateway.call("GET", "/health/live").status == 200
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_each_attempt_that_the_provider_may_bill_is_a_charge_of_its_own(gateway: Gateway, key: str, streamed: bool) -> None:
+    """Two targets that take the request and never answer, one that refuses, and one that answers: three rows, one transaction."""
+    answer = ask(gateway.url, "openai", "in-vain", key, stream=streamed)
+    assert answer.status == 200
+    assert answer.headers["x-lockgate-attempts"] == "4"
+    request_id = answer.headers["x-request-id"]
+    with Books(url_of(gateway)) as books:
+        books.settled()
+        charges = books.charges_of(request_id)
+    told = [(row["attempt"], row["target_id"], row["state"]) for row in charges]
+    assert told == [(1, "vain-1", "estimated"), (2, "vain-2", "estimated"), (4, "third", "observed")]
+    assert charges[0]["tokens_input"] == charges[1]["tokens_input"] > 0
+    (finish,) = gateway.events(request_id=request_id, kind="gateway:call:finish")
+    assert finish["detail"]["cost_micros"] == sum(row["cost_micros"] for row in charges)
+    if not streamed:
+        assert answer.headers["x-lockgate-cost"] == f"{finish['detail']['cost_micros'] / 1_000_000:.6f}"
+    assert [attempt["unanswered"] for attempt in finish["detail"]["attempts"]] == [True, True, False, False]
+    assert_given_back(gateway)
+
+
+def test_calls_in_vain_never_overshoot_a_budget(gateway: Gateway) -> None:
+    """Fifty at once, each with four attempts that may be billed: what is charged always was reserved."""
+    made = gateway.create_key(alias="small", budget={"limit_usd": "0.01"})
+    with ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda _: ask(gateway.url, "openai", "all-in-vain", made["key"], max_tokens=20).status, range(50)))
+    assert set(statuses) <= {502, 504, 429}
+    with Books(url_of(gateway)) as books:
+        books.settled()
+        (budget,) = [row for row in books.budgets() if row["scope_id"] == made["id"]]
+        spent = sum(row["cost_micros"] for row in books.rows(tables.charges, key_id=made["id"]))
+    assert (budget["reserved_micros"], budget["spent_micros"]) == (0, spent)
+    assert 0 < spent <= budget["limit_micros"]
 
 
 def test_the_next_target_is_asked_in_order(gateway: Gateway, key: str, provider: Provider) -> None:

@@ -57,6 +57,21 @@ class Postgres:
             for process in stopped:
                 process.send_signal(signal.SIGCONT)
 
+    @contextmanager
+    def killed(self) -> Iterator[None]:
+        """Kill the server with all its processes, as a crash does; afterwards it is started again and recovers from its log."""
+        import psutil
+
+        postmaster = psutil.Process(self._server.get_pid())
+        ended = [postmaster, *postmaster.children(recursive=True)]
+        for process in ended:
+            process.kill()
+        psutil.wait_procs(ended, timeout=10)
+        try:
+            yield
+        finally:
+            self._server.ensure_postgres_running()
+
 
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:

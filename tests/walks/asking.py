@@ -85,13 +85,24 @@ def ask(
 class Stream:
     """A streamed call that is under way; `raw` is what came so far."""
 
-    def __init__(self, url: str, surface: Surface, model: str, key: str, content: Any = "hello", timeout: float = 30, **more: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        surface: Surface,
+        model: str,
+        key: str,
+        content: Any = "hello",
+        timeout: float = 30,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
         split = urlsplit(url)
         self.surface = surface
         self.raw = b""
         self._http = http.client.HTTPConnection(split.hostname or "", split.port, timeout=timeout)
         body = json.dumps(body_for(surface, model, content, stream=True, **more)).encode()
-        self._http.request("POST", PATHS[surface], body, {"content-type": "application/json", **key_header(surface, key)})
+        sent = {"content-type": "application/json", **key_header(surface, key), **(headers or {})}
+        self._http.request("POST", PATHS[surface], body, sent)
         self._socket = self._http.sock
         self._response: http.client.HTTPResponse | None = None
 

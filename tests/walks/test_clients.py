@@ -169,7 +169,7 @@ OPENAI_ERRORS = {
     "blocked": ("BadRequestError", 400, "content_blocked"),
     "unknown_model": ("NotFoundError", 404, "model_not_found"),
     "upstream_500": ("InternalServerError", 502, "upstream_error"),
-    "cut_stream": ("APIError", None, "upstream_error"),
+    "cut_stream": ("APIError", None, "upstream_protocol_error"),
 }
 ANTHROPIC_ERRORS = {
     "bad_key": ("AuthenticationError", 401, "authentication_error"),

@@ -35,6 +35,8 @@ ALLOWED: dict[tuple[str, str], int] = {
     ("GET", "/v1/models"): 200,
     ("GET", "/models"): 200,
     ("GET", "/v1/models/{id}"): 404,
+    ("POST", "/v1/redact"): 400,
+    ("POST", "/v1/redact/stream"): 415,
     ("POST", "/v1/keys"): 201,
     ("GET", "/v1/keys"): 200,
     ("GET", "/v1/keys/{id}"): 404,

@@ -263,12 +263,22 @@ def test_it_stops_crashes_and_starts_again(tmp_path: Path) -> None:
         key = first.key
         assert first.chat("hello").status == 200
         gateway, dashboard = first.pid, dashboard_of(first)
+        # Somebody's own key, which takes the name over from the one that was printed.
+        assert b"sqlite" not in environment_in(dashboard) + command_of(dashboard), "the store's address is handed over unseen"
+        printed = as_json(first, "keys", "show", "quickstart")["key"]["id"]
+        as_json(first, "keys", "revoke", printed)
+        own = as_json(first, "keys", "create", "--alias", "quickstart")["token"]
+        os.kill(dashboard, signal.SIGKILL)
+        wait_for(lambda: children_of(first.pid) not in ([], [dashboard]), "a new dashboard in place of the killed one")
+        assert b"The dashboard ended (-9)" in first.err.read_bytes()
+        wait_for(lambda: not is_free(ports[1]), "the new dashboard's port")
+        dashboard = dashboard_of(first)
         assert first.stop() == 0
     assert not is_running(gateway)
     assert not is_running(dashboard)
     assert all(is_free(port) for port in ports)
     assert not (home / "run.json").exists()
-    assert first.err.read_bytes() == b""
+    assert first.err.read_bytes().count(b"\n") == 1, "it ended by itself once"
 
     with ending(start(environment)) as second:
         wait_until_up(second)
@@ -276,6 +286,7 @@ def test_it_stops_crashes_and_starts_again(tmp_path: Path) -> None:
         refused = second.chat("hello", key=key)
         assert (refused.status, refused.json["error"]["code"]) == (401, "key_revoked")
         assert second.chat("hello").status == 200
+        assert second.chat("hello", key=own).status == 200, "only the key that was printed is revoked"
         dashboard = dashboard_of(second)
         assert second.stop(signal.SIGKILL) == -signal.SIGKILL
         wait_for(lambda: not is_running(dashboard), "the end of the dashboard of a killed gateway")

@@ -20,7 +20,7 @@ from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected
 
 KEY = {
     "object": "key", "id": "01ABC", "alias": "ci", "hint": "lgk_…abcd", "workspace": "default", "role": "key", "status": "active",
-    "models": [], "policy": None, "rpm_limit": None, "metadata": {}, "budget": None,
+    "models": [], "policy": None, "rpm_limit": None, "tpm_limit": None, "max_parallel_requests": None, "metadata": {}, "budget": None,
     "created_at": None, "expires_at": None, "revoked_at": None,
 }  # fmt: skip
 STATUS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.clock import rfc3339
 from pipeline.errors import RateLimited
-from pipeline.keys.limits import Parallel, RateLimits, Standing, go_duration
+from pipeline.keys.limits import Need, RateLimits, Standing, go_duration
 from pipeline.keys.model import VirtualKey
 from tests.pipeline.keys.clocks import MovableClock
 
@@ -104,23 +103,127 @@ def test_durations_are_written_as_go_does(seconds: float, shown: str) -> None:
     assert go_duration(seconds) == shown
 
 
-async def test_a_place_is_given_back_however_the_call_ends() -> None:
-    parallel = Parallel()
+BUSY = replace(KEY, rpm_limit=0, max_parallel_requests=2)
+METERED = replace(KEY, rpm_limit=0, tpm_limit=1000)
 
-    async def call(how: str) -> None:
-        with parallel.hold("k", 3):
-            await asyncio.sleep(0.001 if how != "cancelled" else 60)
-            if how == "failed":
-                raise ValueError
 
-    tasks = [asyncio.create_task(call(how)) for how in ("done", "failed", "cancelled")]
-    await asyncio.sleep(0)
-    assert parallel.running("k") == 3
-    with pytest.raises(RateLimited), parallel.hold("k", 3):
-        pass
-    with parallel.hold("k", 0):
-        assert parallel.running("k") == 4
-    tasks[2].cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    assert parallel.running("k") == 0
-    assert parallel._running == {}
+def test_no_more_calls_run_at_once_than_the_key_may() -> None:
+    limits = RateLimits(MovableClock())
+    first, second = limits.admit(BUSY, Need()), limits.admit(BUSY, Need())
+    with pytest.raises(RateLimited, match="2 calls of this key are already running") as caught:
+        limits.admit(BUSY, Need())
+    assert caught.value.headers["retry-after"] == "1"
+    assert limits.admit(replace(BUSY, id="K2"), Need()).headers() == {}
+    first.release()
+    first.release()
+    assert limits.parallel.running("K1") == 1, "a place is given back once"
+    third = limits.admit(BUSY, Need())
+    for admission in (second, third):
+        admission.release()
+    assert limits.parallel.running("K1") == 0
+
+
+@pytest.mark.parametrize("full", [replace(BUSY, rpm_limit=1), replace(METERED, rpm_limit=1, max_parallel_requests=1)])
+def test_a_call_that_one_limit_refuses_holds_nothing_of_the_others(full: VirtualKey) -> None:
+    limits = RateLimits(MovableClock())
+    limits.admit(full, Need(10, 10)).release()
+    with pytest.raises(RateLimited, match="requests per minute"):
+        limits.admit(full, Need(10, 10))
+    assert (limits.parallel.running("K1"), limits.tokens.taken("K1")) == (0, 0)
+
+
+def test_tokens_are_held_at_most_and_corrected_when_they_are_known(clock: MovableClock) -> None:
+    limits = RateLimits(clock)
+    admission = limits.admit(METERED, Need(50, 700))
+    assert admission.headers() == {
+        "x-ratelimit-limit-tokens": "1000",
+        "x-ratelimit-remaining-tokens": "300",
+        "x-ratelimit-reset-tokens": "1m0s",
+        "anthropic-ratelimit-tokens-limit": "1000",
+        "anthropic-ratelimit-tokens-remaining": "300",
+        "anthropic-ratelimit-tokens-reset": rfc3339(clock.us + 60_000_000)[:19] + "Z",
+    }
+    clock.move(90)
+    assert admission.headers()["x-ratelimit-remaining-tokens"] == "300", "what runs does not age"
+    admission.used(120)
+    admission.used(120)
+    admission.release()
+    assert admission.headers()["x-ratelimit-remaining-tokens"] == "880"
+    clock.move(59.9)
+    assert admission.headers()["x-ratelimit-remaining-tokens"] == "880"
+    assert admission.headers()["x-ratelimit-reset-tokens"] == "100ms"
+    clock.move(0.1)
+    assert admission.headers()["x-ratelimit-remaining-tokens"] == "1000"
+
+
+def test_a_call_without_a_bound_of_its_own_holds_what_is_left() -> None:
+    limits = RateLimits(MovableClock())
+    unbounded = limits.admit(METERED, Need(50, 128_000))
+    with pytest.raises(RateLimited, match="tokens per minute of this key is used up") as caught:
+        limits.admit(METERED, Need(50, 60))
+    assert (caught.value.headers["retry-after"], caught.value.headers["x-ratelimit-remaining-tokens"]) == ("1", "0")
+    unbounded.release()
+    limits.admit(METERED, Need(50, 60))
+
+
+def test_a_call_that_asks_for_more_than_a_minute_has_is_refused_for_good() -> None:
+    with pytest.raises(RateLimited, match="more tokens than the 1000 per minute") as caught:
+        RateLimits(MovableClock()).admit(METERED, Need(1001, 1001))
+    assert caught.value.headers["x-should-retry"] == "false"
+
+
+def test_who_waits_for_tokens_as_told_gets_in(clock: MovableClock) -> None:
+    limits = RateLimits(clock)
+    for _ in range(4):
+        admission = limits.admit(METERED, Need(250, 250))
+        admission.used(250)
+        admission.release()
+        clock.move(3)
+    with pytest.raises(RateLimited) as caught:
+        limits.admit(METERED, Need(500, 500))
+    clock.move(int(caught.value.headers["retry-after-ms"]) / 1000)
+    limits.admit(METERED, Need(500, 500))
+
+
+def test_what_is_settled_after_the_release_is_counted() -> None:
+    """A caller who leaves twice ends the call while its settlement, which is shielded, still runs."""
+    limits = RateLimits(MovableClock())
+    admission = limits.admit(METERED, Need(50, 700))
+    admission.release()
+    admission.used(200)
+    assert limits.tokens.taken("K1") == 200
+
+
+Step = tuple[float, int, int, int, str]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 40), st.integers(0, 600), st.integers(0, 600), st.integers(0, 1200), st.sampled_from(["use", "drop", "run"])
+        ),
+        max_size=40,
+    )
+)
+def test_calls_that_keep_to_what_they_hold_never_pass_the_tokens_of_a_minute(steps: list[Step]) -> None:
+    clock = MovableClock()
+    limits = RateLimits(clock)
+    running = []
+    for wait, least, more, used, then in steps:
+        clock.move(wait)
+        try:
+            admission = limits.admit(METERED, Need(least, least + more))
+        except RateLimited:
+            continue
+        assert limits.tokens.taken("K1") <= 1000
+        running.append(admission)
+        if then == "use":
+            admission.used(min(used, admission._held))
+        if then != "run":
+            admission.release()
+    for admission in running:
+        admission.release()
+    clock.move(60.001)  # seconds that were added up in another order
+    assert limits.tokens.taken("K1") == 0
+    assert limits.tokens._windows.get("K1") is None or limits.tokens._windows["K1"].held == 0

@@ -21,11 +21,13 @@ def test_a_whole_key_is_understood() -> None:
         "duration": "30d",
         "budget": {"limit_usd": "0.1", "period": "month"},
         "rpm_limit": 5,
+        "tpm_limit": 6000,
+        "max_parallel_requests": 7,
         "metadata": {"team": "x"},
         "policy": "strict",
     }
     expires_us = NOW + 30 * 86_400 * 1_000_000
-    wanted = NewKey("ci", "lab", "auditor", ("a", "b"), expires_us, 5, "strict", {"team": "x"}, Limit(100_000, "month"))
+    wanted = NewKey("ci", "lab", "auditor", ("a", "b"), expires_us, 5, "strict", {"team": "x"}, Limit(100_000, "month"), 6000, 7)
     assert read_new_key(body, NOW) == wanted
     assert read_new_key({}, NOW) == NewKey()
     assert read_new_key({"expires_at": "2027-01-01T00:00:00Z"}, NOW).expires_us == 1_798_761_600_000_000
@@ -49,6 +51,8 @@ def test_a_whole_key_is_understood() -> None:
         ({"expires_at": "tomorrow"}, "expires_at"),
         ({"rpm_limit": -1}, "rpm_limit"),
         ({"rpm_limit": True}, "rpm_limit"),
+        ({"tpm_limit": -5}, "tpm_limit"),
+        ({"max_parallel_requests": "3"}, "max_parallel_requests"),
         ({"rpm_limit": 1.5}, "rpm_limit"),
         ({"budget": 5}, "budget"),
         ({"budget": {"limit_usd": 0}}, "budget.limit_usd"),

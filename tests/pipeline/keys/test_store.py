@@ -40,9 +40,20 @@ def make(connection: Connection, peppers: Peppers, new: NewKey | None = None) ->
 
 
 def test_a_key_is_stored_without_its_text(connection: Connection, peppers: Peppers) -> None:
-    new = NewKey(alias="ci", models=("a", "b"), expires_us=NOW + 5, rpm_limit=9, policy="p", metadata={"team": "x"}, budget=Limit(7, "day"))
+    new = NewKey(
+        alias="ci",
+        models=("a", "b"),
+        expires_us=NOW + 5,
+        rpm_limit=9,
+        tpm_limit=8,
+        max_parallel_requests=7,
+        policy="p",
+        metadata={"team": "x"},
+        budget=Limit(7, "day"),
+    )
     key, token = make(connection, peppers, new)
     assert (key.models, key.expires_us, key.rpm_limit, key.policy, key.metadata) == (("a", "b"), NOW + 5, 9, "p", {"team": "x"})
+    assert (key.tpm_limit, key.max_parallel_requests) == (8, 7)
     assert key.hint == f"lgk_…{token[-4:]}"
     stored = str(connection.execute(select(virtual_keys)).one())
     assert token not in stored

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -204,6 +207,51 @@ async def test_a_cancelled_attempt_is_remembered(house: Make, provider: Provider
     assert outcomes(home) == [("t0", "cancelled", 0)]
 
 
+@pytest.mark.parametrize(
+    ("model", "more", "outcome", "unanswered"),
+    [
+        ("500", {}, "5xx", False),
+        ("429:60", {}, "rate_limit", False),
+        ("401", {}, "auth", False),
+        ("redirect", {}, "5xx", False),
+        ("error@0", {}, "5xx", False),
+        ("rst", {}, "connect", True),
+        ("hang", {"first_byte_timeout_s": 0.2}, "timeout", True),
+        ("html", {}, "broken_stream", True),
+        ("trunc@0", {}, "broken_stream", True),
+        ("longline", {}, "too_large", True),
+        ("echo", {"base_url": "http://127.0.0.1:9"}, "connect", False),
+        ("echo", {"base_url": "http://nowhere.invalid"}, "connect", False),
+        ("echo", {"base_url": "https"}, "connect", False),
+        ("echo", {}, "ok", False),
+    ],
+)
+async def test_an_attempt_that_was_sent_and_never_answered_is_marked(
+    house: Make, provider: Provider, model: str, more: dict[str, Any], outcome: str, unanswered: bool
+) -> None:
+    """A provider that said no, and one that never got the request, bill nothing; the others may."""
+    base = {"https": provider.url.replace("http:", "https:")}.get(str(more.get("base_url")), more.get("base_url"))
+    home = house(model, fallback_enabled=False)
+    (route,) = (home.router.route("m"),)
+    changed = replace(route.targets[0], **{**more, "base_url": base or route.targets[0].base_url})
+    home.router = Router({"m": replace(route, targets=(changed,))}, home.clock, random.Random(1))
+    with contextlib.suppress(TargetsFailed):
+        answer = await home.ask(stream=True)
+        await answer.aclose()
+    assert (home.tried[-1].outcome, home.tried[-1].unanswered) == (outcome, unanswered)
+
+
+async def test_a_cancelled_attempt_is_unanswered_once_it_was_sent(house: Make, provider: Provider) -> None:
+    home = house("hang")
+    task = asyncio.create_task(home.ask())
+    while not provider.calls:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [attempt.unanswered for attempt in home.tried] == [True]
+
+
 async def test_closing_an_unread_answer_cancels_the_call_upstream(house: Make, provider: Provider) -> None:
     home = house("say:500+pace:0.01")
     answer = await home.ask(stream=True)
@@ -229,7 +277,7 @@ async def test_failing_targets_rest_for_the_next_plan(house: Make, provider: Pro
         ("timeout", 0, 504, "upstream_timeout"),
         ("5xx", 500, 502, "upstream_error"),
         ("connect", 0, 502, "upstream_error"),
-        ("broken_stream", 200, 502, "upstream_error"),
+        ("broken_stream", 200, 502, "upstream_protocol_error"),
         ("bad_request", 422, 422, "upstream_bad_request"),
         ("bad_request", 200, 400, "upstream_bad_request"),
         ("context_window", 400, 400, "context_length_exceeded"),

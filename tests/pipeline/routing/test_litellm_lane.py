@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.routing.litellm_lane import LitellmProvider
 from pipeline.routing.litellm_parts import CALLBACKS, SWITCHES, Parts
-from pipeline.routing.model import FailureClass, Surface, Target
+from pipeline.routing.model import Delta, FailureClass, Surface, Target, UpstreamError
 from pipeline.routing.usage import UsageMeter
 from tests.pipeline.routing.asking import AWS, arguments_of, at, collect, failure, outbound, secret, target, text_of
 from tests.servers.provider import Provider
@@ -36,7 +37,14 @@ PATHS = {
 CLAUDE = "anthropic.claude-3-5-sonnet-20240620-v1:0"
 
 
-def to(server: Provider, name: str, model: str = "", **more: Any) -> Target:
+@dataclass(frozen=True)
+class _At:
+    """Where a server is that is not the loopback provider."""
+
+    url: str
+
+
+def to(server: Provider | _At, name: str, model: str = "", **more: Any) -> Target:
     """A target of a provider at the loopback server; Bedrock's two protocols are told apart by the model's route prefix."""
     if name == "bedrock-invoke":
         return target(
@@ -375,3 +383,56 @@ def test_litellm_is_imported_with_its_switches_set(parts: Parts) -> None:
     assert {name: os.environ[name] for name in SWITCHES} == SWITCHES
     assert parts.module.suppress_debug_info
     assert parts.module.cache is None
+
+
+async def _answering(tree: Any) -> Any:
+    """A server that answers everything with status 200 and one JSON text."""
+    from aiohttp import web
+    from aiohttp.test_utils import TestServer
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(tree)
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    server = TestServer(app)
+    await server.start_server()
+    return server
+
+
+@pytest.mark.filterwarnings("default:Pydantic serializer warnings")  # the strange types that LiteLLM is given here
+@pytest.mark.parametrize("surface", ["openai.chat", "anthropic.messages"])
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize(
+    "tree", [{"surprise": True}, {"choices": "none", "content": 5, "candidates": 7, "output": []}], ids=["strange", "wrong"]
+)
+async def test_an_answer_that_cannot_be_translated_is_a_broken_one(
+    litellm: LitellmProvider, name: str, surface: Surface, tree: Any
+) -> None:
+    """Not a provider that cannot be reached: it took the request, and may bill it. Where LiteLLM reads anything at all, that counts."""
+    server = await _answering(tree)
+    try:
+        request = outbound(to(_At(str(server.make_url("")).rstrip("/")), name), surface)
+        raised: UpstreamError | None = None
+        came: list[Delta] = []
+        try:
+            came = await collect(litellm.complete(request, key_for(name)))
+        except UpstreamError as error:
+            raised = error
+        assert request.departure.sent
+        assert len(came) == 1 or raised is not None
+        assert raised is None or (raised.failure, raised.status, raised.body) == ("broken_stream", 200, None)
+    finally:
+        await server.close()
+
+
+@pytest.mark.parametrize(("where", "failed", "sent"), [("http://127.0.0.1:9", "connect", False), ("rst", "connect", True)])
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_the_lane_knows_whether_a_request_left(
+    litellm: LitellmProvider, provider: Provider, name: str, where: str, failed: FailureClass, sent: bool
+) -> None:
+    """What surely never reached a provider is not billed by it."""
+    at_server = _At(where) if where.startswith("http") else provider
+    request = outbound(to(at_server, name, "" if where.startswith("http") else where), "openai.chat", prompt="#!rst\nhello")
+    error, _ = await failure(litellm.complete(request, key_for(name)))
+    assert (error.failure, error.status, request.departure.sent) == (failed, 0, sent)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import SecretError, SecretForbidden, SecretNotFound, VaultUnavailable
 from pipeline.vaults.backends import Limits
+from pipeline.vaults.check import check
 from pipeline.vaults.model import Asker, Secret
 from tests.pipeline.vaults.rig import ASKER, Rig, fresh_value
 
@@ -569,3 +570,14 @@ async def test_another_caller_is_not_made_to_wait_while_a_value_is_announced(rig
     assert await rig.resolver.resolve(rig.ref("quick"), ASKER)
     gate.set()
     assert await waiting
+
+
+@pytest.mark.parametrize("mark", ["\r", "\n", "\0", "\t", "\x0b", "\x1b", "\x7f", "\x85"], ids=ascii)
+async def test_a_value_with_a_control_character_is_refused_before_any_call(rig: Rig, mark: str) -> None:
+    """Preflight says what every call would have met: such a value can stand in no header."""
+    value = rig.vault().values["openai-prod"] = fresh_value() + mark + fresh_value()
+    with pytest.raises(SecretError, match="control character") as raised:
+        await rig.resolver.resolve(rig.ref(), ASKER)
+    assert (raised.value.reason, value in str(raised.value)) == ("bad_value", False)
+    (status,) = await check([rig.ref()], rig.resolver, rig.clock)
+    assert (status.resolvable, status.reason) == (False, "bad_value")

@@ -1,0 +1,175 @@
+"""`POST /v1/redact`: the engine over HTTP, for programs that want clean text and no model, under the policy of the caller's own key.
+
+What it shares with `redact_stream` is here too: who calls, under which policy, within which limits, and what is written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final, cast
+
+import orjson
+
+from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineError
+from pipeline.gateway.auth import bearer
+from pipeline.gateway.error_table import spoken
+from pipeline.gateway.model import House, PolicySet
+from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
+from pipeline.gateway.settle import counted
+from pipeline.keys.limits import Admission, Need
+from pipeline.keys.model import Caller
+from pipeline.ledger.model import Event
+from redactors.detectors.recognizer import RecognitionError
+from redactors.findings import findings
+from redactors.model import AnswerRedactor, Direction, Json, RedactionError, Remark
+from redactors.policy import DIRECTIONS
+
+INLINE_BYTES: Final = 64 * 1024
+"""Longer texts are redacted on a worker thread."""
+
+FINISH: Final = "gateway:redaction:finish"
+
+
+async def redact(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
+    """`POST /v1/redact {"text" | "json", "direction"?}`: the same without what policy takes out, and what was found.
+
+    `findings` are `{"start", "end", "rule", "kind", "action"}`, in `json` also `path`. `direction` is prompt, answer or telemetry (the
+    default). A text that policy blocks comes back masked; its findings say so.
+    """
+    caller = caller_of(house, request)
+    with admitted(house, caller) as admission:
+        content, detail = await _redacted(house, caller, body, _size(request))
+        await house.ledger.append(noted(house, request, who, caller, FINISH, "ok", detail))
+        return Reply(content=content, headers=spoken(admission.headers(), "openai"))
+
+
+async def _redacted(house: House, caller: Caller, body: dict[str, Any], size: int) -> tuple[bytes, dict[str, Any]]:
+    unknown = sorted(set(body) - {"text", "json", "direction"})
+    if unknown or ("text" in body) == ("json" in body):
+        raise BadRequest('The body has either "text" or "json", and may have "direction".', hint='Send {"text": "…"}.')
+    if "text" in body and not isinstance(body["text"], str):
+        raise BadRequest("The field text is not a string.", hint='Send a tree as "json".', param="text")
+    direction = direction_of(body.get("direction", "telemetry"))
+    policy = house.swapped.policies.of(caller)
+    work = (policy, direction, body)
+    if policy.recognizes:  # a model reads it, on a thread that may wait
+        content, remarks = await asyncio.get_running_loop().run_in_executor(house.waiting, _work, *work)
+    elif size > INLINE_BYTES:
+        content, remarks = await asyncio.get_running_loop().run_in_executor(house.screening, _work, *work)
+    else:
+        content, remarks = _work(*work)
+    refuse_live(house, content)
+    house.metrics.redacted(direction, Counter((remark.rule, remark.kind, remark.action.label) for remark in remarks))
+    return content, {**about(policy, direction), "bytes": len(content), "redactions": counted(remarks)}
+
+
+def _size(request: AdminRequest) -> int:
+    """The bytes of the body; more than any that is small when it does not say, or is compressed."""
+    declared = request.headers.get(b"content-length")
+    return int(declared) if declared.isdigit() and not request.headers.get(b"content-encoding") else INLINE_BYTES + 1
+
+
+def _work(policy: PolicySet, direction: Direction, body: Mapping[str, Any]) -> tuple[bytes, tuple[Remark, ...]]:
+    """Everything that grows with the text, for whichever thread."""
+    redactor = redactor_of(policy, direction)
+    try:
+        if "text" in body:
+            text = redactor.text(body["text"])
+            return orjson.dumps({"text": text.value, "findings": findings(text.remarks, paths=False)}), text.remarks
+        tree = redactor.tree(cast(Json, body["json"]))
+        return orjson.dumps({"json": tree.value, "findings": findings(tree.remarks, paths=True)}), tree.remarks
+    except RedactionError as error:
+        raise unscreenable(error) from None
+
+
+def caller_of(house: House, request: AdminRequest) -> Caller:
+    """The caller's key, which says which policy applies. A dashboard session has none."""
+    token = bearer(request.headers)
+    if token is None:
+        raise KeyRejected("No API key was sent.", hint="Send a virtual key as `Authorization: Bearer lgk_…`.")
+    if token.startswith("lgs_"):
+        raise KeyOutOfScope("A dashboard session has no policy to redact under.", hint="Send a virtual key.", code="role_not_allowed")
+    return house.authenticator.authenticate(token, request.peer)
+
+
+@contextmanager
+def admitted(house: House, caller: Caller) -> Iterator[Admission]:
+    """A place among the running calls, and within the limits of the caller's key (no tokens): redacting costs as much as a call does."""
+    load = house.load
+    if load.draining or load.running >= load.limit:
+        raise PipelineError(
+            "The gateway is shutting down." if load.draining else "The gateway is overloaded.",
+            hint="Try again.",
+            code="overloaded",
+            status=503,
+            headers={"retry-after": "1"},
+        )
+    admission = house.rates.admit(caller.key, Need())
+    load.running += 1
+    try:
+        yield admission
+    finally:
+        load.running -= 1
+        admission.release()
+
+
+def redactor_of(policy: PolicySet, direction: Direction) -> AnswerRedactor:
+    """The redactor of a direction."""
+    found: dict[Direction, AnswerRedactor] = {"prompt": policy.prompt.redactor, "answer": policy.answer, "telemetry": policy.telemetry}
+    return found[direction]
+
+
+def direction_of(given: Any) -> Direction:
+    """The direction that a caller named, or BadRequest."""
+    if given not in DIRECTIONS:
+        raise BadRequest(f"direction is {', '.join(DIRECTIONS)}.", hint="Leave it out for telemetry.", param="direction")
+    return cast(Direction, given)
+
+
+def refuse_live(house: House, content: bytes) -> None:
+    """The last look: a live secret does not leave, even where the caller's policy lets it pass."""
+    if house.is_dirty(content):
+        raise PipelineError(
+            "The text holds a live secret that its policy does not take out, so it is not sent back.",
+            hint="Put known into the policy's rules for this direction.",
+            code="live_secret",
+            status=502,
+            headers={"x-should-retry": "false"},
+        )
+
+
+def unscreenable(error: RedactionError) -> PipelineError:
+    """What a caller is told of a text that was not looked at: 400 `content_not_screenable`, or 503 where that may change."""
+    if isinstance(error, RecognitionError):
+        return PipelineError(
+            f"The text cannot be redacted: {error}.", hint="Send it again later.", code="recognition_unavailable", status=503
+        )
+    return BadRequest(
+        f"The text cannot be redacted: {error}.", hint="Send less text, or text that is nested less deeply.", code="content_not_screenable"
+    )
+
+
+def about(policy: PolicySet, direction: Direction) -> dict[str, Any]:
+    """What every event of a redaction says: under which policy."""
+    return {"direction": direction, "policy": policy.name, "policy_digest": policy.digest}
+
+
+def noted(
+    house: House,
+    request: AdminRequest,
+    who: Who | None,
+    caller: Caller,
+    kind: str,
+    outcome: str,
+    detail: dict[str, Any],
+    *,
+    status: int = 200,
+    error: str = "",
+) -> Event:
+    """An event of a redaction, in the workspace of the caller's key."""
+    made = admin_event(house, request, who, kind, outcome, detail, status=status, error=error)
+    return replace(made, workspace_id=caller.key.workspace_id)
