@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,15 +10,18 @@ from itertools import accumulate
 from typing import Any, Final
 
 from redactors import operators, walk
+from redactors.blocks import BLOCK, in_blocks
 from redactors.detection import Detection
 from redactors.detectors.keyname import LABEL as KEY_NAME
 from redactors.detectors.keyname import is_value, names_secret
 from redactors.detectors.known import KnownScanner, KnownSecrets
 from redactors.detectors.pattern import Engine, PatternSet, compile_patterns
+from redactors.detectors.recognizer import Recognizer
 from redactors.detectors.subject import Label, Scanner, Span, Subject
 from redactors.detectors.terms import KIND as TERM_KIND
 from redactors.detectors.terms import Term, TermScanner
 from redactors.model import Action, Clean, Detector, Direction, Finding, Json, RedactionError, Remark, Verdict, seal
+from redactors.normalise import may_be_escaped
 from redactors.policy import (
     CompiledPolicy,
     Policy,
@@ -50,21 +54,27 @@ class Redactor:
         *,
         kinds: Iterable[str],
         key: bytes,
-        recognizers: Sequence[Detector] = (),
+        recognizers: Sequence[Detector | Recognizer] = (),
         dump: Callable[[], bytes] = bytes,
         generation: Callable[[], int] = int,
     ) -> None:
         self._detection = detection
         self._policy = policy
         self._kinds = frozenset(kinds)
-        self._operators = operators.operators(key)
+        self._keys = operators.Keys(key, key)
+        self._operators = operators.operators(self._keys)
         self._recognizers = tuple(recognizers)
         self._dump = dump
         self._generation = generation
-        self._silent: tuple[int, set[str]] = (-1, set())
+        self._silent: list[tuple[int, set[str]]] = [(-1, set())]  # one entry; a list, so that copies with other keys share it
 
     def __repr__(self) -> str:
         return f"Redactor(kinds={len(self._kinds)})"
+
+    @property
+    def recognizes(self) -> bool:
+        """Whether a text or tree may wait for a recognizer: an event loop must not be the one that waits."""
+        return bool(self._recognizers)
 
     @property
     def cache(self) -> bytes:
@@ -73,7 +83,7 @@ class Redactor:
 
     def text(self, raw: str) -> Clean[str]:
         """Redact a text. Never raises because of what it finds; raises RedactionError for a text too long to be looked at."""
-        outcome = self._redacted(raw, None)
+        outcome = self._redacted(raw, None, self._recognized([raw])[0])
         if outcome is None:
             return seal(raw)
         return seal(outcome.value, outcome.remarks, outcome.verdict)
@@ -108,7 +118,22 @@ class Redactor:
             return outcome.value
 
         clean = walk.changed(raw, change)
+        if count + 1 != len(found):
+            raise RedactionError("the value's texts could not be told apart")  # another place would have been cut out
         return seal(clean, remarks, max(verdicts))
+
+    def keyed(self, keys: operators.Keys) -> Redactor:
+        """The same redactor with keys of its own for hashes and pseudonyms; everything else is shared."""
+        other = copy.copy(self)
+        other._keys = keys
+        other._operators = operators.operators(keys)
+        return other
+
+    def noting(self, names: dict[str, str]) -> Redactor:
+        """The same redactor, which also notes in `names` which value each pseudonym stands for (`redactors.restore`)."""
+        other = copy.copy(self)
+        other._operators = operators.operators(self._keys, names)
+        return other
 
     def stream(self) -> StreamRedactor:
         """A redactor of one text that comes in pieces. NER does not run in streams; everything else gives the same as `text`."""
@@ -116,14 +141,15 @@ class Redactor:
 
     def _outcomes(self, found: list[str], keys: list[str], silent: set[str]) -> dict[int, Applied]:
         """What is to be done, by index, with those of a tree's texts about which anything is to be said; `silent` learns of the others."""
-        indices: Iterable[int] = range(len(found)) if self._recognizers else sorted(self._suspicious(found, keys))
+        recognized = self._recognized(found)
+        indices = sorted(self._suspicious(found, keys, silent).union(index for index, spans in enumerate(recognized) if spans))
         outcomes: dict[int, Applied] = {}
         for index in indices:
             text, key = found[index], keys[index]
             whole = KEY_NAME if key and names_secret(key) and is_value(text) else None
-            if whole is None and text in silent:
+            if whole is None and not recognized[index] and text in silent:
                 continue
-            outcome = self._redacted(text, whole)
+            outcome = self._redacted(text, whole, recognized[index])
             if outcome is not None:
                 outcomes[index] = outcome
             elif whole is None and len(text) <= _SHORT:
@@ -136,42 +162,74 @@ class Redactor:
         The generation is read before any text is looked at, and a verdict goes into the set of that generation: one that was reached
         with the secrets of before an announcement is never found after it.
         """
+        if self._recognizers:
+            return set()  # they may fail and be passed over, and remember by themselves what they read
         generation = self._generation()
-        known, silent = self._silent
+        known, silent = self._silent[0]
         if known != generation or len(silent) >= _MOST_SILENT:
             silent = set()
-            self._silent = (generation, silent)
+            self._silent[0] = (generation, silent)
         return silent
 
-    def _suspicious(self, found: list[str], keys: list[str]) -> set[int]:
-        """Which texts have to be looked at one by one: one scan over all of them together decides."""
-        joined = "\n".join(found)
-        if len(joined) > MAX_TEXT:
-            raise RedactionError("the value holds more text than may be redacted at once")
-        subject = Subject(joined)
+    def _suspicious(self, found: list[str], keys: list[str], silent: set[str]) -> set[int]:
+        """Which texts have to be looked at one by one: one scan over all that are not known to be silent decides, and `silent` learns."""
         suspicious = {index for index, key in enumerate(keys) if key and names_secret(key)}
-        places = self._detection.suspects(subject)
-        if not subject.plain or "\\" in joined or "%" in joined or "&" in joined or "=\n" in joined:
-            suspicious.update(
-                index for index, text in enumerate(found) if not text.isascii() or "\\" in text or "%" in text or "&" in text or "=" in text
-            )
-        if places:
-            ends = list(accumulate(len(text) + 1 for text in found))
-            suspicious.update(bisect_left(ends, place) for place in places)
+        fresh = [index for index, text in enumerate(found) if text not in silent]
+        if not fresh:
+            return suspicious
+        texts = [found[index] for index in fresh]
+        if sum(map(len, texts)) > MAX_TEXT:
+            raise RedactionError("the value holds more text than may be redacted at once")
+        for first, last in _blocks(texts):
+            if len(texts[first]) > BLOCK:
+                suspicious.add(fresh[first])
+            else:
+                self._suspect(fresh[first:last], texts[first:last], suspicious)
+        silent.update(text for index, text in zip(fresh, texts, strict=True) if len(text) <= _SHORT and index not in suspicious)
         return suspicious
 
-    def _redacted(self, text: str, whole: Label | None) -> Applied | None:
+    def _suspect(self, fresh: Sequence[int], texts: Sequence[str], suspicious: set[int]) -> None:
+        """Add the indices of those texts, of a block together, that have to be looked at."""
+        joined = "\n".join(texts)
+        subject = Subject(joined)
+        places = self._detection.suspects(subject)
+        if not subject.plain or may_be_escaped(joined):
+            suspicious.update(
+                index for index, text in zip(fresh, texts, strict=True) if not text.isascii() or "=" in text or may_be_escaped(text)
+            )
+        if places:
+            ends = list(accumulate(len(text) + 1 for text in texts))
+            suspicious.update(fresh[bisect_left(ends, place)] for place in places)
+
+    def _recognized(self, texts: Sequence[str]) -> list[list[Span]]:
+        """What the recognizers find, text by text."""
+        spans: list[list[Span]] = [[] for _ in texts]
+        for recognizer in self._recognizers:
+            found = recognizer.find_all(texts) if isinstance(recognizer, Recognizer) else map(recognizer.find, texts)
+            for index, findings in enumerate(found):
+                spans[index].extend(map(_span_of, findings))
+        return spans
+
+    def _redacted(self, text: str, whole: Label | None, recognized: Sequence[Span]) -> Applied | None:
         """Redact one text; None when nothing is to be said about it. Remarks have no path yet."""
         if len(text) > MAX_TEXT:
             raise RedactionError("the text is longer than may be redacted at once")
-        spans = self._detection.find(text)
-        for recognizer in self._recognizers:
-            spans += [_span_of(finding) for finding in recognizer.find(text)]
+        if len(text) > BLOCK:
+            return self._redacted_long(text, whole, recognized)
+        spans = [*self._detection.find(text), *recognized]
         if whole is not None:
             spans.append(Span(0, len(text), 0, len(text), whole))
         if not spans:
             return None
         applied = self.apply(text, spans, Region(0, len(text)))
+        return applied if applied.remarks else None
+
+    def _redacted_long(self, text: str, whole: Label | None, recognized: Sequence[Span]) -> Applied | None:
+        """The same for a text of more than a block."""
+        applied = in_blocks(text, self._detection, self.apply, recognized)
+        if whole is not None and self._policy.action(whole) not in (None, Action.ALLOW):
+            replaced = self.apply(text, [Span(0, len(text), 0, len(text), whole)], Region(0, len(text)))
+            applied = Applied(replaced.value, replaced.remarks, max(applied.verdict, replaced.verdict), replaced.fresh)
         return applied if applied.remarks else None
 
     def apply(self, text: str, spans: Sequence[Span], region: Region) -> Applied:
@@ -207,6 +265,19 @@ class Redactor:
             at, fresh = one.end, True
         pieces += _between(text, at, end, fresh=fresh)
         return Applied("".join(pieces), remarks, verdict_of(actions), fresh and at == end)
+
+
+def _blocks(texts: Sequence[str]) -> list[tuple[int, int]]:
+    """Ranges of texts that are a block together, or one longer text each."""
+    ranges: list[tuple[int, int]] = []
+    first = size = 0
+    for index, text in enumerate(texts):
+        size += len(text) + 1
+        if size > BLOCK and index > first:
+            ranges.append((first, index))
+            first, size = index, len(text) + 1
+    ranges.append((first, len(texts)))
+    return ranges
 
 
 def _between(text: str, at: int, end: int, *, fresh: bool) -> list[str]:
@@ -261,24 +332,27 @@ def build_redactor(
     rules: Sequence[Rule] | None = None,
     pattern_set: PatternSet | None = None,
     key: bytes | None = None,
-    recognizers: Sequence[Detector] = (),
+    recognizers: Sequence[Detector | Recognizer] = (),
     engine: Engine | None = None,
 ) -> Redactor:
     """Build a redactor bound to one policy and direction.
 
-    `known` are live secrets (a shared `KnownSecrets`, or values); `terms` are blocked terms (strings, or `{"term", "max_distance"}`);
-    `patterns` are RE2 expressions (or `{"name", "pattern", "group"?}`). `policy` is one policy of the YAML document; None masks whatever
-    any detector finds. `cache` is `Redactor.cache` of an earlier process: without it the rules are compiled, which takes seconds;
-    `pattern_set` shares one compiled set between redactors instead. `rules` replaces the built-in rules. `key` keys hashes and
-    pseudonyms; without it they hold for this redactor only. `recognizers` also see whole texts and trees, but no streams. Raises
-    PolicyError.
+    `known` are live secrets (values, or a `KnownSecrets` that others announce to); `terms` are blocked terms (strings, or `{"term",
+    "max_distance"}`); `patterns` are RE2 expressions (or `{"name", "pattern", "group"?}`). `policy` is one policy of the YAML document;
+    None masks whatever any detector finds, and values, terms and patterns that are given here are masked too where a policy does not
+    mention them. `cache` is `Redactor.cache` of an earlier process: without it the rules are compiled, which takes seconds; `pattern_set`
+    shares one compiled set between redactors instead. `rules` replaces the built-in rules. `key` keys hashes and pseudonyms; without it
+    they hold for this redactor only. `recognizers` also see whole texts and trees, but no streams; one whose labels the policy does
+    nothing about is not asked. Raises PolicyError.
     """
     if pattern_set is None:
         pattern_set = compile_patterns(_rules() if rules is None else rules, cache=cache, engine=engine)
     given_terms = tuple(custom_term(entry) for entry in terms)
     given_patterns = tuple(custom_pattern(entry, str(number)) for number, entry in enumerate(patterns, 1))
     kinds = pattern_set.kinds | {"live_secret", "secret_value", "encoded", TERM_KIND} | {rule.kind for rule in given_patterns}
-    running = _running(policy, direction, kinds)
+    kinds |= {label.kind for recognizer in recognizers if isinstance(recognizer, Recognizer) for label in recognizer.labels}
+    given = {"terms", "patterns"} if isinstance(known, KnownSecrets) else {"terms", "patterns", "known"}
+    running = _running(policy, direction, kinds, given)
     added: CompiledPolicy | UnsafeAllowAll = running if isinstance(running, CompiledPolicy) else UnsafeAllowAll()
     all_patterns = (*given_patterns, *added.patterns)
     live = known if isinstance(known, KnownSecrets) else KnownSecrets(known)
@@ -293,7 +367,7 @@ def build_redactor(
         running,
         kinds=kinds | {rule.kind for rule in added.patterns},
         key=secrets.token_bytes(32) if key is None else key,
-        recognizers=recognizers,
+        recognizers=[one for one in recognizers if not isinstance(one, Recognizer) or any(map(running.action, one.labels))],
         dump=pattern_set.dump,
         generation=lambda: live.generation,
     )
@@ -305,8 +379,8 @@ def _rules() -> tuple[Rule, ...]:
     return all_rules()
 
 
-def _running(policy: Mapping[str, Any] | Policy | None, direction: Direction, kinds: frozenset[str]) -> Policy:
-    """The policy to ask. Terms and patterns that were given beside a written policy are masked when it says nothing about them."""
+def _running(policy: Mapping[str, Any] | Policy | None, direction: Direction, kinds: frozenset[str], given: Iterable[str]) -> Policy:
+    """The policy to ask. What was `given` beside a written policy (values, terms, patterns) is masked when it says nothing about that."""
     if policy is None:
         return mask_everything()
     if not isinstance(policy, Mapping):
@@ -314,5 +388,5 @@ def _running(policy: Mapping[str, Any] | Policy | None, direction: Direction, ki
     compiled = compile_policy(policy, direction, kinds=kinds)
     if isinstance(compiled, UnsafeAllowAll):
         return compiled
-    families = {"terms": Action.MASK, "patterns": Action.MASK, **compiled.by_detector}
+    families = {**dict.fromkeys(given, Action.MASK), **compiled.by_detector}
     return CompiledPolicy(compiled.by_rule, compiled.by_kind, families, compiled.terms, compiled.patterns)

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, final
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -133,6 +134,84 @@ class Clean(Generic[T]):
             key = (remark.rule, remark.kind, remark.action.label)
             totals[key] = totals.get(key, 0) + 1
         return totals
+
+
+class ForCaller(Protocol[T_co]):
+    """What may be sent to the caller: a `Clean` value, or one with the caller's own values put back (`redactors.restore`).
+
+    The latter is not `Clean`: nothing may record it.
+    """
+
+    @property
+    def value(self) -> T_co:
+        """The value as the caller may see it."""
+        ...
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What was redacted."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the policy says about the whole."""
+        ...
+
+    def map(self, pick: Callable[[T_co], Any]) -> ForCaller[Any]:
+        """Apply `pick`, which may select and reorder but brings no text of its own."""
+        ...
+
+
+class StreamForCaller(Protocol):
+    """One text of an answer in pieces; see `redactors.stream.StreamRedactor`."""
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What was redacted so far."""
+        ...
+
+    @property
+    def redactions(self) -> int:
+        """How often the text was changed so far."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the policy says about the text so far."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """How many characters are held back now."""
+        ...
+
+    def take_remarks(self) -> tuple[Remark, ...]:
+        """What was redacted since this was last asked, which is then forgotten."""
+        ...
+
+    def feed(self, piece: str) -> str:
+        """Take a piece and return what may be sent now. Raises RedactionError."""
+        ...
+
+    def close(self) -> ForCaller[str]:
+        """End the text: the value is what was not yet released."""
+        ...
+
+
+class AnswerRedactor(Protocol):
+    """What the gateway screens an answer with: a `Redactor`, or one that also restores."""
+
+    def text(self, raw: str) -> ForCaller[str]:
+        """Redact a text."""
+        ...
+
+    def tree(self, raw: Json) -> ForCaller[Json]:
+        """Redact a JSON tree."""
+        ...
+
+    def stream(self) -> StreamForCaller:
+        """Redact one text that comes in pieces."""
+        ...
 
 
 def seal(value: T, remarks: Sequence[Remark] = (), verdict: Verdict = Verdict.ALLOW) -> Clean[T]:

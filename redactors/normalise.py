@@ -11,9 +11,10 @@ import binascii
 import html
 import re
 import unicodedata
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 RUN: Final = 20
@@ -22,7 +23,13 @@ RUN: Final = 20
 STRETCH: Final = 8
 """Printable characters in a row from which on decoded bytes are read as text."""
 
-_BASE64: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
+LONGEST_RUN: Final = 1 << 16
+"""A longer run is read in windows of as many characters, which overlap by far more than anything found in one is long."""
+
+_RUN_STEP: Final = LONGEST_RUN // 4 * 3
+BASE64: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
+"""The characters of an encoded run, hexadecimal ones included."""
+
 _FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
 _RUN_AT: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}")
 _PRINTABLE: Final = b"\t\n\r" + bytes(range(0x20, 0x7F))
@@ -31,19 +38,28 @@ _STRETCHES: Final = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
 _URLSAFE: Final = str.maketrans("-_", "+/")
 
 _ESCAPES: Final = re.compile(
-    r"\\{1,8}(?:u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}"
-    r"|[nrt\"'/]|\r?\n[ \t]{0,16})"
+    r"\\{1,8}+(?:u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}+u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}"
+    r"|[nrt\"'/_*.#~+-]|[0-3][0-7]{2}|\r?\n[ \t]{0,16})"
     r"|%(?:[0-7][0-9a-fA-F]|[c-dC-D][0-9a-fA-F]%[89abAB][0-9a-fA-F]|[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}"
     r"|[fF][0-7](?:%[89abAB][0-9a-fA-F]){3})"
     r"|&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|(?:amp|lt|gt|quot|apos|nbsp|colon|equals|sol|lowbar|hyphen|dash|period|plus|num|commat);)"
     r"|=\r?\n"
+    r"|[\"'](?:[ \t]{0,4}[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|[ \t]{0,4}\r?\n[ \t]{0,16})[\"']"
+    r"|'[!-&(-~]',[ \t]{0,2}|0x[2-7][0-9a-fA-F](?:,[ \t]{0,2}|[ \t])|\b0[01]{7}[ \t]|\r?\n> ?"
 )
 _UNFINISHED: Final = re.compile(
-    r"(?:\\{1,8}(?:u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|x[0-9a-fA-F]?|\r?|\r?\n[ \t]{0,16}"
+    r"(?:\\{1,8}(?:[0-3][0-7]?|u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|x[0-9a-fA-F]?|\r?|\r?\n[ \t]{0,16}"
     r"|u[dD][89abAB][0-9a-fA-F]{2}(?:\\{1,8}(?:u[0-9a-fA-F]{0,3})?)?)"
     r"|%(?:[0-9a-fA-F]?|[c-fC-F][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){0,2}(?:%[89abAB]?)?)"
-    r"|&(?:#[0-9]{0,7}|#[xX][0-9a-fA-F]{0,6}|[a-zA-Z]{0,8})|=\r?)\Z"
+    r"|&(?:#[0-9]{0,7}|#[xX][0-9a-fA-F]{0,6}|[a-zA-Z]{0,8})|=\r?"
+    r"|[\"'](?:[ \t]{0,4}[+.&]?[ \t]{0,4}(?:\r|\r?\n[ \t]{0,16})?|[!-~](?:'(?:,[ \t]?)?)?)"
+    r"|0(?:x(?:[2-7](?:[0-9a-fA-F](?:,[ \t]?)?)?)?|[01]{1,7})?|\r|\r?\n>?)\Z"
 )
+_JOINTS: Final = (
+    "0x", "', '", "\n> ", "' +", '" +', "'+", '"+', "' .", '" .', "'.'", '"."', "' &", '" &', "'\n", '"\n', "'\r", '"\r', "0110", "0111",
+)  # fmt: skip
+"""Marks of what programs and quotes put between the parts of a text: sums of strings, lists of characters, numbers of bytes."""
+_ENDS: Final = frozenset("\\%&=\"'0\r\n")
 _WORDS: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "/": "/"}
 LONGEST_ESCAPE: Final = 40
 """No single escape spans more characters."""
@@ -144,40 +160,36 @@ def folded(text: str) -> View | None:
     if text.isascii():
         return None
     table = _folding()
-    odd = table.keys()
-    found = [match.span() for match in _FOREIGN.finditer(text) if not odd.isdisjoint(match.group())]
-    if not found:
+    if table.keys().isdisjoint("".join(_FOREIGN.findall(text))):
         return None
-    parts: list[str] = []
-    pieces: list[tuple[int, int, int, int, int]] = []
-    at = size = 0
+    plain = [table.get(character, character) for character in text]
+    visible = "".join(plain)
+    return Sparse(visible, array("I", [place for place, kept in enumerate(plain) if kept]), len(text)) if visible else None
 
-    def keep(end: int) -> None:
-        nonlocal at, size
-        if end > at:
-            parts.append(text[at:end])
-            pieces.append((size, size + end - at, at, end, 1))
-            size += end - at
-            at = end
 
-    for low, high in found:
-        for place in range(low, high):
-            plain = table.get(text[place])
-            if plain is None:
-                continue
-            keep(place)
-            at = place + 1
-            if plain:
-                parts.append(plain)
-                pieces.append((size, size + 1, place, place + 1, 1))
-                size += 1
-    keep(len(text))
-    return View("".join(parts), pieces) if pieces else None
+class Sparse(View):
+    """A view in which every character stands for one of the original and some are missing: `places` tells where."""
+
+    __slots__ = ("_places", "_size")
+
+    def __init__(self, text: str, places: array[int], size: int) -> None:
+        super().__init__(text, [])
+        self._places, self._size = places, size
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """From the first to the last character, with what is invisible between them."""
+        places = self._places
+        first = places[start] if start < len(places) else self._size
+        return first, places[end - 1] + 1 if end > start else first
+
+    def inward(self, place: int) -> int:
+        """The first place of the view that is written at or behind a place of the original."""
+        return bisect_left(self._places, place)
 
 
 def may_be_escaped(text: str) -> bool:
     """The cheap test for escapes and continued lines."""
-    return "\\" in text or "%" in text or "&" in text or "=\n" in text or "=\r" in text
+    return "\\" in text or "%" in text or "&" in text or "=\n" in text or "=\r" in text or any(joint in text for joint in _JOINTS)
 
 
 def unescaped(text: str) -> View | None:
@@ -207,18 +219,26 @@ def unescaped(text: str) -> View | None:
     return View("".join(parts), pieces) if pieces else None
 
 
+@lru_cache(maxsize=4096)
 def _resolved(escape: str) -> str:
+    """What one escape spells: one character, or none."""
     mark = escape[0]
     if mark == "%":
         return bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
     if mark == "&":
         plain = html.unescape(escape if escape.endswith(";") else escape + ";")
         return " " if plain == "\xa0" else plain
-    if mark == "=":
+    if mark in '="\r\n':
         return ""
+    if mark == "'":
+        return escape[1] if escape[2] == "'" and escape[1] not in " \t\r\n" and "," in escape[3:] else ""
+    if mark == "0":
+        return chr(int(escape[2:4], 16) if escape[1] == "x" else int(escape[:8], 2))
     body = escape.lstrip("\\")
     if body[:1] in _WORDS:
         return _WORDS[body[0]]
+    if body[:1] in "_*.#~+-0123":
+        return chr(int(body, 8)) if body[:1].isdigit() else body[:1]
     if body[:1] not in "ux":
         return ""
     codes = [int(part.strip("{}"), 16) for part in re.split(r"\\*[ux]", body) if part]
@@ -227,20 +247,27 @@ def _resolved(escape: str) -> str:
     return chr(codes[0]) if codes[0] <= 0x10FFFF else "\ufffd"
 
 
-def decoded(text: str, starts: Iterable[int]) -> Iterator[View]:
+def decoded(text: str, starts: Iterable[int]) -> Iterator[Stretch]:
     """Every printable stretch that stands behind the base64 or hexadecimal runs that begin at these places, at every alignment."""
     for start in starts:
         match = _RUN_AT.match(text, start)
         if match is None:
             continue
-        run = match.group()
-        plain = run.translate(_URLSAFE)
-        for phase in range(4):
-            yield from _stretches(_base64_bytes(plain[phase:]), start + phase, 4)
-        for inner in _HEX_RUNS.finditer(run):
-            body = inner.group()
-            for phase in range(2):
-                yield from _stretches(bytes.fromhex(body[phase : len(body) - (len(body) - phase) % 2]), start + inner.start() + phase, 2)
+        at, end = match.span()
+        while end - at > LONGEST_RUN:
+            yield from _readings(text[at : at + LONGEST_RUN], at)
+            at += _RUN_STEP
+        yield from _readings(text[at:end], at)
+
+
+def _readings(run: str, start: int) -> Iterator[Stretch]:
+    plain = run.translate(_URLSAFE) if "-" in run or "_" in run else run
+    for phase in range(4):
+        yield from _stretches(_base64_bytes(plain[phase:]), start + phase, 4)
+    for inner in _HEX_RUNS.finditer(run):
+        body = inner.group()
+        for phase in range(2):
+            yield from _stretches(bytes.fromhex(body[phase : len(body) - (len(body) - phase) % 2]), start + inner.start() + phase, 2)
 
 
 def _base64_bytes(text: str) -> bytes:
@@ -250,7 +277,7 @@ def _base64_bytes(text: str) -> bytes:
     return binascii.a2b_base64(text + "=" * (-len(text) % 4)) if text else b""
 
 
-def _stretches(raw: bytes, origin: int, width: int) -> Iterator[View]:
+def _stretches(raw: bytes, origin: int, width: int) -> Iterator[Stretch]:
     for match in _STRETCHES.finditer(raw):
         yield Stretch(match.group().decode("ascii"), origin, match.start(), width)
 
@@ -282,7 +309,7 @@ def unfinished(text: str) -> int:
     """Where an escape begins that the end of the text cuts; the length when none does."""
     size = len(text)
     tail = text[-LONGEST_ESCAPE:]
-    if "\\" not in tail and "%" not in tail and "&" not in tail and "=" not in tail:
+    if _ENDS.isdisjoint(tail):
         return size
     match = _UNFINISHED.search(tail)
     return size if match is None else size - len(tail) + match.start()
@@ -290,7 +317,7 @@ def unfinished(text: str) -> int:
 
 def run_at_end(text: str) -> int:
     """How many characters at the end of the text may be part of an encoded run."""
-    return len(text) - len(text.rstrip(_BASE64))
+    return len(text) - len(text.rstrip(BASE64))
 
 
 def open_runs(text: str, length: int) -> Iterator[Stretch]:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Final
 
 from redactors.model import Action
@@ -25,8 +26,19 @@ _UNFINISHED: Final = re.compile(
     r"|(?:P(?:S(?:E(?:U(?:D(?:O(?:N(?:Y(?:M(?::[a-z0-9_:]{0,66})?)?)?)?)?)?)?)?)?)?)\Z"
 )
 
+_PSEUDONYM: Final = re.compile(r"\[PSEUDONYM:([a-z0-9_]{1,48}):[0-9a-f]{16}\]")
+_CUT_PSEUDONYM: Final = re.compile(r"\[(?:P(?:S(?:E(?:U(?:D(?:O(?:N(?:Y(?:M(?::[a-z0-9_]{0,48}(?::[0-9a-f]{0,16})?)?)?)?)?)?)?)?)?)?)?\Z")
+
 Operator = Callable[[str, str], str]
 """Makes the replacement from (kind, matched text)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """What keyed replacements are made with: one key for hashes, another for pseudonyms, because those change from time to time."""
+
+    hashes: bytes
+    pseudonyms: bytes
 
 
 def mask(kind: str, value: str) -> str:
@@ -53,13 +65,31 @@ def hashed(key: bytes) -> Operator:
     return operator
 
 
-def pseudonym(key: bytes) -> Operator:
-    """`[PSEUDONYM:<kind>:<16 hex>]`: the same value has the same name wherever `key` is the same, whatever its case."""
+def pseudonym(key: bytes, names: dict[str, str] | None = None) -> Operator:
+    """`[PSEUDONYM:<kind>:<16 hex>]`: the same value has the same name wherever `key` is the same, whatever its case.
+
+    `names` is told which value each name stands for, as it was first spelled.
+    """
 
     def operator(kind: str, value: str) -> str:
-        return f"[PSEUDONYM:{kind}:{_digest(key, b'pseudonym', kind, value.strip().casefold())}]"
+        name = f"[PSEUDONYM:{kind}:{_digest(key, b'pseudonym', kind, value.strip().casefold())}]"
+        if names is not None:
+            names.setdefault(name, value)
+        return name
 
     return operator
+
+
+def pseudonyms(text: str) -> list[tuple[int, int, str]]:
+    """Where a text holds pseudonyms, in order: start, end, kind."""
+    return [(*match.span(), match.group(1)) for match in _PSEUDONYM.finditer(text)] if "[PSEUDONYM:" in text else []
+
+
+def cut_pseudonym(text: str) -> int:
+    """Where a pseudonym begins that the end of the text cuts; the length when none does."""
+    size = len(text)
+    at = text.rfind("[", max(0, size - LONGEST))
+    return at if at >= 0 and _CUT_PSEUDONYM.match(text, at) is not None else size
 
 
 def _digest(key: bytes, purpose: bytes, kind: str, value: str) -> str:
@@ -67,11 +97,11 @@ def _digest(key: bytes, purpose: bytes, kind: str, value: str) -> str:
     return hmac.new(key, message, hashlib.sha256).hexdigest()[:16]
 
 
-def operators(key: bytes) -> dict[Action, Operator]:
+def operators(keys: Keys, names: dict[str, str] | None = None) -> dict[Action, Operator]:
     """The operator of every action that replaces. What blocks is masked too, because the value may still be recorded."""
     return {
-        Action.PSEUDONYMIZE: pseudonym(key),
-        Action.HASH: hashed(key),
+        Action.PSEUDONYMIZE: pseudonym(keys.pseudonyms, names),
+        Action.HASH: hashed(keys.hashes),
         Action.MASK: mask,
         Action.REPLACE: replace,
         Action.REMOVE: remove,

@@ -22,7 +22,7 @@ from redactors.rules.model import Rule
 DETECTORS: Final[tuple[str, ...]] = get_args(DetectorName)
 DIRECTIONS: Final[tuple[str, ...]] = get_args(Direction)
 _ACTIONS: Final = {action.label: action for action in Action}
-_FIELDS: Final = frozenset({"detect", "kinds", "blocked_terms", "fuzzy_matching", "max_distance", "detect_patterns", "action"})
+_FIELDS: Final = frozenset({"detect", "kinds", "blocked_terms", "fuzzy_matching", "max_distance", "detect_patterns", "action", "restore"})
 _SLUG: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -65,6 +65,21 @@ class CompiledPolicy:
         return verdict_of(action for action in actions if action is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class Restorable:
+    """Whose pseudonyms the caller may read as the values that it sent itself: families of detectors, or single kinds of them."""
+
+    families: frozenset[str] = frozenset()
+    kinds: frozenset[tuple[str, str]] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.families or self.kinds)
+
+    def allows(self, detector: str, kind: str) -> bool:
+        """Whether what this detector found of this kind may be restored."""
+        return detector in self.families or (detector, kind) in self.kinds
+
+
 class UnsafeAllowAll:
     """Lets everything pass unchanged and uncounted. Written as `unsafe_allow_all` in place of a direction's rules."""
 
@@ -96,7 +111,7 @@ def mask_everything(terms: Sequence[tuple[str, tuple[Term, ...]]] = (), patterns
 def compile_policy(document: Mapping[str, Any], direction: Direction, *, kinds: Collection[str] = ()) -> CompiledPolicy | UnsafeAllowAll:
     """Compile one direction of a policy of the YAML document: direction to a list of rules.
 
-    A rule is `{detect: [...], kinds?: [...], action}`, `{blocked_terms: [...], fuzzy_matching?, max_distance?, action}` or
+    A rule is `{detect: [...], kinds?: [...], action, restore?}`, `{blocked_terms: [...], fuzzy_matching?, max_distance?, action}` or
     `{detect_patterns: [...], action}`. `kinds` are the kinds that detectors know; a rule that names another is refused. Raises PolicyError
     for a direction that is missing or empty, and for whatever is misspelled.
     """
@@ -114,6 +129,16 @@ def compile_policy(document: Mapping[str, Any], direction: Direction, *, kinds: 
     for number, rule in enumerate(rules, 1):
         draft.add(number, rule)
     return draft.compiled()
+
+
+def restorable(document: Mapping[str, Any]) -> Restorable:
+    """What the answer's rules of a policy (that compiles) allow to be restored: those with `restore: true`."""
+    rules = document.get("answer")
+    granting = [rule for rule in rules if rule.get("restore")] if isinstance(rules, list | tuple) else []
+    return Restorable(
+        frozenset(detector for rule in granting if not rule.get("kinds") for detector in rule["detect"]),
+        frozenset((detector, kind) for rule in granting for detector in rule["detect"] for kind in rule.get("kinds") or ()),
+    )
 
 
 class _Draft:
@@ -144,12 +169,21 @@ class _Draft:
         entries = rule[subjects[0]]
         if not isinstance(entries, list | tuple):
             raise PolicyError(f"{where}: {subjects[0]} is a list")
+        self._restore(where, subjects[0], entries, rule.get("restore", False))
         if subjects[0] == "detect":
             self._detect(where, entries, rule.get("kinds") or (), action)
         elif subjects[0] == "blocked_terms":
             self._block(where, number, entries, rule, action)
         else:
             self._look_for(where, number, entries, action)
+
+    def _restore(self, where: str, subject: str, entries: Sequence[Any], restore: Any) -> None:
+        if not isinstance(restore, bool):
+            raise PolicyError(f"{where}: restore is true or false")
+        if restore and (self._direction != "answer" or subject != "detect"):
+            raise PolicyError(f"{where}: restore goes with detect, in the answer's rules")
+        if restore and "known" in entries:
+            raise PolicyError(f"{where}: a live secret is never restored; give known a rule of its own")
 
     def _detect(self, where: str, detectors: Sequence[Any], kinds: Sequence[Any], action: Action) -> None:
         for detector in detectors:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from redactors.engine import Redactor
-from redactors.model import Action, Clean, Json, Remark, Verdict
+from redactors.model import Action, AnswerRedactor, Clean, Json, Remark, Verdict
+from redactors.policy import Restorable
+from redactors.restore import Restoring, permitted
 
 
 class Screened:
     """A prompt after screening. `outbound` is what policy lets the provider see, `clean` what may be recorded."""
 
-    __slots__ = ("_clean", "_raw", "_telemetry", "outbound", "remarks", "verdict")
+    __slots__ = ("_clean", "_names", "_raw", "_telemetry", "outbound", "remarks", "verdict")
 
-    def __init__(self, raw: Json, screened: Clean[Json], telemetry: Redactor) -> None:
+    def __init__(self, raw: Json, screened: Clean[Json], telemetry: Redactor, names: dict[str, str] | None = None) -> None:
         self.outbound: Json = screened.value
         self.verdict: Verdict = screened.verdict
         self.remarks: tuple[Remark, ...] = screened.remarks
         self._raw = raw
         self._telemetry = telemetry
+        self._names = names or {}
         self._clean: Clean[Json] | None = None
 
     def __repr__(self) -> str:
@@ -34,14 +39,37 @@ class Screened:
             self._clean = self._telemetry.tree(self._raw)
         return self._clean
 
+    def answering(self, redactor: AnswerRedactor, restores: Restorable, is_live: Callable[[bytes], bool]) -> AnswerRedactor:
+        """What screens the answer to this prompt: `redactor`, and where policy allows it the prompt's pseudonyms are put back.
+
+        A value that holds a live secret (`is_live`) is not put back, whatever rule found it.
+        """
+        if not self._names or not restores:
+            return redactor
+        allowed = permitted(self._names, self.remarks, restores)
+        names = {name: value for name, value in allowed.items() if not is_live(value.encode("utf-8", "surrogatepass"))}
+        return Restoring(redactor, names) if names else redactor
+
 
 class Screen:
-    """Looks at what goes to a provider, under the policies of one workspace, route and key."""
+    """Looks at what goes to a provider, under the policies of one workspace, route and key.
 
-    def __init__(self, outbound: Redactor, telemetry: Redactor) -> None:
+    With `noting` a screened prompt knows which values its pseudonyms stand for, so that its answer can be restored.
+    """
+
+    def __init__(self, outbound: Redactor, telemetry: Redactor, *, noting: bool = False) -> None:
         self._outbound = outbound
         self._telemetry = telemetry
+        self._noting = noting
+
+    @property
+    def redactor(self) -> Redactor:
+        """What the prompt is redacted with."""
+        return self._outbound
 
     def inspect(self, raw: Json) -> Screened:
         """Redact a request body. Raises RedactionError when that is not possible; nothing may then be sent."""
-        return Screened(raw, self._outbound.tree(raw), self._telemetry)
+        if not self._noting:
+            return Screened(raw, self._outbound.tree(raw), self._telemetry)
+        names: dict[str, str] = {}
+        return Screened(raw, self._outbound.noting(names).tree(raw), self._telemetry, names)

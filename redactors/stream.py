@@ -2,11 +2,13 @@
 
 What is held back is the part of the text from the earliest place on at which a detector may still find something: a beginning that the
 end of the text so far cuts, or a match that could grow. Everything before that place is settled, because each match depends on the
-text from its start on only. A stream that failed gives nothing more.
+text from its start on only, and on the character before it. So the usual piece needs a glance at the few characters that are not settled;
+only where something stands there do the detectors look at all that is kept. A stream that failed gives nothing more.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -14,10 +16,16 @@ from redactors import operators
 from redactors.detection import Detection
 from redactors.detectors.subject import Span
 from redactors.model import Clean, RedactionError, Remark, Verdict, seal
+from redactors.normalise import BASE64, LONGEST_ESCAPE, RUN, folded
 from redactors.spans import Applied, Region, settled_before
 
 CONTEXT: Final = 128
 """Characters before the settled place that are kept: word borders, escapes and replacements are read across it."""
+
+_MOST_KEPT: Final = 1024
+"""Settled text is let go when there is more of it: seldom, because that copies."""
+
+_WRITTEN_OTHERWISE: Final = re.compile(r"\\|%[0-9A-Fa-f]|&[#A-Za-z]|=\r?\n|[\"'][ \t]{0,4}[+.&\r\n]|'[!-~]',|\n>|0x|0[01]{7}")
 
 MAX_HELD: Final = 1024 * 1024
 """More held-back text than this is an error: no chain of matches is that long."""
@@ -31,6 +39,7 @@ class StreamRedactor:
 
     def __init__(self, detection: Detection, apply: Apply) -> None:
         self._detection = detection
+        self._glance = detection.glance
         self._apply = apply
         self._text = ""
         self._settled = 0
@@ -39,6 +48,8 @@ class StreamRedactor:
         self._remarks: list[Remark] = []
         self._verdict = Verdict.ALLOW
         self._fresh = False
+        self._calm = True
+        self._room = RUN
         self._ended = False
 
     @property
@@ -50,6 +61,12 @@ class StreamRedactor:
     def redactions(self) -> int:
         """How many remarks there are so far."""
         return len(self._remarks)
+
+    def take_remarks(self) -> tuple[Remark, ...]:
+        """What was done since this was last asked, which is then forgotten: a stream without end must not collect it."""
+        taken = tuple(self._remarks)
+        self._remarks.clear()
+        return taken
 
     @property
     def verdict(self) -> Verdict:
@@ -68,10 +85,38 @@ class StreamRedactor:
         if not piece:
             return ""
         try:
-            self._text += piece
-            if self.held > MAX_HELD:
-                raise RedactionError("more text is held back than a stream may hold")
-            return self._release(self._open_from())
+            text = self._text = self._text + piece
+            if self._room and piece.isalnum() and piece.isascii():
+                # A word goes on, and is all that is held.
+                self._room = max(0, self._room - len(piece))
+                if self._room:
+                    return ""
+            if not self._calm:
+                return self._looked()
+            settled = self._settled
+            begin = 1 if settled else 0
+            tail = text[settled - begin :]
+            end = len(tail.rstrip(BASE64))
+            room = RUN - len(tail) + end
+            if room <= 0:
+                return self._looked()
+            if end - begin <= 1:
+                # The one character before the word may wait for its end.
+                self._room = room
+                return ""
+            place = self._glance(tail, begin, end)
+            if place < 0:
+                return self._looked()
+            if place <= begin:
+                self._room = 0
+                return ""
+            self._room = room if place == end else 0
+            settled += place - begin
+            value = text[self._settled : settled]
+            self._settled = settled
+            if settled > _MOST_KEPT:
+                self._forget()
+            return value
         except BaseException as error:
             self._fail()
             if isinstance(error, RedactionError) or not isinstance(error, Exception):
@@ -96,6 +141,24 @@ class StreamRedactor:
         self._ended = True
         self._text = ""
         self._settled = 0
+
+    def _looked(self) -> str:
+        """What is safe now, by a look at all that is kept."""
+        if self.held > MAX_HELD:
+            raise RedactionError("more text is held back than a stream may hold")
+        self._forget()
+        self._room = 0
+        value = self._release(self._open_from())
+        self._calm = not self._fresh and not self._resumed and _is_calm(self._text, self._settled)
+        return value
+
+    def _forget(self) -> None:
+        """Let go of settled text beyond what is read as context."""
+        kept = self._settled - CONTEXT
+        if kept > 0:
+            self._text = self._text[kept:]
+            self._settled = CONTEXT
+            self._dropped += kept
 
     def _open_from(self) -> int:
         text = self._text
@@ -125,11 +188,17 @@ class StreamRedactor:
         else:
             value = text[settled:border]
         self._resumed = tuple(dict.fromkeys(span.label.rule for span in spans if span.more and span.outer_end == border))
-        kept = max(0, border - CONTEXT)
-        self._text = text[kept:]
-        self._settled = border - kept
-        self._dropped += kept
+        self._settled = border
+        self._forget()
         return value
+
+
+def _is_calm(text: str, settled: int) -> bool:
+    """Whether what stands before the settled place tells nothing about what comes but its last character (`Detection.glance`)."""
+    before = text[max(0, settled - LONGEST_ESCAPE) : settled]
+    if _WRITTEN_OTHERWISE.search(before) is not None or folded(before) is not None:
+        return False
+    return not (before and before[-1] in BASE64 and text[settled : settled + 1] in BASE64)
 
 
 def _border(text: str, spans: Sequence[Span], opened: int) -> int:

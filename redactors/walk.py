@@ -18,6 +18,9 @@ MAX_DEPTH: Final = 128
 MAX_TEXT: Final = 32 * 1024 * 1024
 """Characters of all texts together."""
 
+MAX_EMBEDDED: Final = 1 << 18
+"""Characters up to which a string is read as JSON: a parser cannot be interrupted. A longer one is read as text."""
+
 _LONG_INTEGER: Final = 10**11
 
 
@@ -77,7 +80,7 @@ def _collect_object(node: dict[Any, Any], depth: int, found: list[str], keys: li
             raise RedactionError("a key is not a string")
         found.append(name)
         keys.append("")
-        if type(value) is str and value[:1] not in ("{", "["):
+        if type(value) is str and not _may_be_json(value):
             found.append(value)
             keys.append(name)
         elif value is not None and value is not True and value is not False:
@@ -135,9 +138,17 @@ def _free(taken: dict[str, Any], name: str) -> str:
     return f"{name}#{number}"
 
 
+def _may_be_json(text: str) -> bool:
+    """Whether a string begins like an object or array. Both walks ask this same question, or they would count differently."""
+    first = text[:1]
+    return first in ("{", "[") or (first <= " " and text[:64].lstrip().startswith(("{", "[")))
+
+
 def _embedded(text: str) -> Any:
-    """The object or array that a string spells; None when it spells neither, or names a key twice."""
-    if text[:1] not in ("{", "[") and not text[:64].lstrip().startswith(("{", "[")):
+    """The object or array that a string spells; None when it spells neither, names a key twice, or is too long."""
+    if len(text) > MAX_EMBEDDED:
+        return None
+    if not _may_be_json(text):
         return None
     if text.rstrip()[-1:] not in ("}", "]"):
         return None

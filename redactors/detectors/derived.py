@@ -7,6 +7,10 @@ still be open.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+from redactors.detectors.literals import opener
 from redactors.detectors.syntax import EMPTY, Char, Choice, Group, Mark, Node, Repeat, Sequence, times
 
 
@@ -193,3 +197,60 @@ def shortened(node: Node) -> Node:
             return EMPTY if inner == EMPTY else Group(inner, flags=flags)
         case _:
             return EMPTY
+
+
+_LARGE: Final = 150
+_SEPARATORS: Final = re.compile(
+    r"\\?[!-/:-@\[-`{|}~]|\[(?:\\[^A-Za-z0-9^]|\\[tn]|[!-,./:-@_`{|}~ ])*[!-,./:-@_`{|}~](?:\\[tn]|[!-/:-@_`{|}~ ])*\]"
+)
+
+
+def trimmed(node: Node) -> Node:
+    """A large head cut behind the separator in front of its value: `token … =` instead of `token … = ` and eight characters.
+
+    Behind many words a large head keeps the scan busy for as long as the words go on, and one that ends in a class of characters ends at
+    each of them. A head that would end in a blank or a word is left as it is: those are everywhere.
+    """
+    best, part = node, node
+    if positions(node) <= _LARGE:
+        return node
+    for _ in range(4):
+        part = shortened(part)
+        if part == EMPTY or opener(part) is None:
+            break
+        if not _ends_in_separator(part):
+            continue
+        following = shortened(part)
+        best = part
+        if following != EMPTY and _ends_in_separator(following):
+            break
+    return best
+
+
+def positions(node: Node) -> int:
+    """How many places of an automaton a pattern takes, about."""
+    match node:
+        case Char():
+            return 1
+        case Mark():
+            return 0
+        case Group(item):
+            return positions(item)
+        case Sequence(items) | Choice(items):
+            return sum(positions(item) for item in items)
+        case Repeat(item, low, high):
+            return positions(item) * max(low, high or 1, 1)
+
+
+def _ends_in_separator(node: Node) -> bool:
+    match node:
+        case Char(text):
+            return _SEPARATORS.fullmatch(text) is not None or (len(text) == 1 and not text.isascii() and not text.isalnum())
+        case Mark():
+            return False
+        case Group(item) | Repeat(item):
+            return _ends_in_separator(item)
+        case Choice(options):
+            return all(_ends_in_separator(option) or (isinstance(option, Sequence) and opener(option) is not None) for option in options)
+        case Sequence(items):
+            return _ends_in_separator(items[-1])

@@ -54,6 +54,10 @@ class HyperScan:
         self._scan(data, _collect, 0, hits, scratch)
         return hits
 
+    def suspects(self, data: bytes) -> list[int]:
+        """The ends alone: each lies behind the start of its match and not behind its end."""
+        return [end for _, end in self.hits(data)]
+
     def hits_anything(self, data: bytes) -> bool:
         """Whether anything matches at all; stops at the first match."""
         hits: Hits = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -75,8 +76,11 @@ _STATES: Final = frozenset(
 
 def names_secret(key: str) -> bool:
     """Whether the string under a key is secret whatever it looks like."""
-    if len(key) > 64:
-        return False
+    return len(key) <= 64 and _names_secret(key)
+
+
+@lru_cache(maxsize=2048)
+def _names_secret(key: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(key)] if key.isascii() else [key.casefold()]
     if not words:
         return False

@@ -23,6 +23,7 @@ LEAST = 8
 KIND = "live_secret"
 
 _HEAD = 8
+_STEPS = 16
 _MERGE = 4
 
 _EVERYDAY = frozenset(
@@ -64,7 +65,7 @@ class _Segment:
         for form in self._forms:
             heads.setdefault(form[:_HEAD], []).append(form)
         self._heads = tuple(heads.items())
-        self._starts = frozenset(head[:size] for head in heads for size in range(1, _HEAD))
+        self._starts = frozenset(head[:size] for head in heads for size in range(1, _HEAD + 1))
         self._scan = _compile(self._forms)
         self._head_scan = _compile(tuple(heads))
 
@@ -79,6 +80,17 @@ class _Segment:
             start, stop = subject.point(end - len(self._forms[index])), subject.point(end)
             if start >= begin:
                 spans.append(Span(start, stop, start, stop, self._owners[index]))
+
+    def glance(self, data: bytes, begin: int, end: int) -> int:
+        starts = self._starts
+        if end - begin > _STEPS:
+            if self._head_scan.hits(data):
+                return -1
+            begin = max(begin, len(data) - _HEAD + 1)
+        for at in range(begin, end):
+            if data[at : at + _HEAD] in starts:
+                return at if len(data) - at < _HEAD else -1
+        return end
 
     def reach(self, text: str) -> int:
         """How many code points at the end of the text are the beginning of a form."""
@@ -190,6 +202,18 @@ class KnownSecrets:
         """Ends of forms."""
         return [end for segment in self._segments for end in segment.ends(data)]
 
+    def glance(self, text: str, data: bytes, begin: int, end: int) -> int:
+        """The first place between the two where a form may have begun; -1 when one may be whole, `end` when there is none."""
+        if len(data) != len(text):
+            if self.contains(data):
+                return -1
+            return min(end, self.open_from(text, begin))
+        for segment in self._segments:
+            end = segment.glance(data, begin, end)
+            if end <= begin:
+                break
+        return end
+
     def open_from(self, text: str, begin: int = 0) -> int:
         """Where the earliest beginning of a form stands, at or behind `begin`, that reaches the end of the text."""
         held = text[begin:]
@@ -201,6 +225,7 @@ class KnownScanner:
 
     def __init__(self, known: KnownSecrets) -> None:
         self._known = known
+        self.glance = known.glance
 
     def find(self, subject: Subject, begin: int) -> list[Span]:
         """Every form at or behind `begin`."""

@@ -8,16 +8,16 @@ whose opener was seen. Rules without a literal are in (1) as a whole: they are f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redactors.detectors.derived import beginnings, head, loosened
-from redactors.detectors.hyper import HyperScan, compile_set
-from redactors.detectors.linear import compile_linear
+from redactors.detectors.hyper import HyperScan
+from redactors.detectors.linear import Measure, compile_linear, measure_prefix
 from redactors.detectors.literals import opener
 from redactors.detectors.prefilter import KeywordScan
-from redactors.detectors.syntax import Node, SyntaxRefused, is_wide, parse, render
+from redactors.detectors.syntax import Node, SyntaxRefused, parse, render
 from redactors.rules.model import Rule
 
 TAIL: Final = 512
@@ -88,13 +88,6 @@ def _cased(expression: str, rule: Rule) -> str:
     return f"(?i:{expression})" if rule.case_insensitive else f"(?:{expression})"
 
 
-def compile_openers(plan: OpeningPlan) -> HyperScan | None:
-    """The scan for openers; None when there are none. Raises ValueError when the library refuses one."""
-    if not plan.openers:
-        return None
-    return compile_set([(text, ignores_case, is_wide(text)) for text, ignores_case in plan.openers])
-
-
 def prefilter_openers(plan: OpeningPlan) -> KeywordScan | None:
     """The same scan where hyperscan has no wheel."""
     if not plan.openers:
@@ -109,7 +102,11 @@ class Openings:
         self._rules = tuple(rules)
         self._plan = plan
         self._scan = scan
-        self._unions = [compile_linear(union, longest=True) for union in (plan.loose, plan.partial) if union]
+        union = "|".join(part for part in (plan.loose, plan.partial) if part)
+        self._unions = [compile_linear(union, longest=True)] if union else []
+        self.measure: Measure = measure_prefix(self._unions[0]) if self._unions else _nothing
+        """How many bytes at the end of a text, which is given backwards with its size, are the beginning of a match or of an opener."""
+        self._closings: list[Measure | None] = [None] * len(rules)
         self._closures: list[Any] = [None] * len(rules)
         self._far = max((rule.longest for rule in rules), default=TAIL)
 
@@ -128,6 +125,24 @@ class Openings:
             reach = max(reach, backwards.reach(self._closure(index), max(TAIL, self._rules[index].longest)))
         return max(begin, len(text) - reach)
 
+    @property
+    def openers(self) -> int:
+        """How many openers the scan looks for; what it sees beyond them is not asked about here."""
+        return len(self._plan.openers)
+
+    def closing(self, seen: Iterable[int], backwards: bytes) -> int:
+        """The same for the rules whose openers were seen, whole."""
+        owners, reach, size = self._plan.owners, 0, len(backwards)
+        for rule in {rule for index in seen if index < len(owners) for rule in owners[index]}:
+            reach = max(reach, self._closing(rule)(backwards, size))
+        return reach
+
+    def _closing(self, rule: int) -> Measure:
+        measure = self._closings[rule]
+        if measure is None:
+            measure = self._closings[rule] = measure_prefix(self._closure(rule))
+        return measure
+
     def _seen(self, tail: str) -> set[int]:
         """The rules whose opener stands in the text."""
         if self._scan is None:
@@ -136,7 +151,7 @@ class Openings:
         if not hits:
             return set()
         owners = self._plan.owners
-        return {rule for index in {index for index, _ in hits} for rule in owners[index]}
+        return {rule for index in {index for index, _ in hits} if index < len(owners) for rule in owners[index]}
 
     def _closure(self, index: int) -> Any:
         """The expression of one rule's beginnings, compiled on first use; twice in two threads is harmless."""
@@ -144,6 +159,10 @@ class Openings:
         if closure is None:
             closure = self._closures[index] = compile_linear(rule_beginnings(self._rules[index]), longest=True)
         return closure
+
+
+def _nothing(backwards: bytes, size: int) -> int:
+    return 0
 
 
 class _Backwards:

@@ -14,10 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from redactors.detectors.derived import head, led, loosened, shortened, width
+from redactors.detectors.derived import head, led, loosened, shortened, trimmed, width
+from redactors.detectors.glance import LOOK, Glance, compile_sights
 from redactors.detectors.hyper import Hits, HyperScan, compile_set, library_version, load
 from redactors.detectors.linear import compile_linear
-from redactors.detectors.openings import OpeningPlan, Openings, compile_openers, plan_openings, prefilter_openers, tree_of
+from redactors.detectors.openings import OpeningPlan, Openings, plan_openings, prefilter_openers, tree_of
 from redactors.detectors.prefilter import KeywordScan
 from redactors.detectors.subject import Label, Span, Subject
 from redactors.detectors.syntax import EMPTY, Node, is_wide, parse, render
@@ -28,12 +29,17 @@ Engine = Literal["hyperscan", "fallback"]
 
 _GROUPED: Final = 4096
 _WINDOW: Final = 512
+_CROWD: Final = 512
+"""Matches of one rule in a text, and candidates that follow, from which on the latter are no longer looked at one by one."""
+# The same number of candidates in a row, each begun inside the one before and refused, is one match: no text that means anything has that.
+_CLOSE: Final = 24
+"""Bytes between the ends of neighboring candidates of a crowd."""
 _BLOCK: Final = 512
 _GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_.~-]{1,512}")
 _ARMOR_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_\\\r\n-]{1,512}")
 _RUN: Final = "(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20}"
 _RUN_LENGTH: Final = 20
-_FORMAT: Final = "lockgate-patterns-2"
+_FORMAT: Final = "lockgate-patterns-4"
 
 
 class Form:
@@ -86,6 +92,8 @@ class PatternSet:
         self._openers = openers
         self._run = len(rules)
         self._openings = Openings(rules, outline.openings, openers)
+        heads = len(_unled(rules, outline))
+        self.glance = Glance(self._openings, openers, heads, self.find) if isinstance(openers, HyperScan) else _look
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -122,7 +130,7 @@ class PatternSet:
 
     def suspects(self, data: bytes) -> list[int]:
         """Ends of heads, and of runs."""
-        return [end for _, end in self._scan.hits(data)]
+        return self._scan.suspects(data)
 
     def find(self, subject: Subject, begin: int = 0, hits: Hits | None = None) -> list[Span]:
         """Everything that the rules find at or behind `begin`, rule by rule."""
@@ -157,7 +165,7 @@ class PatternSet:
 def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: list[Span]) -> None:
     """Look at every start that one of the ends may belong to, each once, from left to right."""
     longest, back = form.longest, form.back
-    at, index, count = begin, 0, len(ends)
+    at, index, count, taken = begin, 0, len(ends), 0
     # In repetitive text the same value is a candidate again and again, and checks cost more than finding it.
     judged: dict[bytes, bool] = {}
     while index < count:
@@ -166,13 +174,47 @@ def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: l
         while index < count and ends[index] - last <= longest and ends[index] - first <= _GROUPED:
             last = ends[index]
             index += 1
+        before = len(spans)
         at = _examine(form, subject, max(at, first - back), last, judged, spans)
+        taken += len(spans) - before
+        if taken >= _CROWD:
+            at, index = _crowd(form, subject, at, ends, index, spans)
+
+
+def _crowd(form: Form, subject: Subject, at: int, ends: list[int], index: int, spans: list[Span]) -> tuple[int, int]:
+    """Where a rule has matched very often, take close candidates that follow as one match; answers from where and with which end to go on.
+
+    It reaches from the earliest start that the first of them may have to the furthest end that the last may have.
+    """
+    stop = index + 1
+    while stop < len(ends) and ends[stop] - ends[stop - 1] <= _CLOSE:
+        stop += 1
+    if stop - index < _CROWD:
+        return at, index
+    data = subject.data
+    at = _whole(data, max(at, ends[index] - form.back))
+    high = _whole(data, min(len(data), ends[stop - 1] + form.longest))
+    goes_on = False
+    while at < high:
+        # In pieces, so that a block may end between them, and at the same places for every rule.
+        end = _whole(data, min(high, (at // _BLOCK + 1) * _BLOCK))
+        spans.append(_span(subject, at, end, at, end, form.label, more=True, continues=goes_on))
+        at, goes_on = end, True
+    return _go_on(form.label, subject, high, _GOES_ON if form.longest < _GROUPED else _ARMOR_GOES_ON, spans), stop
+
+
+def _whole(data: bytes, at: int) -> int:
+    """The place itself, or behind the character that it would cut."""
+    while at < len(data) and data[at] & 0xC0 == 0x80:
+        at += 1
+    return at
 
 
 def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[bytes, bool], spans: list[Span]) -> int:
     """Take what matches from `at` on with a start before `last`; answers from where to go on."""
     data, longest, search = subject.data, form.longest, form.regex.search
     window = max(_WINDOW, longest)
+    chain = covered = 0
     while at < last:
         # Short windows, because a match is looked for as far as the window reaches.
         stop = min(last, at + window)
@@ -194,7 +236,10 @@ def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[byte
         accepted = judged.get(value)
         if accepted is None:
             accepted = judged[value] = high > low and form.accepts(value.decode("utf-8", "replace"))
-        if accepted:
+        if not accepted:
+            chain = chain + 1 if start < covered else 0
+            covered = end
+        if accepted or chain >= _CROWD:
             cut = high == end and end - start >= longest
             spans.append(_span(subject, low, high, start, end, form.label, more=cut))
             at = _go_on(form.label, subject, end, _GOES_ON if longest < _GROUPED else _ARMOR_GOES_ON, spans) if cut else end
@@ -237,7 +282,7 @@ def compile_patterns(rules: Sequence[Rule], *, cache: bytes | None = None, engin
     for rule in rules:
         compile_linear(rule.pattern, ignores_case=rule.case_insensitive)
     outline, scan = _compile_scan(rules, _outline(rules))
-    return PatternSet(rules, outline, scan, compile_openers(outline.openings))
+    return PatternSet(rules, outline, scan, compile_sights(outline.openings, _unled(rules, outline), _RUN))
 
 
 def _has_hyperscan() -> bool:
@@ -273,7 +318,7 @@ def _outline(rules: Sequence[Rule]) -> Outline:
     heads, backs = [], []
     for rule in rules:
         tree = tree_of(rule)
-        start = head(loosened(tree)) if tree is not None else EMPTY
+        start = trimmed(head(loosened(tree))) if tree is not None else EMPTY
         heads.append(render(led(start)))
         backs.append(_back(start, rule))
     return Outline(tuple(heads), tuple(backs), plan_openings(rules))
@@ -297,6 +342,17 @@ def _compile_scan(rules: Sequence[Rule], outline: Outline) -> tuple[Outline, Hyp
         heads[index], backs[index] = _accepted_head(rule, heads[index])
     outline = Outline(tuple(heads), tuple(backs), outline.openings)
     return outline, compile_set(_expressions(rules, heads))
+
+
+def _unled(rules: Sequence[Rule], outline: Outline) -> list[tuple[str, bool]]:
+    """The heads of the rules that have no opener."""
+    led_rules = {index for owners in outline.openings.owners for index in owners}
+    return [(outline.heads[index], rule.case_insensitive) for index, rule in enumerate(rules) if index not in led_rules]
+
+
+def _look(text: str, data: bytes, begin: int, end: int) -> int:
+    """The glance where hyperscan has no wheel: the engine looks."""
+    return LOOK
 
 
 def _expressions(rules: Sequence[Rule], heads: Sequence[str]) -> list[tuple[str, bool, bool]]:

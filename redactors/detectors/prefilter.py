@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from redactors.detectors.aho import AhoScan
+from redactors.detectors.derived import width
 from redactors.detectors.hyper import Hits
 from redactors.detectors.linear import compile_linear
 from redactors.detectors.literals import required
@@ -26,11 +27,13 @@ class KeywordScan:
         literals: list[bytes] = []
         self._owners: list[int] = []
         self._everywhere: list[int] = []
+        self._least = 1 << 10
         self._longest = [longest for _, _, longest in expressions]
         for index, (expression, ignores_case, _) in enumerate(expressions):
             needed = _literals(expression, ignores_case=ignores_case)
             if not needed or min(map(len, needed)) < 2:
                 self._everywhere.append(index)
+                self._least = min(self._least, _least(expression))
                 continue
             for literal in sorted(needed):
                 literals.append(literal.encode())
@@ -49,6 +52,23 @@ class KeywordScan:
         if self._run is not None:
             hits.extend((len(self._longest), match.end()) for match in self._run.finditer(data))
         return hits
+
+    def suspects(self, data: bytes) -> list[int]:
+        """Places of which every match has one behind its start and not behind its end."""
+        places = [end for _, end in self._scan.hits(data.lower())]
+        if self._everywhere:
+            places.extend(range(self._least, len(data) + 1, self._least))
+        if self._run is not None:
+            places.extend(match.end() for match in self._run.finditer(data))
+        return places
+
+
+def _least(expression: str) -> int:
+    """The least number of bytes of a match, one at least."""
+    try:
+        return max(1, width(parse(expression))[0])
+    except SyntaxRefused:
+        return 1
 
 
 def _literals(expression: str, *, ignores_case: bool) -> frozenset[str]:

@@ -1,22 +1,23 @@
-"""The adapter to presidio-analyzer: its recognizers confirm our candidates, its NER runs only where a model is installed.
+"""The adapter to presidio-analyzer: its recognizers confirm our candidates, its engines load the models for named entities.
 
-Presidio never scans a whole text here: our own linear patterns and check digits go first, and what passes them is shown to the one
-recognizer that knows the kind. Nothing is imported before the first candidate (the import takes about a second), no NLP
-engine is built for it, and nothing opens a connection: tldextract gets no list to fetch.
+Presidio never scans a whole text in the gateway's process: our own linear patterns and check digits go first, and what passes them is
+shown to the one recognizer that knows the kind. Nothing is imported before the first candidate (the import takes about a second), no
+NLP engine is built for it, and nothing opens a connection: tldextract gets no list to fetch. `open_models` is called in a process of its
+own (`redactors.detectors.ner_worker`).
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as DeadlinePassed
-from functools import cache
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
-from redactors.model import Finding, RedactionError
+from redactors.detectors.ner_spec import NerSpec
+from redactors.model import RedactionError
 
 WINDOW = 160
 """Characters of context that a recognizer may see; Presidio's own patterns are not linear."""
@@ -26,16 +27,32 @@ _PRIVATE_DOMAINS = frozenset(
 )
 """Last labels that no public list has and that companies use inside; mail there is mail all the same."""
 
-_ENTITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
+PIECE: Final = 20_000
+"""Characters that a model reads at once; spaCy's memory grows with a text's length."""
+
+OVERLAP: Final = 200
+"""Characters that a piece shares with the one before it, so that no name is cut."""
+
+Located = tuple[int, int, str]
+"""An entity: start and end in code points, and Presidio's name for what it is."""
+
+Models = Callable[[Sequence[str]], list[list[Located]]]
+"""Loaded models: texts in, entities of each text out."""
+
+_LONE: Final = re.compile("[\ud800-\udfff]")
+_GLINER_LABELS: Final = MappingProxyType(
     {
-        "PERSON": ("person", "ner-person"),
-        "LOCATION": ("location", "ner-location"),
-        "NRP": ("nationality_religion_politics", "ner-nrp"),
-        "ORGANIZATION": ("organization", "ner-organization"),
-        "DATE_TIME": ("date", "ner-date"),
+        "person": "PERSON",
+        "location": "LOCATION",
+        "address": "LOCATION",
+        "organization": "ORGANIZATION",
+        "date": "DATE_TIME",
+        "nationality": "NRP",
+        "religion": "NRP",
+        "political group": "NRP",
     }
 )
-"""What Presidio calls an entity, and our kind and rule for it."""
+"""What a GLiNER model is asked for: it takes any words as labels."""
 
 
 def confirm(kind: str, value: str, context: str) -> bool:
@@ -92,94 +109,132 @@ def _checks() -> Mapping[str, Callable[[str, str], bool]]:
     return MappingProxyType({"email": is_email, "phone": is_phone, "card": is_card, "iban": is_iban})
 
 
-class NerDetector:
-    """Names, places and the like by a model on disk: off unless configured, never used in streams.
+def open_models(spec: NerSpec) -> Models:
+    """Load the models of a spec, all of them; each text is then read by every one. Never downloads.
 
-    `model_path` is a spaCy model's folder or the name of an installed model package. Texts are cut into pieces of `piece` characters and
-    recognized in at most `workers` threads; when the whole is not done after `deadline_s` seconds, `find` raises
-    RedactionError, because a text that was not looked at must not leave.
+    Raises RedactionError for a model that is not here, and whatever Presidio and the model's library raise when it is damaged.
     """
+    for model in spec.models:
+        if not is_here(model.name):
+            raise RedactionError("a model for named entities is not installed")
+    opened = [_OPENERS[spec.engine](spec, model.language, model.name) for model in spec.models]
 
-    def __init__(
-        self,
-        model_path: str,
-        *,
-        language: str = "en",
-        entities: tuple[str, ...] = ("PERSON", "LOCATION", "NRP"),
-        deadline_s: float = 2.0,
-        workers: int = 1,
-        piece: int = 20_000,
-        overlap: int = 200,
-    ) -> None:
-        unknown = [name for name in entities if name not in _ENTITIES]
-        if unknown:
-            raise ValueError(f"unknown entities: {', '.join(unknown)}; known are {', '.join(_ENTITIES)}")
-        self._language = language
-        self._entities = entities
-        self._deadline_s = deadline_s
-        self._piece, self._overlap = piece, overlap
-        self._model_path = model_path
-        self._lock = threading.Lock()
-        self._loaded: tuple[Any, Any] | None = None
-        self._room = threading.BoundedSemaphore(workers)
-        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="ner")
+    def find(texts: Sequence[str]) -> list[list[Located]]:
+        pieces = [(number, begin, part) for number, text in enumerate(texts) for begin, part in _pieces(text)]
+        found: list[set[Located]] = [set() for _ in texts]
+        for read in opened:
+            for (number, begin, _), entities in zip(pieces, read([part for _, _, part in pieces]), strict=True):
+                found[number].update((begin + start, begin + end, name) for start, end, name in entities)
+        return [sorted(one) for one in found]
 
-    def load(self) -> None:
-        """Load the model now. Raises RedactionError, which names no path, when there is none: nothing is ever downloaded."""
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = _load(self._model_path, self._language, self._entities)
+    return find
 
-    def find(self, text: str) -> Iterable[Finding]:
-        """Findings of the whole text. Raises RedactionError when the worker is busy or not done in time, or when the model fails."""
-        if not text or text.isspace():
-            return []
-        if not self._room.acquire(timeout=self._deadline_s):
-            raise RedactionError("named entities were not recognized: all workers are busy")
+
+def is_here(name: str) -> bool:
+    """Whether a model is a folder, or an installed package (what spaCy's models are)."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    if Path(name).is_dir():
+        return True
+    try:
+        distribution(name)
+    except (PackageNotFoundError, ValueError):
+        return False
+    return True
+
+
+_Read = Callable[[Sequence[str]], list[list[Located]]]
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    """A text in pieces with their places; a lone surrogate, which no tokenizer takes, is one replacement character."""
+    whole = _LONE.sub("\ufffd", text)
+    for start in range(0, len(whole), PIECE):
+        begin = max(0, start - OVERLAP)
+        yield begin, whole[begin : start + PIECE]
+
+
+def _open_spacy(spec: NerSpec, language: str, name: str) -> _Read:
+    engine = _engine(spec, [{"lang_code": language, "model_name": name}])
+    return partial(_read, engine, spec, language)
+
+
+def _open_transformers(spec: NerSpec, language: str, name: str) -> _Read:
+    """A token classifier behind a tokenizer of spaCy, as Presidio wants it; the tokenizer needs no model, so an empty one is made."""
+    import spacy
+
+    with tempfile.TemporaryDirectory() as folder:
+        spacy.blank(language).to_disk(folder)
+        engine = _engine(spec, [{"lang_code": language, "model_name": {"spacy": folder, "transformers": name}}])
+    pipe = engine.get_nlp(language).get_pipe("presidio_hf_token_pipe")
+    pipe.pipeline = watched = _Watched(pipe.pipeline)
+
+    def read(parts: Sequence[str]) -> list[list[Located]]:
+        watched.failed = ""
+        found = _read(engine, spec, language, parts)
+        if watched.failed:
+            raise RedactionError(f"the model failed ({watched.failed})")
+        return found
+
+    return read
+
+
+class _Watched:
+    """A Hugging Face pipeline whose failures are noted: Presidio logs them and goes on as if nothing had been found."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+        self.failed = ""
+
+    def __call__(self, *args: Any, **more: Any) -> Any:
         try:
-            future: Future[list[Finding]] = self._pool.submit(self._recognize, text)
-        except RuntimeError:
-            self._room.release()
-            raise RedactionError("named entities were not recognized: the detector is closed") from None
-        future.add_done_callback(lambda _: self._room.release())
-        try:
-            return future.result(timeout=self._deadline_s)
-        except DeadlinePassed:
-            future.cancel()
-            raise RedactionError("named entities were not recognized in time") from None
-        except RedactionError:
+            return self._pipeline(*args, **more)
+        except Exception as error:
+            self.failed = type(error).__name__
             raise
-        except Exception as error:  # noqa: BLE001 - fail closed; the model's message may quote the text
-            raise RedactionError(f"named entities were not recognized: {type(error).__name__}") from None
-
-    def close(self) -> None:
-        """Stop the workers; texts that are being looked at are not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _recognize(self, text: str) -> list[Finding]:
-        self.load()
-        assert self._loaded is not None
-        engine, recognizer = self._loaded
-        found: set[Finding] = set()
-        for start in range(0, len(text), self._piece):
-            begin = max(0, start - self._overlap)
-            part = text[begin : start + self._piece]
-            artifacts = engine.process_text(part, self._language)
-            for result in recognizer.analyze(part, list(self._entities), artifacts):
-                kind, rule = _ENTITIES[result.entity_type]
-                found.add(Finding(begin + result.start, begin + result.end, rule, kind, "pii"))
-        return sorted(found, key=lambda finding: (finding.start, finding.end))
 
 
-def _load(model_path: str, language: str, entities: tuple[str, ...]) -> tuple[Any, Any]:
-    """Presidio's spaCy engine and recognizer over a model that is already here."""
-    import spacy.util
-    from presidio_analyzer.nlp_engine import NlpEngineProvider
-    from presidio_analyzer.predefined_recognizers import SpacyRecognizer
+def _open_gliner(spec: NerSpec, language: str, name: str) -> _Read:
+    from presidio_analyzer.predefined_recognizers import GLiNERRecognizer
 
-    if not (spacy.util.is_package(model_path) or Path(model_path).is_dir()):
-        raise RedactionError("the model for named entities is not installed")
-    configuration = {"nlp_engine_name": "spacy", "models": [{"lang_code": language, "model_name": model_path}]}
-    engine = NlpEngineProvider(nlp_configuration=configuration).create_engine()
-    recognizer = SpacyRecognizer(supported_language=language, supported_entities=list(entities))
-    return engine, recognizer
+    labels = {label: entity for label, entity in (spec.mapping or _GLINER_LABELS).items() if entity in spec.entities}
+    recognizer = GLiNERRecognizer(
+        model_name=name, entity_mapping=labels, supported_language=language, threshold=spec.threshold, local_files_only=True
+    )
+    entities = list(spec.entities)
+
+    def read(parts: Sequence[str]) -> list[list[Located]]:
+        return [[(one.start, one.end, one.entity_type) for one in recognizer.analyze(part, entities)] for part in parts]
+
+    return read
+
+
+_OPENERS: Final[Mapping[str, Callable[[NerSpec, str, str], _Read]]] = MappingProxyType(
+    {"spacy": _open_spacy, "transformers": _open_transformers, "gliner": _open_gliner}
+)
+
+
+def _engine(spec: NerSpec, models: list[dict[str, Any]]) -> Any:
+    """Presidio's NLP engine of that name over models that are here."""
+    from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpEngineProvider
+
+    known = NerModelConfiguration().model_to_presidio_entity_mapping or {}
+    labels = {**known, "FAC": "LOCATION", "ORGANIZATION": "ORGANIZATION", **spec.mapping}
+    configuration = {
+        "nlp_engine_name": spec.engine,
+        "models": models,
+        "ner_model_configuration": {"model_to_presidio_entity_mapping": labels, "labels_to_ignore": ["O"]},
+    }
+    return NlpEngineProvider(nlp_configuration=configuration).create_engine()
+
+
+def _read(engine: Any, spec: NerSpec, language: str, parts: Sequence[str]) -> list[list[Located]]:
+    """The wanted entities of each part, by the engine's own pipeline, in batches."""
+    return [
+        [
+            (entity.start_char, entity.end_char, entity.label_)
+            for entity, score in zip(artifacts.entities, artifacts.scores, strict=True)
+            if entity.label_ in spec.entities and score >= spec.threshold
+        ]
+        for _, artifacts in engine.process_batch(list(parts), language, batch_size=32)
+    ]

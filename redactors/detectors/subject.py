@@ -102,6 +102,14 @@ class Scanner(Protocol):
         """The earliest code point, not before `begin`, at which something begins that more text may complete, or the length."""
         ...
 
+    def glance(self, text: str, data: bytes, begin: int, end: int) -> int:
+        """A cheap look at the end of a stream, in which nothing is open before `begin` (0, or 1 behind one character of context).
+
+        `data` is the text as a `Subject` has it. Answers with the first code point that may begin something (`begin` or less when all may),
+        with `end` or more when none before that does, and with -1 when something may be whole, so that `find` has to be asked.
+        """
+        ...
+
     def suspects(self, data: bytes) -> list[int]:
         """Byte offsets such that every finding has one of them behind its start and not behind its end; cheap, may be too many."""
         ...

@@ -154,6 +154,11 @@ class TermScanner:
         """Terms are never cut."""
         return []
 
+    def glance(self, text: str, data: bytes, begin: int, end: int) -> int:
+        """The first word within reach of the end, or -1 when a term stands in the text."""
+        place = self.open_from(text, begin)
+        return place if place <= begin else -1 if self.find(Subject(text), begin) else place
+
     def open_from(self, text: str, begin: int = 0) -> int:
         """The first word within reach of the end: any word there may still become a term."""
         size = len(text)

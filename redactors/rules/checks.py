@@ -7,7 +7,7 @@ import binascii
 import zlib
 from collections.abc import Callable
 
-from redactors.rules.entropy import classes, shannon, switches, turns
+from redactors.rules.entropy import classes, reads_as_names, shannon, switches, turns
 from redactors.rules.placeholders import is_counted, is_placeholder
 
 Check = Callable[[str], bool]
@@ -23,6 +23,8 @@ def token(value: str) -> bool:
 def drawn(value: str) -> bool:
     """A value that must look random: not a sample, cases and digits interleaved as random text has them."""
     if not token(value) or (bits := shannon(value)) < min(3.0, len(value) / 8):
+        return False
+    if value.isalpha() and reads_as_names(value):
         return False
     return switches(value) >= 3 or turns(value) * 10 >= len(value) * 3 or (bits >= 4.0 and classes(value) >= 3)
 

@@ -99,7 +99,7 @@ RULES: tuple[Rule, ...] = (
         "Value of -p or -P of programs where it is the password",
         r"\b(?:sshpass|docker login|podman login|helm registry login|crane auth login|az login|oc login|mongo|mongosh|mongodump|mongorestore|sqlcmd|bcp|redis-cli|psexec|plink|pscp|zip|unzip|7z|7za|rar|unrar|smbclient|"
         r"ldapsearch|ldapadd|ldapmodify|htpasswd|kinit|xfreerdp|rdesktop|vncviewer|ipmitool|snowsql|clickhouse-client|influx|cqlsh|hydra|crackmapexec|nxc|evil-winrm|imapsync|lpass|expect|ansible|winexe|net use|cmdkey|keytool|openssl|gpg)\b"
-        r"[^\r\n|;]*?[ \t](?:-p|-P|-a|-w|-pw|-pass|-storepass|-keypass|/p:|/pass:|-b \S+ \S+|/user:\S+)[ \t=:]*[\"']?([^\s\"'`|<>;]{4,})",
+        r"[^\r\n|;]*?[ \t](?:(?:-p|-P|/p:|/pass:)[ \t=:]*|(?:-a|-w|-pw|-pass|-storepass|-keypass|-b \S+ \S+|/user:\S+)[ \t=:]+)[\"']?([^\s\"'`|<>;]{4,})",
         (
             "pass",
             "login",
@@ -150,6 +150,7 @@ RULES: tuple[Rule, ...] = (
             ("docker login -p $TOKEN", "a variable"),
             ("unzip -P <password> a.zip", "a placeholder"),
             ("mongo --port 27017 -u admin", "another option"),
+            ("openssl enc -aes-256-cbc -in a", "a cipher"),
         ),
         validate=argument,
         longest=768,
@@ -171,6 +172,14 @@ RULES: tuple[Rule, ...] = (
         ("smbclient //h/s -U bob%{s}",),
         (("smbclient //h/s -U bob%$PASS", "a variable"),),
         validate=argument,
+    ),
+    _command(
+        "net-use-password",
+        "Password of a share of Windows",
+        r"\bnet use (?:[A-Za-z]:[ \t]+|\*[ \t]+)?[\"']?\\{2,4}[^\s\"']+[\"']?[ \t]+([^\s\"'`/|<>][^\s\"'`|<>]{3,})",
+        ("net use",),
+        (r"net use \\srv\share {s} /user:bob", r"net use Z: \\srv\share {s}"),
+        ((r"net use \\srv\share * /user:bob", "a prompt"), (r"net use Z: \\srv\share /user:bob", "no password")),
     ),
     _command(
         "login-command",

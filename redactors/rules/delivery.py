@@ -5,7 +5,7 @@ from __future__ import annotations
 from redactors.rules.checks import drawn, hexadecimal, token
 from redactors.rules.model import Must, MustNot, Rule
 from redactors.rules.samples import ALNUM, HEX, LOWER_ALNUM, UPPER_ALNUM, URLSAFE, fixed, in_plain, mixed, uuid
-from redactors.rules.shapes import DATED, beside, prefixed
+from redactors.rules.shapes import DATED, LEAD, beside, prefixed
 
 RULES: tuple[Rule, ...] = (
     prefixed(
@@ -40,17 +40,22 @@ RULES: tuple[Rule, ...] = (
         source="https://docs.travis-ci.com/user/triggering-builds/",
     ),
     beside("drone-token", "drone_token", "Drone CI token", ("drone",), ALNUM, 32, source="https://docs.drone.io/api/overview/"),
-    prefixed(
-        "jenkins-token",
-        "jenkins_token",
-        "Jenkins API token, with its version in front",
-        "11",
-        HEX,
-        32,
-        least=32,
-        tail=r"\b",
+    Rule(
+        id="jenkins-token",
+        kind="jenkins_token",
+        about="Jenkins API token, with its version in front; exactly 34 characters, because digests begin like that too",
+        pattern=LEAD + r"(11[a-f0-9]{32})\b",
+        group=1,
         source="https://www.jenkins.io/doc/book/system-administration/authenticating-scripted-clients/",
+        dated=DATED,
+        keywords=("11",),
+        longest=64,
         validate=hexadecimal,
+        must=(Must(in_plain(lambda rng: f"11{mixed(rng, HEX, 32)}")),),
+        must_not=(
+            MustNot(lambda rng: f"commit 11{mixed(rng, HEX, 38)} of a file", "a digest of forty digits"),
+            MustNot(fixed("set it to 1100000000000000000000000000000000 first"), "one filler character"),
+        ),
     ),
     prefixed(
         "octopus-key",

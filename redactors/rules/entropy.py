@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import pairwise
 from math import log2
+
+_HUMPS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def shannon(text: str) -> float:
@@ -43,6 +46,12 @@ def turns(text: str) -> int:
     """How often neighbors change between lower case, upper case and digits; random base62 turns at two of three places, names rarely."""
     kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in text if c.isalnum()]
     return sum(a != b for a, b in pairwise(kinds))
+
+
+def reads_as_names(text: str) -> bool:
+    """Whether letters alone make up words joined in camel case: three letters and more between capitals, on average."""
+    parts = _HUMPS.findall(text)
+    return len(parts) > 0 and sum(map(len, parts)) >= 3 * len(parts)
 
 
 def longest_run(text: str) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from redactors.rules.model import Rule
 from redactors.rules.named import PASSWORD_KEYWORDS, SECRET_KEYWORDS, named
 from redactors.rules.passwords import directive, drawn_key, marked_password, password, secret_like, token_like
-from redactors.rules.samples import ALNUM, Draw, b64, either, mixed, password_sample, weak_password, within
+from redactors.rules.samples import ALNUM, Draw, b64, either, mixed, password_sample, uuid, weak_password, within
 from redactors.rules.vocabulary import ASSIGN, CODE, LAST, PASSWORD, SECRET, SUFFIX, WRAP
 
 _DOUBLE = r'"((?:[^"\\\r\n]|\\.){3,})(?:"|[\r\n]|$)'
@@ -152,11 +152,15 @@ RULES: tuple[Rule, ...] = (
     named(
         "env-line-key",
         "secret",
-        "Line of an env file whose name ends in KEY, TOKEN, DSN, SALT, SID or AUTH with a drawn value",
-        r"(?:^|[\r\n;]|\\n)[ \t]{0,8}(?:export |set |setx |ENV |ARG |- |Environment=)?[\"']?[A-Z0-9_]{0,48}(?:KEY|TOKEN|DSN|SALT|SID|AUTH|PAT|HASH|SEED|CERT|COOKIE|SESSION|SIGNATURE|PEPPER|CREDENTIALS|ID_RSA)"
-        r"(?:_[A-Z0-9]{1,12})?=[\"']?([^\s\"'`]{8,})",
+        "Name in capitals that ends in KEY, TOKEN, DSN, SALT, SID or AUTH, with a drawn value: env files, YAML, tables, code",
+        r"(?:^|[^A-Za-z0-9_]|\\n)[A-Z0-9_]{0,48}(?:KEY|TOKEN|DSN|SALT|SID|AUTH|PAT|HASH|SEED|CERT|COOKIE|SESSION|SIGNATURE|PEPPER|CREDENTIALS|ID_RSA)"
+        r"(?:_[A-Z0-9]{1,12})?[\"']?(?:=|[?:]=|=>|:[ \t]|[ \t]\||[ \t]=|,)[ \t]{0,4}[\"'`]?([^\s\"'`]{8,})",
         drawn_key,
-        (within("A=1\nFROBNICATE_KEY={s}\nB=2", "export WIDGET_SALT={s}")(lambda rng: mixed(rng, ALNUM, 32)),),
+        (
+            within("A=1\nFROBNICATE_KEY={s}\nB=2", "export WIDGET_SALT={s}", "env:\n  WIDGET_IO_KEY: {s}", "run -e ACME_SEED={s}")(
+                lambda rng: mixed(rng, ALNUM, 32)
+            ),
+        ),
         (
             ("PRIMARY_KEY=customer_id\nSORT_KEY=created_at_desc", "names of columns"),
             ("PUBLIC_KEY=./keys/public.pem", "a path"),
@@ -217,10 +221,10 @@ RULES: tuple[Rule, ...] = (
     named(
         "camel-key",
         "secret",
-        "Name in camel case that ends in Key, with a quoted value that is long and drawn",
-        r"[a-z0-9]Key[\"'`\])]{0,3}[ \t]*(?:=>|:=|=|:)[ \t]*[\"'`]([A-Za-z0-9+/=_.~-]{20,})[\"'`]",
+        "Name that ends in Key or _key, with a quoted value that is long and drawn",
+        r"[a-z0-9](?:Key|_key)[\"'`\])]{0,3}[ \t]*(?:=>|:=|=|:)[ \t]*[\"'`]([A-Za-z0-9+/=_.:~-]{20,})[\"'`]",
         drawn_key,
-        (within('acmeKey="{s}"', "widgetKey: '{s}',")(lambda rng: mixed(rng, ALNUM, 32)),),
+        (within('acmeKey="{s}"', "widgetKey: '{s}',", 'fal_key = "{s}"')(lambda rng: mixed(rng, ALNUM, 32)),),
         (('cacheKey = "users:list:page-2:sorted-by-name"', "words"), ('partitionKey: "3f2504e0-4f89-41d3-9a0c-0305e82c3301"', "a UUID")),
         ("key",),
         4_096,
@@ -250,6 +254,73 @@ RULES: tuple[Rule, ...] = (
         (("- name: CACHE_KEY\n  value: users-by-region", "words"),),
         ("value",),
         4_096,
+    ),
+    named(
+        "connection-string-password",
+        "password",
+        "Password between semicolons or in a query, whatever it is: connection strings, forms, addresses",
+        r"[;?&][ \t]?(?:password|passwd|pwd|pass|passphrase)=([^\s\"'`;&<>#]{3,})",
+        password,
+        (
+            within("Server=db;User Id=sa;Password={s};", "jdbc:postgresql://db/shop?user=app&password={s}", "user=bob&pwd={s}&x=1")(
+                either("swordfish", "harbor", "letmein")
+            ),
+        ),
+        (
+            ("grant_type=password&password={password}&username=x", "a template"),
+            ("Server=db;Password=${PASSWORD};", "a variable"),
+            ("/reset?password=required", "a state"),
+        ),
+        ("pass", "pwd"),
+        512,
+    ),
+    named(
+        "block-password",
+        "password",
+        "Default value in a block that is named after a password, as in Terraform",
+        r"[\"'][a-z0-9_.-]*(?:password|passwd|passphrase|secret|token)[\"'][ \t]*\{[^{}]{0,160}?\b(?:default|value)[ \t]*=[ \t]*\"([^\"\r\n]{4,})\"",
+        password,
+        (within('variable "db_password" {\n  type = string\n  default = "{s}"\n}')(weak_password),),
+        (('variable "db_password" {\n  default = "${var.other}"\n}', "a template"),),
+        ("pass", "secret", "token"),
+        512,
+    ),
+    named(
+        "directive-password",
+        "password",
+        "Password after a directive of a server's configuration: requirepass, masterauth, bindpw, PASS",
+        r"(?:^|[\s\"'`])(?:requirepass|masterauth|bindpw|rootpw|smtp_password|sasl_password|ldap_password|neighbor [0-9.]{7,15} password|enable secret|enable password|snmp-server community)[ \t]+[\"']?([^\s\"'`]{4,})",
+        password,
+        (within("requirepass {s}", "masterauth {s}\nport 6379", "bindpw {s}")(weak_password),),
+        (("requirepass ${REDIS_PASSWORD}", "a variable"), ("enable secret for all routes", "a sentence")),
+        ("pass", "auth", "pw", "secret", "community"),
+        256,
+    ),
+    named(
+        "table-password",
+        "password",
+        "First row of a table whose last column is the password: markdown and CSV",
+        r"(?:\|[ \t]*(?:password|passwd|passwort|contraseña|mot de passe|secret|token|api key)[ \t]*\|[ \t]*\r?\n[ \t]*\|[-:| \t]+\|[ \t]*\r?\n[^\r\n]{0,200}\|[ \t]*`?([^|\s`]{4,})`?[ \t]*\|[ \t]*(?:[\r\n]|$))",
+        password,
+        (
+            within("| host | user | password |\n|---|---|---|\n| db1 | root | {s} |", "| name | Passwort |\n| - | - |\n| bob | `{s}` |\n")(
+                weak_password
+            ),
+        ),
+        (("| field | password |\n|---|---|\n| rule | optional |", "a state"),),
+        ("|",),
+        512,
+    ),
+    named(
+        "uuid-token",
+        "secret",
+        "UUID straight after the word token, secret or API key",
+        r"\b(?:api[ _-]?key|access[ _-]?key|token|secret)[\"'`]?(?:[ \t]*[:=][ \t]*|[ \t]+)[\"'`]?([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\b",
+        secret_like,
+        (within("use this token {s} please", "the api key {s} works", "missing scope for token {s}")(uuid),),
+        (("the primary key 3f2504e0-4f89-41d3-9a0c-0305e82c3301", "the key of a row"),),
+        ("key", "token", "secret"),
+        128,
     ),
     named(
         "directive-secret",

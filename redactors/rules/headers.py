@@ -99,7 +99,7 @@ RULES: tuple[Rule, ...] = (
         id="key-header",
         kind="api_key",
         about="Header that carries a key: X-API-Key, api-key, X-Auth-Token, PRIVATE-TOKEN, X-Vault-Token and their kin",
-        pattern=r"\b(?:x-[a-z-]{0,24}(?:key|token|secret|signature|auth)|(?:api|private|access|job|deploy|auth|subscription|ocp-apim-subscription|session|csrf|xsrf|dd-api|dd-application|circle|travis|rollbar-access)-(?:key|token))[\"']?[ \t]{0,2}[:=][ \t]{0,2}[\"']?([A-Za-z0-9._~+/=|:@!$-]{8,})",
+        pattern=r"\b(?:x-[a-z-]{0,24}(?:key|token|secret|signature|auth)|(?:api|private|access|job|deploy|auth|subscription|ocp-apim-subscription|session|csrf|xsrf|dd-api|dd-application|circle|travis|rollbar-access)-(?:key|token))[\"']?[ \t]{0,2}[:=][ \t]{0,2}[\"']?([A-Za-z0-9._~+/=|:!$-]{8,})",
         group=1,
         source="https://www.iana.org/assignments/http-fields/http-fields.xhtml",
         dated=DATED,

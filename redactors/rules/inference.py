@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from redactors.rules.checks import drawn, hexadecimal
-from redactors.rules.model import MustNot, Rule
-from redactors.rules.samples import ALNUM, DIGITS, HEX, LOWER_ALNUM, URLSAFE, fixed, mixed, uuid
-from redactors.rules.shapes import beside, prefixed
+from redactors.rules.checks import after, drawn, hexadecimal
+from redactors.rules.model import Must, MustNot, Rule
+from redactors.rules.samples import ALNUM, DIGITS, HEX, LOWER_ALNUM, URLSAFE, fixed, in_plain, mixed, uuid
+from redactors.rules.shapes import DATED, beside, prefixed
 
 RULES: tuple[Rule, ...] = (
     prefixed("groq-key", "groq_key", "Groq API key", "gsk_", ALNUM, 52, least=24, source="https://console.groq.com/docs/quickstart"),
@@ -196,6 +196,22 @@ RULES: tuple[Rule, ...] = (
         sample=uuid,
         source="https://docs.sambanova.ai/cloud/docs/get-started/overview",
         validate=hexadecimal,
+    ),
+    Rule(
+        id="zhipu-key",
+        kind="zhipu_key",
+        about="Zhipu and Z.ai API key: 32 hexadecimal digits, a dot, 16 characters; Ollama's have 24",
+        pattern=r"\b([a-f0-9]{32}\.[A-Za-z0-9_-]{16,24})\b",
+        group=1,
+        source="https://docs.z.ai/guides/overview/quick-start",
+        dated=DATED,
+        longest=96,
+        validate=after(".", drawn),
+        must=(Must(in_plain(lambda rng: f"{mixed(rng, HEX, 32)}.{mixed(rng, ALNUM, 16)}")),),
+        must_not=(
+            MustNot(fixed("assets/d41d8cd98f00b204e9800998ecf8427e.manifest-production.json"), "a digest in the name of a file"),
+            MustNot(fixed("0123456789abcdef0123456789abcdef.abcdefghijklmnop"), "counted"),
+        ),
     ),
     prefixed(
         "zhipu-key-prefixed",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from random import Random
 
 from redactors.rules.model import Must, MustNot, Rule, Validator
-from redactors.rules.passwords import argument, marked_password, password, secret_like, token_like
+from redactors.rules.passwords import argument, login_password, marked_password, password, secret_like, token_like
 from redactors.rules.samples import ALNUM, HEX, Text, draw, either, fixed, mixed, password_sample, weak_password, within
 from redactors.rules.shapes import DATED
 from redactors.rules.vocabulary import PASSWORD, SECRET, SUFFIX
@@ -93,8 +93,8 @@ RULES: tuple[Rule, ...] = (
         "xml-attribute-pair",
         "secret",
         "Name and value in two attributes of an XML element",
-        r"(?:name|key|id)[ \t]*=[ \t]*[\"'][a-z0-9_:.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|credential|connectionstring)[\"'][ \t]+value[ \t]*=[ \t]*[\"']([^\"'\r\n]{4,})[\"']",
-        marked_password,
+        r"(?:name|key|id)[ \t]*=[ \t]*[\"'][a-z0-9_:.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|[a-z]key|_key|credential|connectionstring)[\"'][ \t]+value[ \t]*=[ \t]*[\"']([^\"'\r\n]{4,})[\"']",
+        password,
         within('<add key="Db.Password" value="{s}" />', "<property name='api-key' value='{s}'/>")(password_sample),
         (('<add key="Db.Password" value="#{DbPassword}" />', "a template"),),
         source=_XML,
@@ -116,9 +116,14 @@ RULES: tuple[Rule, ...] = (
         "password",
         "Password given to a call: setPassword, password(), login, auth, credentials",
         r"(?:(?:set|with|add|user|db|admin)?_?(?:password|passwd|passphrase)\(|(?:login|authenticate|basic_?auth|httpbasicauth|credentials?|auth|connect|set_auth|set_credentials|passwordcredentials|networkcredential|usernamepasswordcredentials)"
-        r"\([ \t]*(?:[a-z]+[ \t]*=[ \t]*)?[\"'][^\"'\r\n]+[\"'][ \t]*,[ \t]*(?:[a-z]+[ \t]*=[ \t]*)?)[ \t]*[bru]?[\"']([^\"'\r\n]{4,})[\"']",
+        r"\([ \t]*(?:[a-z]+[ \t]*=[ \t]*)?[\"'][^\"'\r\n]+[\"'][ \t]*,[ \t]*(?:[a-z]+[ \t]*=[ \t]*)?|getconnection\([^,\r\n]{1,160},[ \t]*[\"'][^\"'\r\n]+[\"'][ \t]*,)[ \t]*[bru]?[\"']([^\"'\r\n]{4,})[\"']",
         argument,
-        within('client.setPassword("{s}");', "smtp.login('bob@x.invalid', '{s}')", 'auth=HTTPBasicAuth("bob", "{s}")')(weak_password),
+        within(
+            'client.setPassword("{s}");',
+            'DriverManager.getConnection(url, "app", "{s}")',
+            "smtp.login('bob@x.invalid', '{s}')",
+            'auth=HTTPBasicAuth("bob", "{s}")',
+        )(weak_password),
         (('getPassword("db.password.key")', "the name of a setting"), ("login('user', 'password')", "the manual's sample")),
         source=_CODE,
         keywords=("pass", "login", "auth", "cred", "connect"),
@@ -165,7 +170,7 @@ RULES: tuple[Rule, ...] = (
         "pgpass-line",
         "password",
         "Line of a pgpass file",
-        r"(?:^|[\r\n])[a-z0-9_.*-]+:(?:[0-9]{2,5}|\*):[a-z0-9_*-]+:[a-z0-9_*-]+:([^\s:]{4,})",
+        r"(?:^|[\r\n])[a-z0-9_.*-]+:(?:[0-9]{2,5}|\*):[a-z0-9_*-]+:[a-z0-9_*-]+:([^\s:\"'\\{}]{4,})",
         password,
         within("db.internal:5432:app:bob:{s}\n", "x\n*:5432:*:postgres:{s}")(weak_password),
         (("a:1:b:c:d", "too short"),),
@@ -175,10 +180,14 @@ RULES: tuple[Rule, ...] = (
         "user-and-password",
         "password",
         "User and password side by side after a word for credentials",
-        r"(?:credentials?|creds|log ?ins?|zugangsdaten|anmeldedaten|identifiants|credenciales|credenziali|credenciais|inloggegevens|账号密码|учетные данные|admin|root|account)\b[^\r\n:]{0,24}?[ \t]*(?::|=|are|is|->)[ \t]*[\"'`]?[a-z0-9._@-]+[ \t]?[:/|][ \t]?([^\s\"'`]{6,}[^\s\"'`.,;:)\]])",
-        argument,
+        r"(?:^|[^a-z0-9-])(?:credentials?|creds|log ?ins?|zugangsdaten|anmeldedaten|identifiants|credenciales|credenziali|credenciais|inloggegevens|账号密码|учетные данные|admin|root|account)\b[^\r\n:]{0,24}?[ \t]*(?::|=|are|is|->)[ \t]*[\"'`]?[a-z0-9._@-]+[ \t]?[:/|][ \t]?([^\s\"'`]{6,}[^\s\"'`.,;:)\]])",
+        login_password,
         within("credentials: bob:{s}", "login is bob / {s}", "creds -> svc_app:{s}")(weak_password),
-        (("login: see https://wiki.invalid/page/2", "an address"), ("account: team/platform-engineering", "a name")),
+        (
+            ("login: see https://wiki.invalid/page/2", "an address"),
+            ("X-Amz-Credential=AK/2024/us-east-1/s3/aws4_request", "a scope"),
+            ("account: team/platform-engineering", "a name"),
+        ),
         source=_CODE,
         keywords=("cred", "log", "daten", "ident", "inlog", "账", "данные", "admin", "root", "account"),
         longest=256,

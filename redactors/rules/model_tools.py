@@ -131,7 +131,7 @@ RULES: tuple[Rule, ...] = (
         "vercel_key",
         "Vercel AI Gateway key",
         "vck_",
-        ALNUM,
+        URLSAFE,
         56,
         least=24,
         source="https://vercel.com/docs/ai-gateway/authentication",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from redactors.rules.checks import drawn, hexadecimal
-from redactors.rules.model import Rule
-from redactors.rules.samples import ALNUM, BASE64, HEX, LOWER_ALNUM, UPPER_ALNUM, URLSAFE, fixed, mixed, uuid
-from redactors.rules.shapes import beside, prefixed
+from redactors.rules.model import Must, MustNot, Rule
+from redactors.rules.samples import ALNUM, BASE64, HEX, LOWER_ALNUM, UPPER_ALNUM, URLSAFE, fixed, mixed, uuid, within
+from redactors.rules.shapes import DATED, beside, prefixed
 
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 
@@ -102,18 +102,25 @@ RULES: tuple[Rule, ...] = (
         source="https://docs.sentry.io/api/auth/",
         longest=768,
     ),
-    prefixed(
-        "sentry-dsn",
-        "sentry_dsn",
-        "Public key of a Sentry address, which accepts events",
-        "https://",
-        HEX,
-        32,
-        least=32,
-        tail=r"(?::[a-f0-9]{32})?@[a-z0-9.-]{1,80}/[0-9]{1,20}",
-        tail_sample=lambda rng: f"@o{rng.randint(1, 99999)}.ingest.sentry.invalid/{rng.randint(1, 10**7)}",
+    Rule(
+        id="sentry-dsn",
+        kind="sentry_dsn",
+        about="Public key of a Sentry address, which accepts events",
+        pattern=r"https://([a-f0-9]{32,}(?::[a-f0-9]{32})?)@[a-z0-9.-]{1,80}/[0-9]{1,20}",
+        group=1,
         source="https://docs.sentry.io/concepts/key-terms/dsn-explainer/",
+        dated=DATED,
+        keywords=("https://",),
+        longest=256,
         validate=hexadecimal,
+        must=(
+            Must(
+                within("dsn: https://{s}@o4711.ingest.sentry.invalid/4501", "https://{s}@sentry.invalid/7, see")(
+                    lambda rng: mixed(rng, HEX, 32)
+                )
+            ),
+        ),
+        must_not=(MustNot(fixed("https://00000000000000000000000000000000@sentry.invalid/1"), "a filler"),),
     ),
     prefixed(
         "grafana-cloud-token",

@@ -8,8 +8,9 @@ from redactors.rules.model import Must, Rule, Validator
 from redactors.rules.personal import personal
 from redactors.rules.samples import Draw, in_plain, within
 
-_GAP = r"(?:[\t -/:-~]{0,24}?[^A-Za-z0-9]|：|是|は)"
-"""What may stand between the word and the number: no digits, no line end."""
+_LETTERS = "é|è|ê|ä|å|ã|ó|í|ú|ç|ü|ö|ø|号|號|码|碼|番|は|번|호"
+_GAP = rf"(?:(?:[\t -/:-~]|{_LETTERS}){{0,24}}?[^A-Za-z0-9]|：|是|は)"
+"""What may stand between the word and the number: no digits, no line end. Letters beyond ASCII as sequences, not in a class."""
 
 
 def searched(make: Draw, check: Validator) -> Draw:

@@ -99,6 +99,7 @@ RULES: tuple[Rule, ...] = (
         HEX,
         60,
         least=40,
+        accepts="A-Za-z0-9",
         source="https://github.com/clojars/clojars-web/wiki/Deploy-Tokens",
     ),
     prefixed(
@@ -126,10 +127,10 @@ RULES: tuple[Rule, ...] = (
         "artifactory-reference-token",
         "artifactory_token",
         "JFrog reference token",
-        "cmVmdGtu",
+        "cmVmd",
         ALNUM,
-        56,
-        least=48,
+        59,
+        least=51,
         source="https://jfrog.com/help/r/jfrog-platform-administration-documentation/reference-token",
     ),
     prefixed(
@@ -152,6 +153,7 @@ RULES: tuple[Rule, ...] = (
         UPPER_ALNUM,
         26,
         least=24,
+        accepts="A-Za-z0-9",
         source="https://learning.postman.com/docs/developer/postman-api/authentication/",
     ),
     prefixed(

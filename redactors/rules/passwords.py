@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from redactors.rules.entropy import classes, shannon, switches, turns
+from redactors.rules.entropy import classes, reads_as_names, shannon, switches, turns
 from redactors.rules.placeholders import has_mark, is_filler, is_placeholder
 from redactors.rules.values import (
     DATE,
@@ -60,7 +60,7 @@ def _inner_capitals(value: str) -> bool:
 
 def spoken(value: str) -> bool:
     """A password said in a sentence: at least six characters, with a digit beside letters or with a symbol; not a term of technology."""
-    if len(value) < 6 or not password(value) or is_plain(value) or is_words(value) or is_expression(value):
+    if len(value) < 6 or not password(value) or is_plain(value) or is_words(value.rstrip("?!")) or is_expression(value):
         return False
     letters = any(c.isalpha() for c in value)
     digits = sum(c.isdigit() for c in value)
@@ -72,7 +72,11 @@ def spoken(value: str) -> bool:
         return False
     parts = value.replace("_", "-").split("-")
     return not (
-        len(parts) > 1 and all(part.isalpha() or part.isdigit() for part in parts) and value.islower() and len(parts[0]) > 2 and digits < 3
+        1 < len(parts) < 4
+        and all(part.isalpha() or part.isdigit() for part in parts)
+        and value.islower()
+        and len(parts[0]) > 2
+        and digits < 3
     )
 
 
@@ -83,7 +87,7 @@ def secret_like(value: str) -> bool:
     if size < 8 or is_placeholder(text) or is_expression(text) or is_plain(text):
         return False
     if is_words(text):
-        return size >= 16 and " " not in text and turns(text) * 10 >= size * 3
+        return size >= 16 and " " not in text and turns(text) * 10 >= size * 3 and not reads_as_names(text)
     if UUID.match(text):
         return True
     if is_path(text) or " " in text:
@@ -156,14 +160,19 @@ def key_argument(value: str) -> bool:
     return not value.startswith("-") and secret_like(value)
 
 
+def login_password(value: str) -> bool:
+    """A password behind a user's name: what an argument may be, but no digest, which follows the name of its method."""
+    return argument(value) and not (HEX_RUN.match(value) and len(value) in {32, 40, 56, 64, 96, 128})
+
+
 def firm_password(value: str) -> bool:
     """A password without any word that says what it is, as in `admin:…`: a symbol, or letters of both cases with digits."""
     return spoken(value) and not is_path(value) and (any(c in SYMBOLS for c in value) or (classes(value) >= 3 and value.isalnum()))
 
 
 def lone_key(value: str) -> bool:
-    """A key straight behind the word, without a verb: sixteen characters or more that look drawn; no UUID."""
-    return len(value) >= 16 and not UUID.match(value) and secret_like(value) and (switches(value) >= 4 or turns(value) * 3 >= len(value))
+    """A key straight behind the word, without a verb: twelve characters or more that look drawn; no UUID."""
+    return len(value) >= 12 and not UUID.match(value) and secret_like(value) and (switches(value) >= 4 or turns(value) * 3 >= len(value))
 
 
 def directive(value: str) -> bool:

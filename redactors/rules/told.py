@@ -37,7 +37,7 @@ def _said_passwords() -> tuple[Rule, Rule, Rule]:
             "said-password",
             "password",
             "Password told in English: my password is …, **Password:** …, | password | … |",
-            SAID_PASSWORD + SAYS + _NEXT_LINE + OPEN + _PASSWORD_VALUE,
+            r"(?:\bpass|" + SAID_PASSWORD + ")" + SAYS + _NEXT_LINE + OPEN + _PASSWORD_VALUE,
             spoken,
             (
                 within(
@@ -177,9 +177,14 @@ RULES: tuple[Rule, ...] = (
         "password-beside",
         "password",
         "Password straight after the word, without a verb: password hunter2, wifi password hunter2",
-        r"(?:" + SAID_PASSWORD[3:-1] + "|" + SAID_PASSWORD_EUROPE[3:-1] + r")[ \t]+" + OPEN + rf"({BARE}{{4,}}{LAST})",
+        r"(?:"
+        + "|".join(said[3:-1] for said in (SAID_PASSWORD, SAID_PASSWORD_EUROPE, SAID_PASSWORD_WORLD))
+        + r")[ \t]+"
+        + OPEN
+        + rf"({BARE}{{4,}}{LAST})",
         spoken,
         (
+            within("мой пароль {s}", "mật khẩu {s} nhé")(weak_password),
             within("log in as bob with password {s}", "the passphrase {s} please", "wifi passcode {s}", "das Passwort {s} bitte")(
                 weak_password
             ),
@@ -195,7 +200,7 @@ RULES: tuple[Rule, ...] = (
         "secret-beside",
         "secret",
         "Key or token straight after the word, without a verb: use this key …, api-token …",
-        SAID_SECRET + r"[ \t]+" + OPEN + r"([A-Za-z0-9_\-+/=.]{15,}[A-Za-z0-9_\-+/=])",
+        SAID_SECRET + r"[ \t]+" + OPEN + r"([A-Za-z0-9_\-+/=.]{11,}[A-Za-z0-9_\-+/=])",
         lone_key,
         (
             within("use this key {s} for staging", "TOKEN {s}", "api-key {s}, please", "webhook secret {s}")(

@@ -14,6 +14,9 @@ HEX_RUN = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
 IMAGE = re.compile(r"[a-z][a-z0-9./-]*:v?[0-9]+(?:\.[0-9]+)*(?:-[a-z0-9.]+)?\Z")
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
+NAMESPACE = re.compile(r"[a-z_][a-z_:]*:v?[0-9]{1,4}\Z")
+_ESCAPED_LETTER = re.compile(r"\\u0[0-6][0-9a-fA-F]{2}")
+
 NOT_VALUES = frozenset(
     [
         "string",
@@ -293,11 +296,11 @@ def is_path(value: str) -> bool:
 
 def is_words(value: str) -> bool:
     """Whether the value is one or more plain words: letters of any script, joined by dashes, underscores, dots, apostrophes or blanks."""
-    return all(c.isalpha() or c in " -_.'’/:" for c in value)
+    return all(c.isalpha() or c in " -_.'’/:" for c in _ESCAPED_LETTER.sub("é", value))
 
 
 def is_plain(value: str) -> bool:
     """Whether the value is a number, a version, a date, a type name or a state."""
     if value.lower().strip(".,;:!?()[]") in NOT_VALUES:
         return True
-    return any(form.match(value) is not None for form in (NUMBER, VERSION, DATE))
+    return any(form.match(value.lstrip("=~^<>!")) is not None for form in (NUMBER, VERSION, DATE, NAMESPACE))

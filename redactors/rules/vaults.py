@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from redactors.rules.checks import both, dense, drawn, has_digit, hexadecimal
-from redactors.rules.model import MustNot, Rule
-from redactors.rules.samples import ALNUM, BASE32, HEX, LOWER_ALNUM, UPPER_ALNUM, URLSAFE, fixed, mixed, uuid
-from redactors.rules.shapes import beside, prefixed
+from redactors.rules.checks import both, dense, drawn, has_digit, hexadecimal, token
+from redactors.rules.model import Must, MustNot, Rule
+from redactors.rules.samples import ALNUM, BASE32, HEX, LOWER_ALNUM, UPPER_ALNUM, URLSAFE, fixed, mixed, uuid, within
+from redactors.rules.shapes import DATED, beside, prefixed
 
 _VAULT = "https://developer.hashicorp.com/vault/docs/concepts/tokens"
 _DOPPLER = "https://docs.doppler.com/reference/auth-token-formats"
@@ -208,19 +208,25 @@ RULES: tuple[Rule, ...] = (
         validate=has_digit,
         source="https://github.com/google/google-authenticator/wiki/Key-Uri-Format",
     ),
-    prefixed(
-        "otpauth-uri",
-        "otp_seed",
-        "Address of a one-time password, with its seed",
-        ("otpauth://totp/", "otpauth://hotp/"),
-        URLSAFE,
-        8,
-        least=0,
-        accepts=r"^\s?\"'<>",
-        tail=r"\?[^\s\"'<>]*secret=[A-Za-z2-7]{16,}=*",
-        tail_sample=lambda rng: "?issuer=x&secret=" + mixed(rng, BASE32, 32),
+    Rule(
+        id="otpauth-uri",
+        kind="otp_seed",
+        about="Seed in the address of a one-time password",
+        pattern=r"otpauth://[th]otp/[^\s\"'<>]*[?&;]secret=([A-Za-z2-7]{16,}=*)",
+        group=1,
         source="https://github.com/google/google-authenticator/wiki/Key-Uri-Format",
+        dated=DATED,
+        keywords=("otpauth://",),
         longest=512,
+        validate=token,
+        must=(
+            Must(
+                within("otpauth://totp/x:bob?secret={s}&issuer=x", "scan otpauth://hotp/bob?issuer=x&secret={s} now")(
+                    lambda rng: mixed(rng, BASE32, 32)
+                )
+            ),
+        ),
+        must_not=(MustNot(fixed("otpauth://totp/x:bob?secret=aaaaaaaaaaaaaaaaaaaaaaaa"), "a filler"),),
     ),
     prefixed(
         "bitwarden-token",

@@ -7,13 +7,13 @@ import json
 import pytest
 
 from redactors.model import Action
-from redactors.operators import LONGEST, operators, replacements, unfinished
+from redactors.operators import LONGEST, Keys, operators, replacements, unfinished
 from redactors.seams import is_seamless
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.ALLOW])
 def test_a_replacement_keeps_json_valid_and_is_known_again(action: Action) -> None:
-    made = operators(b"key")[action]("some_kind", 'va"l\\ue')
+    made = operators(Keys(b"key", b"other"))[action]("some_kind", 'va"l\\ue')
     assert json.loads(f'"{made}"') == made
     assert len(made) <= LONGEST
     assert "va" not in made

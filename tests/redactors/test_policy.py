@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from redactors import PolicyError, Redactor, UnsafeAllowAll, build_redactor
+from redactors import KnownSecrets, PolicyError, Redactor, UnsafeAllowAll, build_redactor
 from redactors.detectors.pattern import compile_patterns
 from redactors.detectors.subject import Label
 from redactors.model import Action, Finding, Verdict
@@ -105,11 +105,35 @@ def test_terms_given_beside_a_written_policy_are_masked() -> None:
         ({"prompt": [{"detect_patterns": [r"(a)\1"], "action": "mask"}]}, "linear time"),
         ({"prompt": [{"detect_patterns": ["x*"], "action": "mask"}]}, "empty text"),
         ({"prompt": [{"detect_patterns": [{"pattern": "x", "group": 2}], "action": "mask"}]}, "no group"),
+        ({"prompt": [{"detect": ["pii"], "action": "pseudonymize", "restore": True}]}, "answer's rules"),
+        ({"prompt": [{"detect": ["pii"], "action": "mask", "restore": "yes"}]}, "true or false"),
     ],
 )
 def test_a_policy_that_cannot_be_meant_is_refused(document: dict[str, Any], reason: str) -> None:
     with pytest.raises(PolicyError, match=reason):
         compile_policy(document, "prompt", kinds={"email"})
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"detect": ["pii", "known"], "action": "mask", "restore": True}, "never restored"),
+        ({"blocked_terms": ["x"], "action": "mask", "restore": True}, "goes with detect"),
+    ],
+)
+def test_what_cannot_be_restored_is_refused(rule: dict[str, Any], reason: str) -> None:
+    with pytest.raises(PolicyError, match=reason):
+        compile_policy({"answer": [rule]}, "answer")
+
+
+def test_values_given_beside_a_written_policy_are_masked() -> None:
+    rules = [{"detect": ["pii"], "action": "mask"}]
+    assert redactor(rules, known=["zebra-crossing-901"]).text("a zebra-crossing-901 b").value == "a [REDACTED:live_secret] b"
+    assert (
+        redactor([*rules, {"detect": ["known"], "action": "remove"}], known=["zebra-crossing-901"]).text("zebra-crossing-901").value == ""
+    )
+    shared = KnownSecrets(["zebra-crossing-901"])
+    assert redactor(rules, known=shared).text("zebra-crossing-901").value == "zebra-crossing-901", "the policy decides about shared ones"
 
 
 def test_letting_everything_pass_has_a_dangerous_name() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from redactors import Redactor, build_redactor
 from redactors.detection import Detection
+from redactors.detectors.known import KnownSecrets
 from redactors.detectors.pattern import compile_patterns
 from redactors.model import RedactionError, Remark, Verdict
 from tests import planted
@@ -113,6 +114,69 @@ def test_odd_but_benign_text_is_not_held_for_long(text: str) -> None:
     value, _, held = streamed(SMALL, text, [7])
     assert value == text
     assert held <= 512 + 7
+
+
+@pytest.mark.parametrize("value", [value for value in ODD if len(value) < 400])
+def test_cut_at_every_place_the_result_is_that_of_the_whole_text(value: str) -> None:
+    text = f"The report, see {value}, and so on."
+    whole = SMALL.text(text).value
+    for at in range(1, len(text)):
+        stream = SMALL.stream()
+        assert stream.feed(text[:at]) + stream.feed(text[at:]) + stream.close().value == whole, at
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from([*PIECES, *ODD]) | st.text(max_size=6), max_size=8),
+    st.lists(st.integers(1, 9), min_size=1, max_size=6),
+)
+def test_a_glance_releases_nothing_that_the_detectors_would_hold(pieces: list[str], sizes: list[int]) -> None:
+    text = "".join(pieces)
+    stream = SMALL.stream()
+    detection = stream._detection
+    looked = detection.glance
+
+    def glance(tail: str, begin: int, end: int) -> int:
+        place = looked(tail, begin, end)
+        if place > begin:
+            settled = stream._settled
+            border = settled + place - begin
+            assert border <= detection.open_from(stream._text, settled)
+            assert all(span.start >= border for span in detection.find(stream._text, settled))
+        return place
+
+    stream._glance = glance
+    at = turn = 0
+    while at < len(text):
+        size = sizes[turn % len(sizes)]
+        stream.feed(text[at : at + size])
+        at, turn = at + size, turn + 1
+
+
+def test_benign_text_of_many_scripts_needs_no_look_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "The café — as they say — opens at nine. 今日は良い天気です。 Très bien, merci. مرحبا بالعالم. " * 4
+    monkeypatch.setattr(Detection, "find", lambda *_: pytest.fail("the detectors looked at benign text"))
+    stream = build_redactor(pattern_set=compile_patterns(RULES, engine="hyperscan")).stream()
+    out = "".join(stream.feed(text[at : at + 4]) for at in range(0, len(text), 4))
+    monkeypatch.undo()
+    assert out + stream.close().value == text
+
+
+def test_a_secret_that_is_announced_while_a_stream_runs_is_caught_from_then_on() -> None:
+    known = KnownSecrets()
+    stream = build_redactor(known, pattern_set=compile_patterns(RULES)).stream()
+    value = planted.secret("virtual_key", Random(4))
+    out = stream.feed("So far nothing is known. ")
+    known.announce(value, "late")
+    out += "".join(stream.feed(piece) for piece in f"Then {value} comes. ") + stream.close().value
+    assert out == "So far nothing is known. Then [REDACTED:live_secret] comes. "
+
+
+def test_what_the_scan_library_overlooked_in_large_sets_is_held(redactor: Redactor) -> None:
+    password = planted.secret("password", Random(2))
+    text = f"| 5. Text%-----BEGIN RSA PRIVATE KEY-----\n&cmd -passphrase {password}#, from the log: and more. "
+    for size in (1, 7, 19, 23):
+        assert_same(redactor, text, [size])
 
 
 def test_an_unbounded_thing_is_masked_to_its_end_without_being_held() -> None:

@@ -14,7 +14,11 @@ from redactors.walk import MAX_DEPTH, Place, changed, texts
 
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+        | st.tuples(st.sampled_from(["", " ", "\n\t", " " * 70]), inner).map(lambda pair: pair[0] + json.dumps(pair[1], indent=1) + pair[0])
+    ),
     max_leaves=20,
 )
 
