@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 PYTEST_FLAGS ?=
 
-.PHONY: help up demo test lint check-python bench faults walks docs lock clean clients backend peers
+.PHONY: help evaluation up demo test lint check-python bench faults walks docs lock clean clients backend peers
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,16 +42,19 @@ clients: .venv-clients-newest/.installed .venv-clients-pinned/.installed
 
 backend: .venv-phoenix/.installed
 
-peers: .venv-peer-litellm/.installed ## Peers that `make bench` measures beside Lockgate when they are installed
+peers: .venv-peer-litellm/.installed .venv-peer-portkey/.installed ## Peers that `make bench` measures beside Lockgate when they are installed
+
+evaluation: .venv-test/.installed .venv-peer-redaction-detect-secrets/.installed .venv-peer-redaction-kingfisher/.installed .venv-peer-redaction-presidio/.installed .venv-peer-redaction-datafog/.installed ## Quality of redaction beside peers, on cases drawn anew in each run
+	@.venv-test/bin/python -m tests.evaluation --details 5
 
 lock: ## Resolve the lock files again (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras -c requirements.lock pyproject.toml tests/locks/tools.in -o tests/locks/tools.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c tests/locks/tools.lock tests/locks/build.in -o tests/locks/build.lock
-	for name in clients-newest clients-pinned phoenix peer-litellm; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
+	for name in clients-newest clients-pinned phoenix peer-litellm peer-redaction-detect-secrets peer-redaction-kingfisher peer-redaction-presidio peer-redaction-datafog; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
 
 clean: ## Remove the environments and caches; .lockgate/ stays
-	rm -rf .venv .venv-test .venv-clients-newest .venv-clients-pinned .venv-phoenix .venv-peer-litellm .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-test .venv-clients-newest .venv-clients-pinned .venv-phoenix .venv-peer-litellm .venv-peer-portkey .venv-peer-redaction-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Lockgate needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.12 up" >&2; exit 1; }
@@ -76,6 +79,13 @@ check-python:
 	@.venv-test/bin/python -m pip install $(PIP_FLAGS) -r tests/locks/tools.lock
 	@.venv-test/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+# Portkey's gateway is a Node package; without Node and npm the benchmark goes without it and says so.
+.venv-peer-portkey/.installed: tests/locks/peer-portkey/package-lock.json
+	@if ! command -v npm >/dev/null || ! command -v node >/dev/null; then echo "Portkey's gateway is left out: it needs Node and npm (Debian and Ubuntu: nodejs, npm)" >&2; exit 0; fi; \
+	echo "Setting up .venv-peer-portkey (once) ..." >&2; \
+	mkdir -p .venv-peer-portkey && cp tests/locks/peer-portkey/package.json tests/locks/peer-portkey/package-lock.json .venv-peer-portkey/ && \
+	npm ci --prefix .venv-peer-portkey --silent --ignore-scripts --omit=dev --no-audit --no-fund && touch $@
 
 .venv-%/.installed: tests/locks/%.lock | check-python
 	@echo "Setting up .venv-$* (once) ..." >&2

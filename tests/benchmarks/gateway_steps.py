@@ -36,7 +36,7 @@ from pipeline.gateway.http import read_headers
 from pipeline.gateway.model import Call, House
 from pipeline.keys.service import Actor, create_key
 from pipeline.routing.usage import UsageMeter
-from tests.benchmarks.gateway_speed import bodies, document
+from tests.benchmarks.gateway_contenders import bodies, document
 from tests.walks.rig import ROOT
 
 
@@ -154,7 +154,7 @@ async def _whole(house: House, lap: Lap, trails: list[settle.Trail], answers: li
         ]
     with lap.of("[9 span: rebuild and encode]"):
         for trail, ending in zip(trails, endings, strict=True):
-            settle._spans(house, trail, ending, house.clock.now_us())
+            settle._spans(house, trail, ending, 0, house.clock.now_us())
             trail.call.span.children.clear()
     with lap.of("9, 10 close the span, settle"):
         await asyncio.gather(*(settle.settle(house, *two) for two in zip(trails, endings, strict=True)))

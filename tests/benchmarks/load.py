@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +50,11 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return total / TICKS
 
 
-def request_bytes(host: str, port: int, path: str, key: str, body: bytes) -> bytes:
+def request_bytes(host: str, port: int, path: str, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
     """One HTTP/1.1 request, ready to be written."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     return (
-        f"POST {path} HTTP/1.1\r\nhost: {host}:{port}\r\nauthorization: Bearer {key}\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: {host}:{port}\r\nauthorization: Bearer {key}\r\n{more}"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode() + body
 

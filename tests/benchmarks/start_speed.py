@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks.gateway_speed import bodies, document, process
+from tests.benchmarks.gateway_contenders import bodies, document, process
 from tests.walks.rig import ROOT, Gateway, running_gateway
 
 SETTLED_S = 12.0
