@@ -67,6 +67,7 @@ def test_requests_refusals_and_the_loss_equation_are_counted() -> None:
     metrics = measured()
     metrics.call("openai.chat", "ok", 200, 0.1)
     metrics.count_unwritten_refusal()
+    metrics.content_dropped()
     metrics.outbox_accounts([Account("sre", "traces", 5, 3, 1, 1, 0)])
     metrics.redacted("prompt", {("openai-project-key", "openai_key", "mask"): 2})
     metrics.ledger_commit(3, 0.001)
@@ -74,6 +75,7 @@ def test_requests_refusals_and_the_loss_equation_are_counted() -> None:
 
     assert value(metrics, "lockgate_requests_total", surface="openai.chat", outcome="ok", status="200") == 1
     assert value(metrics, "lockgate_unwritten_refusals_total") == 1
+    assert value(metrics, "lockgate_content_dropped_total") == 1
     assert value(metrics, "lockgate_outbox_items", destination="sre", signal="traces", state="queued") == 1
     assert value(metrics, "lockgate_redactions_total", direction="prompt", rule="openai-project-key", action="mask") == 2
     assert value(metrics, "lockgate_ledger_entries_total") == 3
