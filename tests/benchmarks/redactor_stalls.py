@@ -76,9 +76,7 @@ def main() -> None:
     redactor.text(dense(rng, 100_000))
     for name, text in texts.items():
         took, longest, many = stalls(lambda text=text: redactor.tree({"content": text}))  # type: ignore[misc]
-        print(
-            f"{name:18} {took:7.2f} s   {took / len(text) * 1e8:7.1f} ms per 100 KB   longest wait {longest * 1e3:6.0f} ms, {many} over 50 ms"
-        )
+        print(f"{name:18} {took:7.2f} s   {took / len(text) * 1e8:7.1f} ms per 100 KB   longest wait {longest * 1e3:4.0f} ms, {many} > 50")
 
 
 if __name__ == "__main__":
