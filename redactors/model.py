@@ -80,6 +80,19 @@ class Remark:
     action: Action
 
 
+Totals = dict[tuple[str, str, str, str], int]
+"""How often each (detector, rule, kind, action label) was applied."""
+
+
+def tally(remarks: Iterable[Remark]) -> Totals:
+    """Count remarks. A long text may have hundreds of thousands: then off the event loop."""
+    totals: Totals = {}
+    for remark in remarks:
+        key = (remark.detector, remark.rule, remark.kind, remark.action.label)
+        totals[key] = totals.get(key, 0) + 1
+    return totals
+
+
 class Detector(Protocol):
     """Finds one family of things in a text, in time linear in its length."""
 

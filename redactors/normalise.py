@@ -45,20 +45,20 @@ _ESCAPES: Final = re.compile(
     r"|&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|(?:amp|lt|gt|quot|apos|nbsp|colon|equals|sol|lowbar|hyphen|dash|period|plus|num|commat);)"
     r"|=\r?\n"
     r"|[\"'](?:[ \t]{0,4}[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|[ \t]{0,4}\r?\n[ \t]{0,16})[\"']"
-    r"|'[!-&(-~]',[ \t]{0,2}|0x[2-7][0-9a-fA-F](?:,[ \t]{0,2}|[ \t])|\b0[01]{7}[ \t]|\r?\n> ?"
+    r"|0x[2-7][0-9a-fA-F](?:,[ \t]{0,2}|[ \t])|\r?\n> ?"
 )
 _UNFINISHED: Final = re.compile(
     r"(?:\\{1,8}(?:[0-3][0-7]?|u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|x[0-9a-fA-F]?|\r?|\r?\n[ \t]{0,16}"
     r"|u[dD][89abAB][0-9a-fA-F]{2}(?:\\{1,8}(?:u[0-9a-fA-F]{0,3})?)?)"
     r"|%(?:[0-9a-fA-F]?|[c-fC-F][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){0,2}(?:%[89abAB]?)?)"
     r"|&(?:#[0-9]{0,7}|#[xX][0-9a-fA-F]{0,6}|[a-zA-Z]{0,8})|=\r?"
-    r"|[\"'](?:[ \t]{0,4}[+.&]?[ \t]{0,4}(?:\r|\r?\n[ \t]{0,16})?|[!-~](?:'(?:,[ \t]?)?)?)"
-    r"|0(?:x(?:[2-7](?:[0-9a-fA-F](?:,[ \t]?)?)?)?|[01]{1,7})?|\r|\r?\n>?)\Z"
+    r"|[\"'][ \t]{0,4}[+.&]?[ \t]{0,4}(?:\r|\r?\n[ \t]{0,16})?[\"']?"
+    r"|0(?:x(?:[2-7](?:[0-9a-fA-F](?:,[ \t]?)?)?)?)?|\r|\r?\n>?)\Z"
 )
 _JOINTS: Final = (
-    "0x", "', '", "\n> ", "' +", '" +', "'+", '"+', "' .", '" .', "'.'", '"."', "' &", '" &', "'\n", '"\n', "'\r", '"\r', "0110", "0111",
+    "' +", '" +', "'+", '"+', "' .", '" .', "'.'", '"."', "' &", '" &', "'\n", '"\n', "'\r", '"\r',
 )  # fmt: skip
-"""Marks of what programs and quotes put between the parts of a text: sums of strings, lists of characters, numbers of bytes."""
+"""Marks of what programs put between quoted parts of a text: sums of strings, lines."""
 _ENDS: Final = frozenset("\\%&=\"'0\r\n")
 _WORDS: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "/": "/"}
 LONGEST_ESCAPE: Final = 40
@@ -189,7 +189,13 @@ class Sparse(View):
 
 def may_be_escaped(text: str) -> bool:
     """The cheap test for escapes and continued lines."""
-    return "\\" in text or "%" in text or "&" in text or "=\n" in text or "=\r" in text or any(joint in text for joint in _JOINTS)
+    if "\\" in text or "%" in text or "&" in text or "=\n" in text or "=\r" in text or "0x" in text or "\n> " in text:
+        return True
+    if "'" in text or '"' in text:
+        for joint in _JOINTS:
+            if joint in text:
+                return True
+    return False
 
 
 def unescaped(text: str) -> View | None:
@@ -228,12 +234,10 @@ def _resolved(escape: str) -> str:
     if mark == "&":
         plain = html.unescape(escape if escape.endswith(";") else escape + ";")
         return " " if plain == "\xa0" else plain
-    if mark in '="\r\n':
+    if mark in "=\"'\r\n":
         return ""
-    if mark == "'":
-        return escape[1] if escape[2] == "'" and escape[1] not in " \t\r\n" and "," in escape[3:] else ""
     if mark == "0":
-        return chr(int(escape[2:4], 16) if escape[1] == "x" else int(escape[:8], 2))
+        return chr(int(escape[2:4], 16))
     body = escape.lstrip("\\")
     if body[:1] in _WORDS:
         return _WORDS[body[0]]

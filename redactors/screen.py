@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from redactors.engine import Redactor
-from redactors.model import Action, AnswerRedactor, Clean, Json, Remark, Verdict
+from redactors.model import Action, AnswerRedactor, Clean, Json, Remark, Totals, Verdict, tally
 from redactors.policy import Restorable
 from redactors.restore import Restoring, permitted
 
@@ -13,7 +13,7 @@ from redactors.restore import Restoring, permitted
 class Screened:
     """A prompt after screening. `outbound` is what policy lets the provider see, `clean` what may be recorded."""
 
-    __slots__ = ("_clean", "_names", "_raw", "_telemetry", "outbound", "remarks", "verdict")
+    __slots__ = ("_clean", "_names", "_raw", "_telemetry", "_totals", "outbound", "remarks", "verdict")
 
     def __init__(self, raw: Json, screened: Clean[Json], telemetry: Redactor, names: dict[str, str] | None = None) -> None:
         self.outbound: Json = screened.value
@@ -23,6 +23,7 @@ class Screened:
         self._telemetry = telemetry
         self._names = names or {}
         self._clean: Clean[Json] | None = None
+        self._totals: Totals | None = None
 
     def __repr__(self) -> str:
         return f"Screened({self.verdict.name}, remarks={len(self.remarks)})"
@@ -31,6 +32,13 @@ class Screened:
     def blocked(self) -> tuple[str, ...]:
         """The ids of the rules whose action is to block, each once, in order."""
         return tuple(sorted({remark.rule for remark in self.remarks if remark.action is Action.BLOCK}))
+
+    @property
+    def totals(self) -> Totals:
+        """How often what was done to the prompt; counted when first asked for, which takes a while where there was much."""
+        if self._totals is None:
+            self._totals = tally(self.remarks)
+        return self._totals
 
     @property
     def clean(self) -> Clean[Json]:

@@ -25,7 +25,7 @@ CONTEXT: Final = 128
 _MOST_KEPT: Final = 1024
 """Settled text is let go when there is more of it: seldom, because that copies."""
 
-_WRITTEN_OTHERWISE: Final = re.compile(r"\\|%[0-9A-Fa-f]|&[#A-Za-z]|=\r?\n|[\"'][ \t]{0,4}[+.&\r\n]|'[!-~]',|\n>|0x|0[01]{7}")
+_WRITTEN_OTHERWISE: Final = re.compile(r"\\|%[0-9A-Fa-f]|&[#A-Za-z]|=\r?\n|[\"'][ \t]{0,4}[+.&\r\n]|\n>|0x")
 
 MAX_HELD: Final = 1024 * 1024
 """More held-back text than this is an error: no chain of matches is that long."""

@@ -251,6 +251,6 @@ def _ends_in_separator(node: Node) -> bool:
         case Group(item) | Repeat(item):
             return _ends_in_separator(item)
         case Choice(options):
-            return all(_ends_in_separator(option) or (isinstance(option, Sequence) and opener(option) is not None) for option in options)
+            return all(_ends_in_separator(option) for option in options)
         case Sequence(items):
             return _ends_in_separator(items[-1])

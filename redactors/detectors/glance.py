@@ -19,7 +19,7 @@ LOOK: Final = -1
 
 READ_OTHERWISE: Final = (
     r"\\|%(?:[0-9A-Fa-f]|\z)|&(?:[#A-Za-z]|\z)|=(?:[\r\n]|\z)|\[(?:[RHP]|\z)"
-    r"|[\"'][ \t]{0,4}(?:[+.&\r\n]|\z)|[\"'][!-~](?:\z|')|0(?:x|[01][01]|[01]?\z)|\r|\n(?:>|\z)"
+    r"|[\"'][ \t]{0,4}(?:[+.&\r\n]|\z)|0(?:x|\z)|\r|\n(?:>|\z)"
 )
 """Escapes, continued lines, sums of strings, numbers of bytes, quoted lines and replacements, also cut ones."""
 

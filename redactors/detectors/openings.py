@@ -121,7 +121,7 @@ class Openings:
             if found >= TAIL and self._far > TAIL:
                 found = backwards.reach(union, self._far)
             reach = max(reach, found)
-        for index in self._seen(tail):
+        for index in self._seen(tail[-self._far - 1 :]):  # an opener further back belongs to no match that reaches the end
             reach = max(reach, backwards.reach(self._closure(index), max(TAIL, self._rules[index].longest)))
         return max(begin, len(text) - reach)
 

@@ -242,7 +242,7 @@ def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[byte
         if accepted or chain >= _CROWD:
             cut = high == end and end - start >= longest
             spans.append(_span(subject, low, high, start, end, form.label, more=cut))
-            at = _go_on(form.label, subject, end, _GOES_ON if longest < _GROUPED else _ARMOR_GOES_ON, spans) if cut else end
+            at = _go_on(form.label, subject, end, _GOES_ON if longest < _GROUPED else _ARMOR_GOES_ON, spans) if cut else max(high, at)
     return max(at, last)
 
 

@@ -157,7 +157,7 @@ RULES: tuple[Rule, ...] = (
         "netrc-password",
         "password",
         "Password of a netrc file",
-        r"\b(?:machine[ \t\r\n]+\S+|default)[ \t\r\n]+(?:login|user)[ \t\r\n]+\S+[ \t\r\n]+(?:password|passwd)[ \t\r\n]+(\S{3,})",
+        r"\b(?:machine[ \t\r\n]+\S+|default)[ \t\r\n]+(?:login|user)[ \t\r\n]+\S+[ \t\r\n]+(?:password|passwd)[ \t\r\n]+([^\s\"\\]{3,})",
         password,
         within("machine api.invalid login bob password {s}", "machine x.invalid\n  login bob\n  password {s}\n")(
             either("swordfish", "letmein99", "Tr0ub4dor")

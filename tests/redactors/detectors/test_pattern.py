@@ -52,6 +52,12 @@ def test_a_refused_candidate_does_not_hide_the_next_one() -> None:
         assert found(compile_patterns([picky], engine=engine), "k=k=realones") == [(4, 12, "picky")]
 
 
+def test_a_match_that_begins_in_the_context_of_an_earlier_one_is_found() -> None:
+    before = compile_patterns([rule("before", r"\b([a-z0-9]{6,}) is the pw", group=1, longest=64)])
+    text = "hunter2 is the pwtr0ub4dor is the pw"
+    assert [text[span.start : span.end] for span in before.find(Subject(text))] == ["hunter2", "pwtr0ub4dor"]
+
+
 def test_entropy_refuses_what_is_too_plain() -> None:
     plain = rule("plain", r"t_[a-z]{8}", min_entropy=2.5)
     patterns = compile_patterns([plain])
