@@ -29,7 +29,7 @@ class Column:
     label: str
     kind: Kind = "text"
     help: str | None = None
-    width: Literal["small", "medium", "large"] | None = None
+    width: Literal["small", "medium", "large"] | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +250,7 @@ def _config(column: Column) -> Any:
     if column.kind == "count":
         return make.NumberColumn(column.label, format="localized", help=column.help)
     if column.kind == "bar":
-        return make.ProgressColumn(column.label, format="%.0f%%", min_value=0, max_value=100, help=column.help)
+        return make.ProgressColumn(column.label, format="%.0f%%", min_value=0, max_value=100, help=column.help, width=column.width)
     if column.kind == "flag":
         return make.CheckboxColumn(column.label, help=column.help)
     if column.kind == "link":

@@ -60,7 +60,10 @@ async def _show_sign_in(sessions: Sessions, request: Request) -> Response:
     if not token or request.method == "HEAD":
         return HTMLResponse(sign_in_page(next_path=next_path), headers=_NO_STORE)
     refusal = "This link was used already or has expired. Sign in with your name, or ask for a new link."
-    return await _enter(sessions, request, {"token": token}, next_path, refusal)
+    response = await _enter(sessions, request, {"token": token}, next_path, refusal)
+    if response.status_code == 401 and await _is_signed_in(sessions, request):  # the link stayed in a terminal or a history
+        return RedirectResponse(next_path, 303, headers=_NO_STORE)
+    return response
 
 
 async def _sign_in(sessions: Sessions, request: Request) -> Response:
@@ -85,6 +88,13 @@ async def _enter(sessions: Sessions, request: Request, credentials: dict[str, st
     response = RedirectResponse(next_path, 303, headers=_NO_STORE)
     response.set_cookie(COOKIE, entered[0], httponly=True, samesite="lax", secure=request.url.scheme == "https", path="/")
     return response
+
+
+async def _is_signed_in(sessions: Sessions, request: Request) -> bool:
+    try:
+        return await asyncio.to_thread(sessions.viewer, request.cookies.get(COOKIE, "")) is not None
+    except GatewayError:
+        return False
 
 
 async def _sign_out(sessions: Sessions, request: Request) -> Response:

@@ -29,12 +29,14 @@ _COLUMNS: Final = (
     Column("request_id", "Request"),
 )
 _FAMILIES: Final = {
-    "gateway:*": "Calls (all)",
+    "gateway:*": "Calls and requests (all)",
     "policy:*": "Policy (all)",
     "vault:*": "Secret reads (all)",
     "admin:*": "Changes (all)",
     "auth:*": "Sign-ins and keys (all)",
     "audit:*": "Reads and exports (all)",
+    "config:*": "Configuration (all)",
+    "ledger:*": "Recovery (all)",
     "dashboard:*": "Page views (all)",
 }
 
@@ -69,7 +71,7 @@ def _filters(page: Page) -> None:
     choices = page.reads.choices(page.filter)
     asked = page.filter
     with filter_bar(page, choices.workspaces):
-        picker("kind", "Event", ["", *_FAMILIES, *choices.kinds], asked.kind, {"": "All events", **_FAMILIES}, width=190)
+        picker("kind", "Event", ["", *_FAMILIES, *choices.kinds], asked.kind, {"": "All events", **_FAMILIES}, width=230)
         picker("outcome", "Outcome", ["", *choices.outcomes], asked.outcome, {"": "Any outcome"}, width=150)
         picker("key", "Virtual key", ["", *choices.keys], asked.key, {"": "All keys", **choices.keys}, width=190)
         picker("model", "Model", ["", *choices.models], asked.model, {"": "All models"}, width=170)

@@ -20,15 +20,16 @@ _COLUMNS: Final = (
     Column("hint", "Hint"),
     Column("workspace", "Workspace"),
     Column("mark", "State"),
-    Column("role", "Role"),
-    Column("used", "Budget used", "bar", "Spent and reserved in the current period, as a share of the limit."),
-    Column("committed_micros", "Spent + reserved", "money"),
+    Column("used", "Used", "bar", "Spent and reserved in the current period, as a share of the limit.", 90),
+    Column("committed_micros", "Committed", "money", "Spent and reserved in the current period."),
     Column("budget_limit_micros", "Limit", "money"),
     Column("budget_period", "Per"),
+    Column("limits", "Limits", help="Requests a minute (rpm), tokens a minute (tpm), calls at the same time (parallel)."),
     Column("used_us", "Last used", "ago"),
     Column("expires_us", "Expires", "ago"),
-    Column("models", "Models", "list", "Empty: every model of the workspace."),
     Column("audit", "Audit", "link"),
+    Column("role", "Role"),
+    Column("models", "Models", "list", "Empty: every model of the workspace."),
 )
 
 
@@ -65,5 +66,17 @@ def _shown(row: Row, page: Page) -> Row:
         "mark": _MARKS.get(row["state"], row["state"]),
         "used": None if limit is None else min(1.0, committed / limit) if limit else 1.0,
         "committed_micros": None if limit is None else committed,
+        "limits": _limits(row),
         "audit": link("audit", {"key": row["id"], "range": "30d", "tz": page.query.zone.key}),
     }
+
+
+def _limits(row: Row) -> str:
+    """`60 rpm · 100k tpm · 4 parallel`; empty where nothing but the budget bounds the key."""
+    named = (("rpm_limit", "rpm"), ("tpm_limit", "tpm"), ("max_parallel_requests", "parallel"))
+    return " · ".join(f"{_short(row[name])} {unit}" for name, unit in named if row[name])
+
+
+def _short(number: int) -> str:
+    """Whole thousands from 10,000 on as `10k`, so that the table stays narrow; never rounded."""
+    return count(number) if number < 10_000 or number % 1_000 else f"{count(number // 1_000)}k"

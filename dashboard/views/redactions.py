@@ -49,7 +49,7 @@ def render(page: Page) -> None:
     if not total:
         empty(
             "Nothing was redacted in this period.",
-            "Try it: `echo 'my key is …' | lockgate redact`, or send a made-up key to the demo model.",
+            "Send a made-up key to the demo model, or choose a longer period above.",
         )
         return
     section("Over time")

@@ -42,7 +42,7 @@ def render(page: Page) -> None:
     head("Secret references", "The providers' keys stay in your vaults. This is what is known about them: never a value.", page)
     rows = [_shown(row) for row in page.reads.references(page.now_us)]
     if not rows:
-        empty("There is no reference yet.", "Add one under `references:` in the configuration, or `POST /v1/secret-references`.")
+        empty("There is no reference yet.", "Name a secret in the configuration: under `references:`, or in a target's `secret_key_ref:`.")
         return
 
     def having(remark: str) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,14 @@ async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside
         tls_key=folder / server.tls_key if server.tls_key else None,
     )
     running.seal()
-    stop_on_signals(listener.stop)
+
+    def stop() -> None:
+        if sys.stderr.isatty() and not running.house.load.draining:  # a person waits, and would press Ctrl-C again
+            limit = plan.document.limits.drain_s
+            sys.stderr.write(f"\nStopping. Calls that run have up to {limit:g} s; Ctrl-C again ends them now.\n")
+        listener.stop()
+
+    stop_on_signals(stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(_reload(running)))
     served = Served(address_of(listening, tls=server.tls_cert is not None), running, plan.home, plan)
     serving = asyncio.create_task(listener.serve(sockets=[listening]))

@@ -171,7 +171,7 @@ async def _reachable(port: int, dashboard: Child) -> bool:
 
 def _greet(stream: TextIO, served: Served, key: str, dashboard: str, found: tuple[str, ...]) -> None:
     model = next(iter(served.plan.document.models), "demo")
-    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello, my password is hunter2-Correct-Horse"}}]}}'
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "echo my password is hunter2-Correct-Horse"}}]}}'
     configured = "".join(f"\n  found       {line}" for line in found)
     _say(
         stream,

@@ -63,7 +63,8 @@ def list_events(
         ("ERROR", "error"),
         ("REQUEST", "request_id"),
     )
-    print_table(columns, [{**row, "status": row["status"] or ""} for row in rows], empty="No events match.")
+    shown = [{**row, "actor": row["actor_alias"] or row["actor"], "status": row["status"] or ""} for row in rows]
+    print_table(columns, shown, empty="No events match.")
     if page.older:
         note("There are more: --limit, --since and --until choose, and `lockgate audit export` gives them all.")
 
@@ -76,7 +77,7 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
     """
     from dataclasses import asdict
 
-    from pipeline.cli.output import note, print_json
+    from pipeline.cli.output import counted, note, print_json
     from pipeline.cli.reading import existing_url
     from pipeline.ledger.verify import verify_store
     from pipeline.store.read_engine import open_read_engine
@@ -93,8 +94,9 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json("lockgate.audit.verify/1", {"ok": report.ok, **asdict(report)})
     else:
-        print(f"{report.events} events in {report.chains} chains, {report.checkpoints} checkpoints, {report.journals} journals: ", end="")
-        print("all as they were written." if report.ok else f"{len(report.faults)} fault(s).")
+        seen = ((report.chains, "chain"), (report.checkpoints, "checkpoint"), (report.journals, "journal"))
+        ending = "all as they were written." if report.ok else f"{counted(len(report.faults), 'fault')}."
+        print(f"{counted(report.events, 'event')} in {', '.join(counted(number, name) for number, name in seen)}: {ending}")
         for fault in report.faults:
             note(f"chain {fault.chain}, event {fault.seq}{f' ({fault.event_id})' if fault.event_id else ''}: {fault.why}")
         for remark in report.remarks:

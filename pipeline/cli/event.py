@@ -60,7 +60,7 @@ def tail(
                 seen = {row["id"] for row in rows}
 
 
-_LINE = "{:<27}  {:<8}  {:<26}  {:<20}  {:<24}  {}"
+_LINE = "{:<27}  {:<8}  {:<26}  {:<20}  {:<27}  {}"
 
 
 def verdict_of(row: dict[str, Any]) -> str:
@@ -68,7 +68,7 @@ def verdict_of(row: dict[str, Any]) -> str:
     if row["outcome"] == "refused" or (row["kind"].startswith("policy:") and row["kind"].endswith(":block")):
         return "block"
     detail = _detail(row)
-    return "redact" if any(detail.get(name) for name in ("prompt_redactions", "answer_redactions")) else "allow"
+    return "redact" if any(detail.get(name) for name in ("prompt_redactions", "answer_redactions", "redactions")) else "allow"
 
 
 def _detail(row: dict[str, Any]) -> dict[str, Any]:

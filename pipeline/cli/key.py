@@ -74,9 +74,11 @@ def list_keys(
         ("ROLE", "role"),
         ("STATUS", "status"),
         ("SPENT", "spent"),
+        ("LIMITS", "limits"),
         ("EXPIRES", "expires_at"),
     )
-    print_table(columns, ({**key, "spent": _spent(key)} for key in keys), empty="No keys yet. Make one: lockgate keys create --alias NAME")
+    shown = ({**key, "spent": _spent(key), "limits": _limits(key)} for key in keys)
+    print_table(columns, shown, empty="No keys yet. Make one: lockgate keys create --alias NAME")
 
 
 @app.command("show")
@@ -221,6 +223,12 @@ def _spent(key: dict[str, Any]) -> str:
 
     budget = key.get("budget")
     return f"{money(budget['spent_usd'])} of {money(budget['limit_usd'])}/{budget['period']}" if budget else ""
+
+
+def _limits(key: dict[str, Any]) -> str:
+    """The limits in the words of the options that set them: `60 rpm, 100000 tpm, 4 parallel`."""
+    named = (("rpm_limit", "rpm"), ("tpm_limit", "tpm"), ("max_parallel_requests", "parallel"))
+    return ", ".join(f"{key[name]} {unit}" for name, unit in named if key[name])
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -41,6 +41,11 @@ def print_fields(tree: Mapping[str, Any], names: Sequence[tuple[str, str]]) -> N
             print(f"{label + ':':<{width + 1}} {_cell(value)}")
 
 
+def counted(number: int, name: str) -> str:
+    """A number of things for a person: `1 chain`, `2 chains`."""
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 def note(text: str) -> None:
     """Write something that is not data."""
     print(text, file=sys.stderr)

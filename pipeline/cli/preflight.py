@@ -36,7 +36,7 @@ def check(
     """
     from pipeline.cli.engine import patterns_of
     from pipeline.cli.exits import FAILED
-    from pipeline.cli.output import note, print_json
+    from pipeline.cli.output import counted, note, print_json
     from pipeline.cli.statuses import code_of, print_statuses, statuses_of
     from pipeline.config.checks import check_address
     from pipeline.config.literals import secret_finder
@@ -61,10 +61,9 @@ def check(
     if verbose or code:
         print_statuses(statuses)
     lost = [status["slug"] for status in statuses if not status["resolvable"]]
-    summary = (
-        f"{len(document.targets)} targets, {len(document.models)} models, {len(statuses) - len(lost)} of {len(statuses)} references resolve"
-    )
-    note(f"{process.document_path}: {summary}, store {store}.")
+    holds = f"{counted(len(document.targets), 'target')}, {counted(len(document.models), 'model')}"
+    resolved = f"{len(statuses) - len(lost)} of {counted(len(statuses), 'reference')} resolved"
+    note(f"{process.document_path}: {holds}, {resolved}, store {store}.")
     note("Ready to serve." if code == 0 else "Not ready to serve.")
     raise typer.Exit(code)
 

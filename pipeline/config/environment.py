@@ -68,7 +68,7 @@ class Process(BaseSettings):
     config: Path | None = None
     """The document; `lockgate.yaml` when it is not named."""
     home: Path = Field(default_factory=lambda: default_home())  # noqa: PLW0108 - the function stands below, where it reads better
-    """The data folder."""
+    """The data folder: `.lockgate/` in a checkout, the platform's place for a user's data otherwise."""
     database_url: SecretStr | None = None
     """SQLAlchemy URL, or `env:NAME` or `file:PATH` where it stands; the embedded database when absent."""
     host: str = "127.0.0.1"

@@ -163,6 +163,10 @@ def test_a_command_that_stays_works_until_it_is_stopped(walked: dict[str, Termin
     assert b"Traceback" not in terminal.shown
 
 
+def test_somebody_who_stops_the_gateway_in_a_terminal_is_told_that_it_stops(walked: dict[str, Terminal]) -> None:
+    assert walked["lockgate serve"].shown.count(b"Stopping.") == 1
+
+
 def test_what_the_readme_redacts_comes_out_redacted(walked: dict[str, Terminal]) -> None:
     (command,) = (command for command in walked if command.startswith("echo "))
     value = re.findall(r"\S+(?=')", command)[0]

@@ -102,6 +102,7 @@ def _keys(rows: Rows, rng: Random, workspaces: dict[str, str], org: str, start: 
             "virtual_keys", id=key, org_id=org, workspace_id=workspace, digest=hashlib.sha256(f"{org}{number}".encode()).hexdigest(),
             pepper_id="p1", hint=f"lgk_…{alias[:4]}", alias=alias, role="key", status=states.get(alias, "active"),
             models=json.dumps(["gpt-5-mini"] if number % 3 == 0 else []), expires_us=expires, rpm_limit=(0, 60, 600)[number % 3],
+            tpm_limit=(0, 0, 200_000)[number % 3], max_parallel_requests=(0, 4, 0)[number % 3],
             created_us=start, created_by="admin", revoked_us=now_us - 3 * DAY_US if alias == "intern-trial" else 0,
         )  # fmt: skip
         if number % 4 != 3:

@@ -37,6 +37,8 @@ def test_a_link_signs_in_once_and_leaves_a_guarded_cookie(served: Served) -> Non
         assert "httponly" in attributes
         assert "samesite=lax" in attributes
         assert client.get("/").status_code == 200
+        same_browser = client.get(link)
+        assert (same_browser.status_code, same_browser.headers["location"]) == (303, "/audit?range=30d")
     again = httpx.get(served.url + link, trust_env=False)
     assert again.status_code == 401
     assert "used already" in again.text

@@ -112,6 +112,11 @@ def test_choosing_a_model_changes_the_address_and_the_figure(company: Company) -
     assert "model" not in test.query_params
 
 
+def test_the_keys_page_shows_the_limits_of_each_key_that_has_some(company: Company) -> None:
+    shown = draw("keys", company.url, company.now_us).dataframe[0].value
+    assert {"", "60 rpm · 4 parallel", "600 rpm · 200k tpm"} == set(shown["limits"])
+
+
 def test_the_audit_page_counts_what_its_export_holds(company: Company) -> None:
     test = draw("audit", company.url, company.now_us, range="30d", kind="policy:*")
     asked = read_query({"range": "30d", "kind": "policy:*"}, company.now_us).filter

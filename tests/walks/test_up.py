@@ -88,9 +88,16 @@ def test_the_printed_curl_answers(up: Up) -> None:
     body, _, status = done.stdout.decode().rpartition("\n")
     answer = json.loads(body)
     assert status == "200"
-    assert answer["choices"][0]["message"]["content"].startswith("Hello from Lockgate")
+    assert answer["choices"][0]["message"]["content"] == "my password is [REDACTED:password]"
     found = json.loads(up.cli("audit", "list", "--request-id", answer["id"].removeprefix("chatcmpl-"), "--json").stdout)
     assert {event["kind"] for event in found["events"]} == {"gateway:call:start", "gateway:call:finish"}
+
+
+def test_the_redaction_that_the_readme_shows_is_what_comes_back(up: Up) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    ((sent, shown),) = re.findall(r"/v1/redact .*?-d '(\{.*?\})'\n```\n\n```json\n(.*?)\n```", readme, re.S)
+    told = up.call("/v1/redact", json.loads(sent))
+    assert (told.status, told.json) == (200, json.loads(shown))
 
 
 def test_a_second_start_says_where_the_first_one_runs(up: Up) -> None:

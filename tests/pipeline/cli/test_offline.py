@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.event import verdict_of
+from pipeline.cli.output import counted
 from pipeline.config.home import prepare_home
 from pipeline.store.lock import SoleWriter
 from tests import planted
@@ -27,6 +28,11 @@ def typed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 def made(run: Any, *more: str) -> tuple[str, str]:
     tree = run("keys", "create", "--alias", "ci", "--json", *more).json
     return tree["token"], tree["key"]["id"]
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 chains"), (1, "1 chain"), (2, "2 chains")])
+def test_one_thing_is_not_said_in_the_plural(number: int, said: str) -> None:
+    assert counted(number, "chain") == said
 
 
 def all_bytes(home: Path) -> bytes:
@@ -67,10 +73,19 @@ def test_a_key_is_made_shown_changed_and_listed(run: Any, home: Path) -> None:
     assert (shown["id"], shown["status"]) == (key["id"], "revoked")
     kinds = [event["kind"] for event in run("audit", "list", "--kind", "admin:*", "--key", key["id"], "--json").json["events"]]
     assert sorted(kinds) == sorted(f"admin:key:{action}" for action in ("create", "block", "unblock", "rotate", "revoke"))
-    assert run("audit", "verify").code == 0
+    verified = run("audit", "verify")
+    assert (verified.code, verified.out.endswith(" journals: all as they were written.\n")) == (0, True)
     written = all_bytes(home)
     for secret in (token, rotated["token"]):
         assert planted.leaks(written, {"token": secret}) == []
+
+
+def test_the_list_of_keys_shows_the_limits_that_each_has(run: Any) -> None:
+    made(run, "--rpm", "60", "--tpm", "100000", "--parallel", "4")
+    run("keys", "create", "--alias", "free", "--json")
+    lines = {line.split()[1]: line for line in run("keys", "list").out.splitlines()}
+    assert "60 rpm, 100000 tpm, 4 parallel" in lines["ci"]
+    assert "rpm" not in lines["free"]
 
 
 def test_a_new_key_is_not_written_to_a_pipe_as_plain_text(run: Any) -> None:
@@ -205,6 +220,9 @@ def test_events_are_tailed_in_keeptrusts_words(run: Any) -> None:
         ({"kind": "admin:key:block", "outcome": "ok", "detail": "{}"}, "allow"),
         ({"kind": "gateway:call:finish", "outcome": "ok", "detail": '{"prompt_redactions":{"email:mask":1}}'}, "redact"),
         ({"kind": "gateway:call:finish", "outcome": "ok", "detail": '{"answer_redactions":{},"prompt_redactions":{}}'}, "allow"),
+        ({"kind": "gateway:redaction:finish", "outcome": "ok", "detail": '{"redactions":{"email:mask":1}}'}, "redact"),
+        ({"kind": "gateway:redaction:finish", "outcome": "ok", "detail": '{"redactions":{}}'}, "allow"),
+        ({"kind": "gateway:request:refuse", "outcome": "refused", "detail": "{}"}, "block"),
     ],
 )
 def test_a_verdict_is_one_of_keeptrusts_words(row: dict[str, Any], verdict: str) -> None:
