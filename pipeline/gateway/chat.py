@@ -53,10 +53,11 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
             screened = await screen(house, policy, asked)  # 4
             bound = price(house, call, asked, screened, plan, caller)  # 5
             claim = await claim_of(house, call, caller, asked) if is_claimed(call.headers) else None
+            answered = await answering(house, policy, screened, asked.size)
         except PipelineError as error:
             await refused(house, call, error, caller, asked)
             raise
-        trail = Trail(call, caller, asked, answering(house, policy, screened), screened, bound, claim)
+        trail = Trail(call, caller, asked, answered, screened, bound, claim)
         await carry_out(house, trail, receive, send)  # 6 to 10
     except PipelineError as error:
         if bound is not None:
@@ -128,11 +129,11 @@ def place(house: House, caller: Caller, asked: Asked) -> Plan:
 async def screen(house: House, policy: PolicySet, asked: Asked) -> Screened:
     """Step 4: what the provider may see. Raises PolicyBlocked with rule ids and the place, never the text."""
     try:
+        capture = house.swapped.capture_content
         if policy.recognizes:
-            capture = house.swapped.capture_content
-            screened = await asyncio.get_running_loop().run_in_executor(house.waiting, _recognized, policy, asked, capture)
+            screened = await asyncio.get_running_loop().run_in_executor(house.waiting, _inspected, policy, asked, capture)
         elif asked.size > INLINE_BYTES:
-            screened = await asyncio.get_running_loop().run_in_executor(house.screening, policy.prompt.inspect, asked.body)
+            screened = await asyncio.get_running_loop().run_in_executor(house.screening, _inspected, policy, asked, capture)
         else:
             screened = policy.prompt.inspect(asked.body)
     except RecognitionError as error:
@@ -154,14 +155,25 @@ async def screen(house: House, policy: PolicySet, asked: Asked) -> Screened:
     return screened
 
 
-def answering(house: House, policy: PolicySet, screened: Screened) -> PolicySet:
-    """The policy for the answer to this prompt, in which its pseudonyms are put back where that is allowed."""
-    return replace(policy, answer=screened.answering(policy.answer, policy.restores, house.is_dirty)) if policy.restores else policy
+async def answering(house: House, policy: PolicySet, screened: Screened, size: int) -> PolicySet:
+    """The policy for the answer to this prompt, in which its pseudonyms are put back where that is allowed.
+
+    Each value is looked at, and a long prompt may hold a hundred thousand.
+    """
+    if not policy.restores:
+        return policy
+    given = (policy.answer, policy.restores, house.is_dirty)
+    if size > INLINE_BYTES:
+        answer = await asyncio.get_running_loop().run_in_executor(house.screening, screened.answering, *given)
+    else:
+        answer = screened.answering(*given)
+    return replace(policy, answer=answer)
 
 
-def _recognized(policy: PolicySet, asked: Asked, capture: bool) -> Screened:
-    """Screen on a thread that may wait; what telemetry captures is made there too, so that the event loop finds it ready."""
+def _inspected(policy: PolicySet, asked: Asked, capture: bool) -> Screened:
+    """Screen on another thread; what telemetry captures and the counts are made there too, so that the event loop finds them ready."""
     screened = policy.prompt.inspect(asked.body)
+    _ = screened.totals
     if capture:
         _ = screened.clean
     return screened

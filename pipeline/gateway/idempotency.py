@@ -48,6 +48,11 @@ _WITHOUT_ANSWER: Final[dict[str, tuple[str, str, str]]] = {
         "It is not known how the request with this Idempotency-Key ended; it may have been carried out, and is charged as if it was.",
         "Look before you repeat it; use a new key to ask again.",
     ),
+    "live": (
+        "idempotency_answer_withheld",
+        "The request with this Idempotency-Key was carried out; its answer holds what has become a live secret since.",
+        "Use a new key to ask again.",
+    ),
     "unreadable": (
         "idempotency_answer_unreadable",
         "The request with this Idempotency-Key was carried out; its answer can no longer be opened.",
@@ -116,19 +121,24 @@ async def kept_answer(house: House, owner: str, taken: ClaimTaken) -> Told:
         with house.desk.reader.connect() as connection:
             return read_answer(connection, taken.claim.digest, taken.request_id)
 
+    def opened(found: SealedAnswer) -> Told:
+        told = house.kept.open(taken.claim, owner, taken.request_id, found)
+        if told is None:
+            raise _without_answer("unreadable", taken)
+        if house.is_dirty(told.body):  # the last look, again: what was nobody's secret when it was kept may be one now
+            raise _without_answer("live", taken)
+        return told
+
     loop = asyncio.get_running_loop()
     found = await loop.run_in_executor(house.pool, read)
     if found is None:
         raise _in_progress(taken)  # it expired this moment: the next try runs anew
-    told = await loop.run_in_executor(house.pool, house.kept.open, taken.claim, owner, taken.request_id, found)
-    if told is None:
-        raise _without_answer("unreadable", taken)
-    return told
+    return await loop.run_in_executor(house.pool, opened, found)
 
 
 async def send_again(send: Send, told: Told, original: str, more: dict[str, str]) -> None:
     """Send a stored answer: status and body as they were, headers that say what it is. A failure stays one: a client need not try again."""
-    headers = dict(told.headers)
+    headers = {name: value for name, value in told.headers.items() if "ratelimit-" not in name}  # the limits stand otherwise now
     if told.status >= 400:
         for name in ("retry-after", "retry-after-ms"):
             headers.pop(name, None)

@@ -6,7 +6,6 @@ What it shares with `redact_stream` is here too: who calls, under which policy, 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,13 +18,13 @@ from pipeline.gateway.auth import bearer
 from pipeline.gateway.error_table import spoken
 from pipeline.gateway.model import House, PolicySet
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
-from pipeline.gateway.settle import counted
+from pipeline.gateway.settle import by_rule, counted
 from pipeline.keys.limits import Admission, Need
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Event
 from redactors.detectors.recognizer import RecognitionError
 from redactors.findings import findings
-from redactors.model import AnswerRedactor, Direction, Json, RedactionError, Remark
+from redactors.model import AnswerRedactor, Direction, Json, RedactionError, Totals, tally
 from redactors.policy import DIRECTIONS
 
 INLINE_BYTES: Final = 64 * 1024
@@ -57,14 +56,14 @@ async def _redacted(house: House, caller: Caller, body: dict[str, Any], size: in
     policy = house.swapped.policies.of(caller)
     work = (policy, direction, body)
     if policy.recognizes:  # a model reads it, on a thread that may wait
-        content, remarks = await asyncio.get_running_loop().run_in_executor(house.waiting, _work, *work)
+        content, totals = await asyncio.get_running_loop().run_in_executor(house.waiting, _work, *work)
     elif size > INLINE_BYTES:
-        content, remarks = await asyncio.get_running_loop().run_in_executor(house.screening, _work, *work)
+        content, totals = await asyncio.get_running_loop().run_in_executor(house.screening, _work, *work)
     else:
-        content, remarks = _work(*work)
+        content, totals = _work(*work)
     refuse_live(house, content)
-    house.metrics.redacted(direction, Counter((remark.rule, remark.kind, remark.action.label) for remark in remarks))
-    return content, {**about(policy, direction), "bytes": len(content), "redactions": counted(remarks)}
+    house.metrics.redacted(direction, by_rule(totals))
+    return content, {**about(policy, direction), "bytes": len(content), "redactions": counted(totals)}
 
 
 def _size(request: AdminRequest) -> int:
@@ -73,15 +72,15 @@ def _size(request: AdminRequest) -> int:
     return int(declared) if declared.isdigit() and not request.headers.get(b"content-encoding") else INLINE_BYTES + 1
 
 
-def _work(policy: PolicySet, direction: Direction, body: Mapping[str, Any]) -> tuple[bytes, tuple[Remark, ...]]:
+def _work(policy: PolicySet, direction: Direction, body: Mapping[str, Any]) -> tuple[bytes, Totals]:
     """Everything that grows with the text, for whichever thread."""
     redactor = redactor_of(policy, direction)
     try:
         if "text" in body:
             text = redactor.text(body["text"])
-            return orjson.dumps({"text": text.value, "findings": findings(text.remarks, paths=False)}), text.remarks
+            return orjson.dumps({"text": text.value, "findings": findings(text.remarks, paths=False)}), tally(text.remarks)
         tree = redactor.tree(cast(Json, body["json"]))
-        return orjson.dumps({"json": tree.value, "findings": findings(tree.remarks, paths=True)}), tree.remarks
+        return orjson.dumps({"json": tree.value, "findings": findings(tree.remarks, paths=True)}), tally(tree.remarks)
     except RedactionError as error:
         raise unscreenable(error) from None
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from collectors.content import captured
 from collectors.genai import CLIENT, CallFacts, parameters_of
@@ -25,9 +25,12 @@ from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Charge, ChargeState, Claim, Event, Kept, RedactionCount, Settlement
 from pipeline.routing.model import Attempt, Cost, Target, Usage
-from redactors.model import Clean, Json, Remark
+from redactors.model import Clean, Json, Remark, Totals, tally
 from redactors.restore import Restoring
 from redactors.screen import Screened
+
+_MANY: Final = 5_000
+"""More remarks than this are counted on a worker thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Trail:
             "policy": self.policy.name,
             "policy_digest": self.policy.digest,
             "reserved_micros": self.bound.micros,
-            "prompt_redactions": counted(self.prompt_remarks),
+            "prompt_redactions": counted(self.screened.totals),
             "peer": self.call.peer,
         }
         return event(house, self.call, "gateway:call:start", "ok", detail, self.caller, model=self.asked.model)
@@ -90,6 +93,7 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
     """Steps 9 and 10: end the span, settle everything in one transaction. Raises LedgerError; then the client must not see success."""
     now_us = house.clock.now_us()
     call = trail.call
+    totals = {"prompt": trail.screened.totals, "answer": await _totals(house, ending.answer_remarks)}
     charges = _charges(house, trail, ending, now_us)
     cost_micros = sum(charge.cost_micros for charge in charges)
     trail.bound.admission.used(ending.usage.total_input + ending.usage.total_output + _in_vain(charges, ending))
@@ -98,8 +102,8 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
         "surface": call.surface,
         "stream": trail.asked.stream,
         "attempts": [_attempt(attempt) for attempt in ending.attempts],
-        "prompt_redactions": counted(trail.prompt_remarks),
-        "answer_redactions": counted(ending.answer_remarks),
+        "prompt_redactions": counted(totals["prompt"]),
+        "answer_redactions": counted(totals["answer"]),
         "cost_micros": cost_micros,
         "tokens_in": ending.usage.total_input,
         "tokens_out": ending.usage.total_output,
@@ -114,10 +118,10 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
         house, call, "gateway:call:finish", ending.outcome, detail, trail.caller, model=trail.asked.model, target_id=target_id,
         status=ending.status, error=ending.error,
     )  # fmt: skip
-    redactions = (*redaction_counts("prompt", trail.prompt_remarks), *redaction_counts("answer", ending.answer_remarks))
-    for direction, remarks in (("prompt", trail.prompt_remarks), ("answer", ending.answer_remarks)):
-        if remarks:
-            house.metrics.redacted(direction, Counter((remark.rule, remark.kind, remark.action.label) for remark in remarks))
+    redactions = tuple(one for direction, some in totals.items() for one in redaction_counts(direction, some))
+    for direction, some in totals.items():
+        if some:
+            house.metrics.redacted(direction, by_rule(some))
     house.metrics.call(call.surface, ending.outcome, ending.status, house.clock.monotonic() - call.started)
     events, kept = (*_restorations(house, trail), finish), await _kept(house, trail, ending, now_us)
     await house.ledger.close(Settlement(call.request_id, events, charges, outbox, redactions, kept))
@@ -221,18 +225,31 @@ def _restorations(house: House, trail: Trail) -> tuple[Event, ...]:
     return (event(house, trail.call, "policy:answer:restore", "ok", detail, trail.caller, model=trail.asked.model),)
 
 
-def counted(remarks: Sequence[Remark]) -> dict[str, int]:
+async def _totals(house: House, remarks: Sequence[Remark]) -> Totals:
+    """Count what was done to an answer; a great many remarks on a worker thread."""
+    if len(remarks) <= _MANY:
+        return tally(remarks)
+    return await asyncio.get_running_loop().run_in_executor(house.pool, tally, remarks)
+
+
+def counted(totals: Totals) -> dict[str, int]:
     """How often each rule acted, as `rule: count`; never what it matched."""
-    if not remarks:
-        return {}
-    return dict(Counter(f"{remark.rule}:{remark.action.label}" for remark in remarks))
+    acted: Counter[str] = Counter()
+    for (_, rule, _, action), count in totals.items():
+        acted[f"{rule}:{action}"] += count
+    return dict(acted)
 
 
-def redaction_counts(direction: str, remarks: Sequence[Remark]) -> tuple[RedactionCount, ...]:
+def by_rule(totals: Totals) -> Mapping[tuple[str, str, str], int]:
+    """The same by (rule, kind, action), as metrics count."""
+    acted: Counter[tuple[str, str, str]] = Counter()
+    for (_, rule, kind, action), count in totals.items():
+        acted[rule, kind, action] += count
+    return acted
+
+
+def redaction_counts(direction: str, totals: Totals) -> tuple[RedactionCount, ...]:
     """One row per rule and action of a direction."""
-    if not remarks:
-        return ()
-    totals = Counter((remark.detector, remark.rule, remark.kind, remark.action.label) for remark in remarks)
     return tuple(RedactionCount(direction, detector, rule, kind, action, count) for (detector, rule, kind, action), count in totals.items())
 
 

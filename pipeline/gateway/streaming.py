@@ -8,7 +8,7 @@ own before the event that ends it. Fields that cannot hold text pass; unknown fi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -430,15 +430,25 @@ class LeakFound(Exception):
     """The last look saw a live secret in bytes about to be sent; they were not sent."""
 
 
-def encode(events: Iterable[Event], is_dirty: Callable[[bytes], bool]) -> Wire:
-    """Write events as SSE. Raises LeakFound when the bytes hold a live secret: the last look before the socket."""
+def encode(events: Sequence[Event], is_dirty: Callable[[bytes], bool]) -> Wire:
+    """Write events as SSE. Raises LeakFound when they hold a live secret, also in pieces of one text: the last look before the socket."""
     dumps = orjson.dumps
     wire = b"".join(
         [b"event: %b\ndata: %b\n\n" % (name.encode(), dumps(data)) if name else b"data: %b\n\n" % dumps(data) for name, data in events]
     )
-    if is_dirty(wire):
+    if is_dirty(wire) or (len(events) > 1 and is_dirty(_put_together(events))):
         raise LeakFound
     return wire
+
+
+def _put_together(events: Sequence[Event]) -> bytes:
+    """The texts of which several events carry a piece: what becomes safe at once may be shared out among them (`Channels.share`)."""
+    texts: dict[int, list[str]] = {}
+    for _, data in events:
+        found = plain_content(data) or plain_text(data)
+        if found is not None:
+            texts.setdefault(found[0], []).append(found[1])
+    return "\n".join(["".join(pieces) for pieces in texts.values() if len(pieces) > 1]).encode("utf-8", "replace")
 
 
 def error_event(dialect: str, body: Mapping[str, Any]) -> Wire:

@@ -107,6 +107,10 @@ class RateLimits:
             held = self._take_tokens(key, need)
             admission = Admission(self, key, held, running)
             self.take(key)
+        except RateLimited as refusal:
+            admission.release()
+            refusal.headers |= self.headers(key)  # without what this call held
+            raise
         except BaseException:
             admission.release()
             raise
