@@ -169,6 +169,8 @@ class _Draft:
         entries = rule[subjects[0]]
         if not isinstance(entries, list | tuple):
             raise PolicyError(f"{where}: {subjects[0]} is a list")
+        if action is Action.ALLOW and subjects[0] == "detect" and "known" in entries:
+            raise PolicyError(f"{where}: a live secret is never allowed to pass; rules that do not name known mask it")
         self._restore(where, subjects[0], entries, rule.get("restore", False))
         if subjects[0] == "detect":
             self._detect(where, entries, rule.get("kinds") or (), action)
@@ -214,6 +216,8 @@ class _Draft:
             self._by_rule[pattern.id] = action
 
     def compiled(self) -> CompiledPolicy:
+        # Live secrets leave on no path: rules that say nothing about them mask them.
+        self._by_detector.setdefault("known", Action.MASK)
         return CompiledPolicy(self._by_rule, self._by_kind, self._by_detector, tuple(self._terms), tuple(self._patterns))
 
 

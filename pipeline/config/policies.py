@@ -22,7 +22,7 @@ class PolicyRule(Section):
     """One line of a policy: exactly one of `detect`, `blocked_terms`, `detect_patterns`, and an action."""
 
     detect: tuple[Detector, ...] = ()
-    """Families of detectors: `secrets` (by form), `known` (live values of the vaults), `pii`, `keynames`."""
+    """Families of detectors: `secrets` (by form), `known` (live values of the vaults; masked where no rule names it), `pii`, `keynames`."""
     kinds: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] = ()
     """Only these kinds of the detectors' findings (`email`, `openai_key`, …); all when absent."""
     blocked_terms: tuple[Term, ...] = ()
@@ -50,6 +50,8 @@ class PolicyRule(Section):
             raise ValueError("fuzzy_matching and max_distance go with blocked_terms")
         if self.max_distance is not None and not self.fuzzy_matching:
             raise ValueError("max_distance needs fuzzy_matching: true")
+        if self.action == "allow" and "known" in self.detect:
+            raise ValueError("a live secret is never allowed to pass; rules that do not name known mask it")
         if self.restore and subjects != ["detect"]:
             raise ValueError("restore goes with detect")
         if self.restore and "known" in self.detect:

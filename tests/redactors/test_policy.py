@@ -133,7 +133,12 @@ def test_values_given_beside_a_written_policy_are_masked() -> None:
         redactor([*rules, {"detect": ["known"], "action": "remove"}], known=["zebra-crossing-901"]).text("zebra-crossing-901").value == ""
     )
     shared = KnownSecrets(["zebra-crossing-901"])
-    assert redactor(rules, known=shared).text("zebra-crossing-901").value == "zebra-crossing-901", "the policy decides about shared ones"
+    assert redactor(rules, known=shared).text("zebra-crossing-901").value == "[REDACTED:live_secret]", "whoever holds them"
+
+
+def test_no_rule_lets_a_live_secret_pass() -> None:
+    with pytest.raises(PolicyError, match="never allowed"):
+        compile_policy({"prompt": [{"detect": ["secrets", "known"], "action": "allow"}]}, "prompt")
 
 
 def test_letting_everything_pass_has_a_dangerous_name() -> None:
