@@ -18,6 +18,7 @@ from redactors.detectors.derived import head, led, loosened, shortened, trimmed,
 from redactors.detectors.glance import LOOK, Glance, compile_sights
 from redactors.detectors.hyper import Hits, HyperScan, compile_set, library_version, load
 from redactors.detectors.linear import compile_linear
+from redactors.detectors.narrow import from_literal, spelled_in_bytes
 from redactors.detectors.openings import OpeningPlan, Openings, plan_openings, prefilter_openers, tree_of
 from redactors.detectors.prefilter import KeywordScan
 from redactors.detectors.subject import Label, Span, Subject
@@ -39,7 +40,7 @@ _GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_.~-]{1,512}")
 _ARMOR_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_\\\r\n-]{1,512}")
 _RUN: Final = "(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20}"
 _RUN_LENGTH: Final = 20
-_FORMAT: Final = "lockgate-patterns-4"
+_FORMAT: Final = "lockgate-patterns-5"
 
 
 class Form:
@@ -319,7 +320,7 @@ def _outline(rules: Sequence[Rule]) -> Outline:
     for rule in rules:
         tree = tree_of(rule)
         start = trimmed(head(loosened(tree))) if tree is not None else EMPTY
-        heads.append(render(led(start)))
+        heads.append(render(spelled_in_bytes(from_literal(led(start)), ignores_case=rule.case_insensitive)))
         backs.append(_back(start, rule))
     return Outline(tuple(heads), tuple(backs), plan_openings(rules))
 

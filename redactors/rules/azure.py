@@ -105,7 +105,7 @@ RULES: tuple[Rule, ...] = (
         id="azure-sas-signature",
         kind="azure_sas",
         about="Signature of a shared access signature",
-        pattern=r"(?:sv|se|sp|sr|spr|st|skn|srt|ss)=[^&\s\"']+&(?:[^\s\"'<>]*&)?sig=([A-Za-z0-9%+/=_-]{30,})",
+        pattern=r"(?:sv|se|sp|sr|spr|st|skn|srt|ss)=[^&\s\"']+&(?:[^\s\"'<>]*?&)??sig=([A-Za-z0-9%+/=_-]{30,})",
         group=1,
         source="https://learn.microsoft.com/rest/api/storageservices/create-service-sas",
         dated=DATED,
@@ -117,6 +117,12 @@ RULES: tuple[Rule, ...] = (
                 within("https://a.blob.invalid/c?sv=2023-11-03&sp=r&sig={s}")(
                     lambda rng: b64(rng, 32).replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
                 )
+            ),
+            # Two addresses with nothing between them: the first signature counts, too.
+            Must(
+                within(
+                    "https://a.blob.invalid/c?sv=2023-11-03&sig={s}https://a.blob.invalid/d?sv=2023-11-03&sp=r&sig=" + "c2lnbmF0dXJl" * 3
+                )(lambda rng: b64(rng, 32).replace("+", "%2B").replace("/", "%2F").replace("=", "%3D"))
             ),
         ),
         must_not=(MustNot(fixed("?sv=2023-11-03&sig=..."), "an ellipsis"),),

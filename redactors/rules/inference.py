@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from redactors.rules.checks import after, drawn, hexadecimal
 from redactors.rules.model import Must, MustNot, Rule
 from redactors.rules.samples import ALNUM, DIGITS, HEX, LOWER_ALNUM, URLSAFE, fixed, in_plain, mixed, uuid
 from redactors.rules.shapes import DATED, beside, prefixed
+
+_ZHIPU_BODY = re.compile(r"[A-Za-z0-9_-]{16,24}\b", re.ASCII)
+
+
+def _zhipu_body(rest: str) -> bool:
+    """A drawn body of 16 to 24 characters that ends at a border."""
+    found = _ZHIPU_BODY.match(rest)
+    return found is not None and drawn(found.group())
+
 
 RULES: tuple[Rule, ...] = (
     prefixed("groq-key", "groq_key", "Groq API key", "gsk_", ALNUM, 52, least=24, source="https://console.groq.com/docs/quickstart"),
@@ -201,16 +212,18 @@ RULES: tuple[Rule, ...] = (
         id="zhipu-key",
         kind="zhipu_key",
         about="Zhipu and Z.ai API key: 32 hexadecimal digits, a dot, 16 characters; Ollama's have 24",
-        pattern=r"\b([a-f0-9]{32}\.[A-Za-z0-9_-]{16,24})\b",
+        # Without an upper end and a border behind it: those belong to the check, and would keep the scan busy at every letter.
+        pattern=r"\b([a-f0-9]{32}\.[A-Za-z0-9_-]{16,})",
         group=1,
         source="https://docs.z.ai/guides/overview/quick-start",
         dated=DATED,
         longest=96,
-        validate=after(".", drawn),
+        validate=after(".", _zhipu_body),
         must=(Must(in_plain(lambda rng: f"{mixed(rng, HEX, 32)}.{mixed(rng, ALNUM, 16)}")),),
         must_not=(
             MustNot(fixed("assets/d41d8cd98f00b204e9800998ecf8427e.manifest-production.json"), "a digest in the name of a file"),
             MustNot(fixed("0123456789abcdef0123456789abcdef.abcdefghijklmnop"), "counted"),
+            MustNot(lambda rng: f"{mixed(rng, HEX, 32)}.{mixed(rng, ALNUM, 40)}", "a longer body"),
         ),
     ),
     prefixed(

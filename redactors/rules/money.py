@@ -10,7 +10,7 @@ from random import Random
 from redactors.rules.digits import BASE58, BECH32, alnum, base58check, bech32, bech32_remainder, luhn, mod97, varied
 from redactors.rules.model import Must, Rule
 from redactors.rules.personal import confirmed, personal, plain
-from redactors.rules.samples import DIGITS, HEX, draw, within
+from redactors.rules.samples import DIGITS, HEX, draw, in_plain, within
 
 IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29, "BY": 28, "CH": 21, "CR": 22, "CY": 28,
@@ -104,6 +104,20 @@ RULES: tuple[Rule, ...] = (
             ("order 4000000000000001 and 1234567890123456", "the check digit does not fit"),
             ("1700000000000000000 ns since 1970", "no issuer's range"),
         ),
+    ),
+    personal(
+        "credit-card-sixteen",
+        "card",
+        "Payment card number of sixteen digits, whatever number stands behind it",
+        r"\b(?:[2-68][0-9]{3}|35[2-8][0-9])[ .-]?[0-9]{4}[ .-]?[0-9]{4}[ .-]?[0-9]{4}\b",
+        "https://www.iso.org/standard/70484.html",
+        validate=card,
+        longest=48,
+        must=(
+            Must(within("{s} 746-18-9744", "{s}-12", "{s} 3 pieces", "{s}.2027")(make_card)),
+            Must(in_plain(lambda rng: _with_luhn(rng, "3530", 16))),
+        ),
+        must_not=(("4000000000000001 746-18-9744", "the check digit does not fit"),),
     ),
     personal(
         "card-code",
