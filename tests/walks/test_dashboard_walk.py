@@ -208,8 +208,11 @@ def _find(walked: Walked, window: Window) -> None:
     window.page.mouse.click(grid["x"] + 16, grid["y"] + 57)
     window.page.wait_for_url("**event=**")
     window.settle()
-    # The last lines of the event: everything stands when they do.
-    window.page.wait_for_function("['start', 'finish'].every(name => document.body.innerText.includes('gateway:call:' + name + ' '))")
+    # The tables of facts are drawn by a part that the browser loads when it is first needed, so the lines below them may stand before.
+    window.page.wait_for_function(
+        "words => words.every(word => document.body.innerText.includes(word))",
+        arg=["gateway:call:start ", "gateway:call:finish ", walked.request_id],
+    )
 
 
 def _choose(walked: Walked, window: Window) -> None:
