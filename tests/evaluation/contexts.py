@@ -180,7 +180,7 @@ KEYED: tuple[tuple[Spell, str], ...] = (
     (raw, "Set-Cookie: session_token={s}; Path=/; HttpOnly"),
     (raw, "Cookie: theme=dark; auth_token={s}; lang=en"),
     (raw, "machine api.example.net login bot password {s}"),
-    (raw, "//registry.npmjs.org/:_authToken={s}"),
+    (raw, "//packages.example.net/:_authToken={s}"),
     (raw, "{v}?={s}"),
     (raw, "set {v}={s}"),
     (raw, "secret_key_base: {s}"),

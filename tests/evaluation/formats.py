@@ -93,7 +93,7 @@ FIXED: tuple[tuple[str, str, str], ...] = (
     ("npm", "NPM_TOKEN", "npm_{36:w}"),
     ("PyPI", "TWINE_PASSWORD", "pypi-AgEIcHlwaS5vcmc{150:u}"),
     ("RubyGems", "GEM_HOST_API_KEY", "rubygems_{48:h}"),
-    ("crates.io", "CARGO_REGISTRY_TOKEN", "cio{32:w}"),
+    ("Cargo", "CARGO_REGISTRY_TOKEN", "cio{32:w}"),
     ("Clojars", "CLOJARS_TOKEN", "CLOJARS_{60:a}"),
     ("Packagist", "PACKAGIST_TOKEN", "packagist_ort_{68:h}"),
     ("Artifactory", "JFROG_API_KEY", "AKCp{69:w}"),
