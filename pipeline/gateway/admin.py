@@ -7,24 +7,20 @@ change's). A refusal (4xx) changed nothing and gives the claim back; anything wo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import orjson
 
 from pipeline.errors import IdempotencyError, KeyOutOfScope, LedgerError, PipelineError
-from pipeline.gateway.http import INLINE_BYTES, Receive, Send, header_list, read_json, send_bytes, send_json
+from pipeline.gateway.http import Receive, Send, header_list, read_json, send_bytes, send_json
 from pipeline.gateway.idempotency import is_claimed, kept_answer, send_again, token_of
 from pipeline.gateway.kept import Told, Untold
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event, prove
 from pipeline.gateway.routes import Route
+from pipeline.gateway.workers import worked
 from pipeline.ledger.model import Claim, ClaimTaken, Kept
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 async def answer_admin(house: House, route: Route, request: AdminRequest, receive: Receive, send: Send) -> None:
@@ -60,7 +56,7 @@ async def _once(house: House, route: Route, request: AdminRequest, who: Who, bod
     try:
         asked = (request.method, request.path, request.query_string.decode("latin-1"))
         parts = (who.id, token_of(request.headers), asked, body, house.clock.now_us())
-        claim = await _worked(house, size, house.kept.claim, *parts)
+        claim = await worked(house.pool, size, house.kept.claim, *parts)
         start = admin_event(house, request, who, "admin:request:start", "ok", {"method": request.method, "path": request.path}, status=0)
         try:
             await house.ledger.take(start, claim)
@@ -76,16 +72,9 @@ async def _once(house: House, route: Route, request: AdminRequest, who: Who, bod
     reply = await _claimed(house, route, request, who, body, claim)
     answer = Untold("withheld", reply.status) if route.shown_once else _told(reply)
     length = len(answer.body) if isinstance(answer, Told) else 0
-    kept = await _worked(house, length, house.kept.keep, claim, who.id, request.request_id, answer, house.clock.now_us())
+    kept = await worked(house.pool, length, house.kept.keep, claim, who.id, request.request_id, answer, house.clock.now_us())
     await _end(house, request, who, kept)
     await _send(send, reply)
-
-
-async def _worked(house: House, size: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-    """Do something with so many bytes: on a worker thread when there are many."""
-    if size <= INLINE_BYTES:
-        return work(*given, **named)
-    return await asyncio.get_running_loop().run_in_executor(house.pool, partial(work, *given, **named))
 
 
 async def _claimed(house: House, route: Route, request: AdminRequest, who: Who, body: dict[str, Any], claim: Claim) -> Reply:

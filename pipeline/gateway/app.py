@@ -14,7 +14,7 @@ from pipeline.gateway.admin import answer_admin
 from pipeline.gateway.chat import converse
 from pipeline.gateway.error_table import Dialect, failed, render
 from pipeline.gateway.http import ClientDisconnected, Headers, Message, Receive, Scope, Send, header_list, read_headers, send_json
-from pipeline.gateway.model import Call, House
+from pipeline.gateway.model import Call, House, Overloaded
 from pipeline.gateway.request import AdminRequest
 from pipeline.gateway.routes import Found, RouteTable
 from pipeline.gateway.strays import Strays
@@ -76,17 +76,7 @@ class Gateway:
             request = AdminRequest(started.request_id, scope["method"], scope["path"], found.params, scope["query_string"], headers, peer)
             await answer_admin(house, route, request, receive, started)
             return
-        load = house.load
-        if load.draining or load.running >= load.limit:
-            raise Overloaded(
-                "The gateway is shutting down." if load.draining else "The gateway is overloaded.",
-                hint="Try again.",
-                code="overloaded",
-                status=503,
-                headers={"retry-after": "1"},
-            )
-        load.running += 1
-        try:
+        with house.load.place():
             call = Call(
                 request_id=started.request_id,
                 surface=route.surface,
@@ -98,12 +88,6 @@ class Gateway:
                 span=house.tracing.start(headers.get(b"traceparent") or None),
             )
             await converse(house, call, receive, started)
-        finally:
-            load.running -= 1
-
-
-class Overloaded(PipelineError):
-    """The gateway takes no call now."""
 
 
 class Started:

@@ -22,6 +22,7 @@ from pipeline.gateway.reply import Watch, deliver, deliver_stream, explain
 from pipeline.gateway.routes import CALLERS
 from pipeline.gateway.settle import Trail, refused, settle_failure
 from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand
+from pipeline.gateway.workers import INLINE_BYTES, worked
 from pipeline.keys.limits import Need
 from pipeline.keys.model import Caller
 from pipeline.keys.scope import allow_model
@@ -34,9 +35,6 @@ from pipeline.vaults.model import Asker
 from redactors.detectors.recognizer import RecognitionError
 from redactors.model import RedactionError
 from redactors.screen import Screened
-
-# Texts longer than this are screened on a worker thread: the event loop never waits for a scan.
-INLINE_BYTES = 64 * 1024
 
 
 async def converse(house: House, call: Call, receive: Receive, send: Send) -> None:
@@ -162,11 +160,7 @@ async def answering(house: House, policy: PolicySet, screened: Screened, size: i
     """
     if not policy.restores:
         return policy
-    given = (policy.answer, policy.restores, house.is_dirty)
-    if size > INLINE_BYTES:
-        answer = await asyncio.get_running_loop().run_in_executor(house.screening, screened.answering, *given)
-    else:
-        answer = screened.answering(*given)
+    answer = await worked(house.screening, size, screened.answering, policy.answer, policy.restores, house.is_dirty)
     return replace(policy, answer=answer)
 
 

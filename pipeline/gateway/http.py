@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from pipeline.errors import BadRequest
+from pipeline.gateway.workers import INLINE_BYTES
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -23,7 +24,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 
-INLINE_BYTES = 64 * 1024
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: linear in time, constant in memory
 
 JSON_TYPE = (b"content-type", b"application/json")

@@ -14,10 +14,11 @@ from typing import Final
 
 from pipeline.errors import BadRequest, IdempotencyError
 from pipeline.gateway.error_table import spoken
-from pipeline.gateway.http import INLINE_BYTES, Headers, Send, header_list, send_bytes
+from pipeline.gateway.http import Headers, Send, header_list, send_bytes
 from pipeline.gateway.kept import Told
 from pipeline.gateway.model import Asked, Call, House
 from pipeline.gateway.settle import Trail, event, refused
+from pipeline.gateway.workers import worked
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Claim, ClaimTaken
 from pipeline.store.claims import SealedAnswer, read_answer
@@ -82,10 +83,7 @@ def token_of(headers: Headers) -> str:
 async def claim_of(house: House, call: Call, caller: Caller, asked: Asked) -> Claim:
     """The claim that a call comes with. Both spellings of a surface's path (with `/v1` and without) are the same request."""
     owner, token, surface = caller.key.id, token_of(call.headers), ("POST", call.surface)
-    if asked.size > INLINE_BYTES:
-        claim = house.kept.claim
-        return await asyncio.get_running_loop().run_in_executor(house.pool, claim, owner, token, surface, asked.body, call.at_us)
-    return house.kept.claim(owner, token, surface, asked.body, call.at_us)
+    return await worked(house.pool, asked.size, house.kept.claim, owner, token, surface, asked.body, call.at_us)
 
 
 async def answer_again(house: House, trail: Trail, taken: ClaimTaken, send: Send) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from collectors.metrics import Metrics
 from collectors.model import Account
 from collectors.tracing import CallSpan, Tracing
 from pipeline.clock import Clock
+from pipeline.errors import PipelineError
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers, HttpLimits
 from pipeline.gateway.kept import KeptAnswers
@@ -92,6 +94,10 @@ class InForce(Protocol):
         ...
 
 
+class Overloaded(PipelineError):
+    """The gateway takes no call now."""
+
+
 @dataclass(slots=True)
 class Load:
     """How much is under way, and whether the house still takes calls. Lives on the event loop only."""
@@ -99,6 +105,23 @@ class Load:
     limit: int
     running: int = 0
     draining: bool = False
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among what runs, until the end of the block. Raises Overloaded when there is none, or none is given any more."""
+        if self.draining or self.running >= self.limit:
+            raise Overloaded(
+                "The gateway is shutting down." if self.draining else "The gateway is overloaded.",
+                hint="Try again.",
+                code="overloaded",
+                status=503,
+                headers={"retry-after": "1"},
+            )
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
 
 
 class UsedReferences(Protocol):

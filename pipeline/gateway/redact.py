@@ -19,6 +19,7 @@ from pipeline.gateway.error_table import spoken
 from pipeline.gateway.model import House, PolicySet
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 from pipeline.gateway.settle import by_rule, counted
+from pipeline.gateway.workers import INLINE_BYTES, worked
 from pipeline.keys.limits import Admission, Need
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Event
@@ -26,9 +27,6 @@ from redactors.detectors.recognizer import RecognitionError
 from redactors.findings import findings
 from redactors.model import AnswerRedactor, Direction, Json, RedactionError, Totals, tally
 from redactors.policy import DIRECTIONS
-
-INLINE_BYTES: Final = 64 * 1024
-"""Longer texts are redacted on a worker thread."""
 
 FINISH: Final = "gateway:redaction:finish"
 
@@ -57,10 +55,8 @@ async def _redacted(house: House, caller: Caller, body: dict[str, Any], size: in
     work = (policy, direction, body)
     if policy.recognizes:  # a model reads it, on a thread that may wait
         content, totals = await asyncio.get_running_loop().run_in_executor(house.waiting, _work, *work)
-    elif size > INLINE_BYTES:
-        content, totals = await asyncio.get_running_loop().run_in_executor(house.screening, _work, *work)
     else:
-        content, totals = _work(*work)
+        content, totals = await worked(house.screening, size, _work, *work)
     refuse_live(house, content)
     house.metrics.redacted(direction, by_rule(totals))
     return content, {**about(policy, direction), "bytes": len(content), "redactions": counted(totals)}
@@ -98,22 +94,12 @@ def caller_of(house: House, request: AdminRequest) -> Caller:
 @contextmanager
 def admitted(house: House, caller: Caller) -> Iterator[Admission]:
     """A place among the running calls, and within the limits of the caller's key (no tokens): redacting costs as much as a call does."""
-    load = house.load
-    if load.draining or load.running >= load.limit:
-        raise PipelineError(
-            "The gateway is shutting down." if load.draining else "The gateway is overloaded.",
-            hint="Try again.",
-            code="overloaded",
-            status=503,
-            headers={"retry-after": "1"},
-        )
-    admission = house.rates.admit(caller.key, Need())
-    load.running += 1
-    try:
-        yield admission
-    finally:
-        load.running -= 1
-        admission.release()
+    with house.load.place():
+        admission = house.rates.admit(caller.key, Need())
+        try:
+            yield admission
+        finally:
+            admission.release()
 
 
 def redactor_of(policy: PolicySet, direction: Direction) -> AnswerRedactor:

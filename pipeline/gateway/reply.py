@@ -22,15 +22,13 @@ from pipeline.gateway.model import House
 from pipeline.gateway.settle import Ending, Trail, in_vain_micros, settle
 from pipeline.gateway.streaming import AnswerScreen, Event, LeakFound, Wire, encode, error_event
 from pipeline.gateway.wire import blocking_rules, is_blocked, is_terminal, is_usage_only, screen_answer, stream_screen
+from pipeline.gateway.workers import worked
 from pipeline.ledger.model import ChargeState
 from pipeline.routing.attempts import Answer
 from pipeline.routing.model import Cost, Delta, UpstreamError, Usage
 from pipeline.routing.tokens import estimate
 from pipeline.routing.usage import UsageMeter
 from redactors.model import Clean, Json, RedactionError, Remark
-
-# Longer answers are screened on a worker thread.
-INLINE_BYTES = 64 * 1024
 
 _SSE_HEADERS: RawHeaders = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -109,9 +107,7 @@ async def _only(house: House, trail: Trail, answer: Answer, meter: UsageMeter) -
 
 async def _screened(house: House, trail: Trail, delta: Delta, meter: UsageMeter) -> Any:
     text = trail.policy.answer
-    if meter.written > INLINE_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(house.screening, screen_answer, trail.call.surface, delta.data, text)
-    return screen_answer(trail.call.surface, delta.data, text)
+    return await worked(house.screening, meter.written, screen_answer, trail.call.surface, delta.data, text)
 
 
 async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watch, send: Send) -> None:
@@ -187,9 +183,7 @@ class _Flow:
 
 async def _fed(house: House, screen: AnswerScreen, deltas: list[Delta], size: int) -> list[Event]:
     """Screen events that came together; a provider may send megabytes in one."""
-    if size > INLINE_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(house.screening, screen.feed_all, tuple(deltas))
-    return screen.feed_all(deltas)
+    return await worked(house.screening, size, screen.feed_all, tuple(deltas))
 
 
 async def _recorded(house: House, trail: Trail, body: dict[str, Any] | None, size: int) -> Clean[Json] | None:
@@ -199,9 +193,7 @@ async def _recorded(house: House, trail: Trail, body: dict[str, Any] | None, siz
     try:
         if trail.policy.recognizes:
             return await asyncio.get_running_loop().run_in_executor(house.waiting, trail.policy.telemetry.tree, body)
-        if size > INLINE_BYTES:
-            return await asyncio.get_running_loop().run_in_executor(house.screening, trail.policy.telemetry.tree, body)
-        return trail.policy.telemetry.tree(body)
+        return await worked(house.screening, size, trail.policy.telemetry.tree, body)
     except RedactionError:
         house.metrics.content_dropped()
         return None

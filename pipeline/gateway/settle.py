@@ -19,9 +19,9 @@ from collectors.genai import CLIENT, CallFacts, parameters_of
 from collectors.model import OutboxRow
 from pipeline.errors import KeyRejected, LedgerError, PipelineError, PolicyBlocked
 from pipeline.gateway.error_table import failed
-from pipeline.gateway.http import INLINE_BYTES
 from pipeline.gateway.kept import Told, Untold, told_error
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
+from pipeline.gateway.workers import worked
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Charge, ChargeState, Claim, Event, Kept, RedactionCount, Settlement
 from pipeline.routing.model import Attempt, Cost, Target, Usage
@@ -137,9 +137,7 @@ async def _kept(house: House, trail: Trail, ending: Ending, now_us: int) -> Kept
     if isinstance(told, PipelineError):
         told = told_error(told, trail.call.dialect, trail.call.request_id)
     parts = (trail.claim, trail.caller.key.id, trail.call.request_id, told, now_us)
-    if isinstance(told, Told) and len(told.body) > INLINE_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(house.pool, house.kept.keep, *parts)
-    return house.kept.keep(*parts)
+    return await worked(house.pool, len(told.body) if isinstance(told, Told) else 0, house.kept.keep, *parts)
 
 
 async def settle_failure(house: House, trail: Trail, attempts: tuple[Attempt, ...], error: BaseException | None) -> None:
