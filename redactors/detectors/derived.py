@@ -164,9 +164,12 @@ def loosened(node: Node, most: int = 100, spread: int = 8) -> Node:
 def led(node: Node) -> Node:
     """The same pattern with its loose beginning cut to the least; an unanchored scan finds at least the same ends.
 
-    A leading repetition needs its least count only, and what may be missing, or is only a border, may be left out.
+    A leading repetition needs its least count only, and what may be missing, or is only a border, may be left out: but not the border
+    before a word, so that a short one is not looked for inside longer ones.
     """
     match node:
+        case Sequence((Mark(r"\b"), Char(text), *_)) if _is_letter(text):
+            return node
         case Sequence(items):
             for index, item in enumerate(items):
                 first = led(item)
@@ -185,6 +188,10 @@ def led(node: Node) -> Node:
             return EMPTY
         case _:
             return node
+
+
+def _is_letter(text: str) -> bool:
+    return len(text) == 1 and text.isalnum() and text.isascii()
 
 
 def shortened(node: Node) -> Node:

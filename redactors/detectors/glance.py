@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from redactors.detectors.bytewise import spelled_in_bytes
 from redactors.detectors.hyper import HyperScan, compile_set
 from redactors.detectors.openings import TAIL, OpeningPlan, Openings
 from redactors.detectors.subject import Span, Subject
-from redactors.detectors.syntax import is_wide
+from redactors.detectors.syntax import parse, render
 
 LOOK: Final = -1
 """The answer of a glance where only the engine can tell."""
@@ -29,8 +30,8 @@ def compile_sights(plan: OpeningPlan, heads: Sequence[tuple[str, bool]], run: st
 
     Raises ValueError when the library refuses one.
     """
-    expressions = (*plan.openers, *heads, (run, False), (READ_OTHERWISE, False))
-    return compile_set([(text, ignores_case, is_wide(text)) for text, ignores_case in expressions])
+    openers = ((render(spelled_in_bytes(parse(text), ignores_case=ignores_case)), ignores_case) for text, ignores_case in plan.openers)
+    return compile_set((*openers, *heads, (run, False), (READ_OTHERWISE, False)))
 
 
 class Glance:

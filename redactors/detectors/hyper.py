@@ -81,21 +81,18 @@ class HyperScan:
         raise TypeError("a scan database is not pickled; use dump and load")
 
 
-def compile_set(expressions: Sequence[tuple[str, bool, bool]]) -> HyperScan:
-    """Compile expressions given as (expression, ignores case, reads UTF-8 characters instead of bytes).
+def compile_set(expressions: Sequence[tuple[str, bool]]) -> HyperScan:
+    """Compile expressions of bytes given as (expression, ignores case).
 
     `^` and `$` also match at line ends. Raises ValueError when the library refuses one.
     """
     import hyperscan as hs
 
-    flags = [
-        hs.HS_FLAG_MULTILINE | (hs.HS_FLAG_CASELESS if ignores_case else 0) | (hs.HS_FLAG_UTF8 if wide else 0)
-        for _, ignores_case, wide in expressions
-    ]
+    flags = [hs.HS_FLAG_MULTILINE | (hs.HS_FLAG_CASELESS if ignores_case else 0) for _, ignores_case in expressions]
     database = hs.Database(mode=hs.HS_MODE_BLOCK)
     count = len(expressions)
     try:
-        database.compile(expressions=[e.encode() for e, _, _ in expressions], ids=list(range(count)), elements=count, flags=flags)
+        database.compile(expressions=[e.encode() for e, _ in expressions], ids=list(range(count)), elements=count, flags=flags)
     except hs.error as error:
         raise ValueError("the scan library refuses an expression of the set") from error
     return HyperScan(database)

@@ -12,17 +12,21 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any, Final, Literal
 
+from redactors.detectors.bytewise import spelled_in_bytes
 from redactors.detectors.derived import head, led, loosened, shortened, trimmed, width
 from redactors.detectors.glance import LOOK, Glance, compile_sights
 from redactors.detectors.hyper import Hits, HyperScan, compile_set, library_version, load
 from redactors.detectors.linear import compile_linear
-from redactors.detectors.narrow import from_literal, spelled_in_bytes
+from redactors.detectors.narrow import from_literal, split
 from redactors.detectors.openings import OpeningPlan, Openings, plan_openings, prefilter_openers, tree_of
 from redactors.detectors.prefilter import KeywordScan
 from redactors.detectors.subject import Label, Span, Subject
-from redactors.detectors.syntax import EMPTY, Node, is_wide, parse, render
+from redactors.detectors.syntax import EMPTY, Node, parse, render
+from redactors.detectors.witnessed import witnessed
 from redactors.rules.entropy import shannon
 from redactors.rules.model import Rule
 
@@ -40,7 +44,6 @@ _GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_.~-]{1,512}")
 _ARMOR_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_\\\r\n-]{1,512}")
 _RUN: Final = "(?:^|[^A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20}"
 _RUN_LENGTH: Final = 20
-_FORMAT: Final = "lockgate-patterns-5"
 
 
 class Form:
@@ -73,9 +76,13 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What is derived from the rules once and kept in the cache: heads for the scan, their reaches, and the plan of openings."""
+    """What is derived from the rules once and kept in the cache: heads for the scan with the rules that own them, and the plan of openings.
+
+    `backs` tells, rule by rule, how far before its end a head may begin.
+    """
 
     heads: tuple[str, ...]
+    owners: tuple[int, ...]
     backs: tuple[int, ...]
     openings: OpeningPlan
 
@@ -91,7 +98,8 @@ class PatternSet:
         self._outline = outline
         self._scan = scan
         self._openers = openers
-        self._run = len(rules)
+        self._owners = outline.owners
+        self._run = len(outline.owners)
         self._openings = Openings(rules, outline.openings, openers)
         heads = len(_unled(rules, outline))
         self.glance = Glance(self._openings, openers, heads, self.find) if isinstance(openers, HyperScan) else _look
@@ -115,6 +123,7 @@ class PatternSet:
             "key": _key(tuple(form.rule for form in self._forms)),
             "digest": hashlib.sha256(scan + openers).hexdigest(),
             "heads": self._outline.heads,
+            "owners": self._outline.owners,
             "backs": self._outline.backs,
             "openings": self._outline.openings.as_json(),
             "scan": len(scan),
@@ -138,10 +147,11 @@ class PatternSet:
         found = self._scan.hits(subject.data) if hits is None else hits
         if not found:
             return []
+        owners, run = self._owners, self._run
         ends: dict[int, list[int]] = {}
         for index, end in found:
-            ends.setdefault(index, []).append(end)
-        ends.pop(self._run, None)
+            if index != run:
+                ends.setdefault(owners[index], []).append(end)
         spans: list[Span] = []
         start = subject.offset(begin)
         for index in sorted(ends):
@@ -274,7 +284,8 @@ def compile_patterns(rules: Sequence[Rule], *, cache: bytes | None = None, engin
     """
     chosen = engine or ("hyperscan" if _has_hyperscan() else "fallback")
     if chosen == "fallback":
-        outline = replace(_outline(rules), backs=tuple(rule.longest for rule in rules))
+        bounds = tuple(rule.longest for rule in rules)
+        outline = Outline(tuple(rule.pattern for rule in rules), tuple(range(len(rules))), bounds, plan_openings(rules))
         keywords = KeywordScan([(rule.pattern, rule.case_insensitive, rule.longest) for rule in rules], _RUN)
         return PatternSet(rules, outline, keywords, prefilter_openers(outline.openings))
     cached = load_patterns(rules, cache) if cache else None
@@ -294,10 +305,19 @@ def _has_hyperscan() -> bool:
     return True
 
 
+@cache
+def _derivation() -> str:
+    """What stands for the code of this package: a cache that another version of it made is not used."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def _key(rules: Sequence[Rule]) -> str:
-    """What a cached set belongs to: the expressions and bounds of its rules, the library, this format."""
-    parts: list[Any] = [_FORMAT, library_version(), _RUN]
-    parts += [[rule.id, rule.pattern, rule.case_insensitive, rule.longest] for rule in rules]
+    """What a cached set belongs to: the expressions and bounds of its rules, the library, and the code by which heads are derived."""
+    parts: list[Any] = [_derivation(), library_version(), _RUN]
+    parts += [[rule.id, rule.pattern, rule.case_insensitive, rule.longest, rule.group, repr(rule.witness)] for rule in rules]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -308,7 +328,8 @@ def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
         fields: Mapping[str, Any] = json.loads(front)
         if fields["key"] != _key(rules) or fields["digest"] != hashlib.sha256(body).hexdigest():
             return None
-        outline = Outline(tuple(fields["heads"]), tuple(fields["backs"]), OpeningPlan.from_json(fields["openings"]))
+        openings = OpeningPlan.from_json(fields["openings"])
+        outline = Outline(tuple(fields["heads"]), tuple(fields["owners"]), tuple(fields["backs"]), openings)
         scan, openers = body[: fields["scan"]], body[fields["scan"] :]
         return PatternSet(rules, outline, load(scan), load(openers) if openers else None)
     except (KeyError, TypeError, ValueError):
@@ -316,13 +337,21 @@ def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
 
 
 def _outline(rules: Sequence[Rule]) -> Outline:
-    heads, backs = [], []
-    for rule in rules:
+    heads: list[str] = []
+    owners, backs = [], []
+    for index, rule in enumerate(rules):
         tree = tree_of(rule)
-        start = trimmed(head(loosened(tree))) if tree is not None else EMPTY
-        heads.append(render(spelled_in_bytes(from_literal(led(start)), ignores_case=rule.case_insensitive)))
+        start = _head(tree, rule) if tree is not None else EMPTY
+        for part in split(from_literal(led(start))):
+            heads.append(render(spelled_in_bytes(part, ignores_case=rule.case_insensitive)))
+            owners.append(index)
         backs.append(_back(start, rule))
-    return Outline(tuple(heads), tuple(backs), plan_openings(rules))
+    return Outline(tuple(heads), tuple(owners), tuple(backs), plan_openings(rules))
+
+
+def _head(tree: Node, rule: Rule) -> Node:
+    known = witnessed(tree, rule)
+    return trimmed(head(loosened(tree))) if known is None else known
 
 
 def _back(start: Node, rule: Rule) -> int:
@@ -333,22 +362,26 @@ def _back(start: Node, rule: Rule) -> int:
 
 def _compile_scan(rules: Sequence[Rule], outline: Outline) -> tuple[Outline, HyperScan]:
     """Compile the heads; those that hyperscan refuses are shortened until it takes them."""
-    heads, backs = list(outline.heads), list(outline.backs)
-    if "" not in heads:
+    if "" not in outline.heads:
         try:
-            return outline, compile_set(_expressions(rules, heads))
+            return outline, compile_set(_expressions(rules, outline))
         except ValueError:
             pass
-    for index, rule in enumerate(rules):
-        heads[index], backs[index] = _accepted_head(rule, heads[index])
-    outline = Outline(tuple(heads), tuple(backs), outline.openings)
-    return outline, compile_set(_expressions(rules, heads))
+    backs = list(outline.backs)
+    heads = []
+    for text, owner in zip(outline.heads, outline.owners, strict=True):
+        heads.append(_accepted_head(rules[owner], text))
+        backs[owner] = rules[owner].longest
+    outline = replace(outline, heads=tuple(heads), backs=tuple(backs))
+    return outline, compile_set(_expressions(rules, outline))
 
 
 def _unled(rules: Sequence[Rule], outline: Outline) -> list[tuple[str, bool]]:
     """The heads of the rules that have no opener."""
     led_rules = {index for owners in outline.openings.owners for index in owners}
-    return [(outline.heads[index], rule.case_insensitive) for index, rule in enumerate(rules) if index not in led_rules]
+    return [
+        (text, rules[owner].case_insensitive) for text, owner in zip(outline.heads, outline.owners, strict=True) if owner not in led_rules
+    ]
 
 
 def _look(text: str, data: bytes, begin: int, end: int) -> int:
@@ -356,18 +389,18 @@ def _look(text: str, data: bytes, begin: int, end: int) -> int:
     return LOOK
 
 
-def _expressions(rules: Sequence[Rule], heads: Sequence[str]) -> list[tuple[str, bool, bool]]:
-    return [(text, rule.case_insensitive, is_wide(text)) for text, rule in zip(heads, rules, strict=True)] + [(_RUN, False, False)]
+def _expressions(rules: Sequence[Rule], outline: Outline) -> list[tuple[str, bool]]:
+    return [(text, rules[owner].case_insensitive) for text, owner in zip(outline.heads, outline.owners, strict=True)] + [(_RUN, False)]
 
 
-def _accepted_head(rule: Rule, text: str) -> tuple[str, int]:
-    """The longest head of a rule that hyperscan takes alone; any character when there is none (then every place is confirmed)."""
+def _accepted_head(rule: Rule, text: str) -> str:
+    """The longest head of a head that hyperscan takes alone; any byte when there is none (then every place is confirmed)."""
     node = parse(text) if text else EMPTY
     while node != EMPTY:
         try:
-            compile_set([(render(node), rule.case_insensitive, is_wide(render(node)))])
+            compile_set([(render(node), rule.case_insensitive)])
         except ValueError:
             node = shortened(node)
         else:
-            return render(node), rule.longest
-    return r"[\s\S]", rule.longest
+            return render(node)
+    return r"[\s\S]"

@@ -7,7 +7,15 @@ from __future__ import annotations
 from random import Random
 
 from redactors.rules.model import Must, MustNot, Rule, Validator
-from redactors.rules.passwords import argument, login_password, marked_password, password, secret_like, token_like
+from redactors.rules.passwords import (
+    argument,
+    login_password,
+    marked_password,
+    password,
+    secret_like,
+    token_like,
+    witness_of,
+)
 from redactors.rules.samples import ALNUM, HEX, Text, draw, either, fixed, mixed, password_sample, weak_password, within
 from redactors.rules.shapes import DATED
 from redactors.rules.vocabulary import PASSWORD, SECRET, SUFFIX
@@ -38,6 +46,7 @@ def _rule(
         keywords=keywords,
         longest=longest,
         validate=validate,
+        witness=witness_of(validate),
         must=(Must(must),),
         must_not=tuple(MustNot(fixed(text), reason) for text, reason in must_not),
         case_insensitive=case_insensitive,

@@ -36,14 +36,26 @@ class MustNot:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """What every value has that a validator accepts: a character that is not `plain`, or `length` characters; 0 for no length.
+
+    `plain` is the inside of a class without blanks and controls, which are plain anyway. The scan looks for the witness behind the
+    context, so that most of what a validator would refuse is never looked at.
+    """
+
+    plain: str
+    length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One recognisable thing.
 
     `pattern` is the expression of the scanner and of the confirm step; when `group` is not 0 only that group of it is
     the secret and the rest is context that stays. `keywords` are lower-case literals one of which must stand near a
     match (a cheap prefilter for the fallback engine; empty: always confirm). `longest` bounds the window in characters
-    that a match may span. `min_entropy` is in bits per character (Shannon). `dated` is when the format was last checked
-    against `source`.
+    that a match may span. `witness` is what the value has in every match that `validate` accepts; None where nothing is
+    sure. `min_entropy` is in bits per character (Shannon). `dated` is when the format was last checked against `source`.
     """
 
     id: str
@@ -58,6 +70,7 @@ class Rule:
     longest: int = 512
     min_entropy: float = 0.0
     validate: Validator | None = None
+    witness: Witness | None = None
     must: tuple[Must, ...] = ()
     must_not: tuple[MustNot, ...] = ()
     case_insensitive: bool = False

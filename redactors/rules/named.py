@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from redactors.rules.model import Must, MustNot, Rule, Validator
+from redactors.rules.passwords import witness_of
 from redactors.rules.samples import Text, fixed
 from redactors.rules.shapes import DATED
 
@@ -46,6 +47,7 @@ def named(
         keywords=keywords,
         longest=longest,
         validate=validate,
+        witness=witness_of(validate),
         must=tuple(Must(text) for text in must),
         must_not=tuple(MustNot(fixed(text), reason) for text, reason in must_not),
         case_insensitive=case_insensitive,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from redactors.rules.entropy import classes, reads_as_names, shannon, switches, turns
+from redactors.rules.model import Validator, Witness
 from redactors.rules.placeholders import has_mark, is_filler, is_placeholder
 from redactors.rules.values import (
     DATE,
@@ -178,3 +179,16 @@ def lone_key(value: str) -> bool:
 def directive(value: str) -> bool:
     """The value of a directive such as Docker's ENV: a key, or a password with a symbol."""
     return secret_like(value) or firm_password(value)
+
+
+_PLAIN = r"A-Za-z\"'(),\-./:;<>\[\]_`{}"
+"""What is no digit, none of `SYMBOLS`, and nothing beyond ASCII."""
+_MARKED = Witness(_PLAIN)
+_MARKED_OR_LONG = Witness(_PLAIN, 16)
+
+
+def witness_of(validate: Validator) -> Witness | None:
+    """What every value has that a validator of this module accepts; None where it also accepts plain words."""
+    if validate in (spoken, firm_password):
+        return _MARKED
+    return _MARKED_OR_LONG if validate in (secret_like, token_like, lone_key, drawn_key, key_argument) else None
