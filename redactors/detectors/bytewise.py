@@ -13,11 +13,14 @@ from functools import cache
 from itertools import groupby, pairwise
 from typing import Final
 
+from redactors.detectors.derived import positions
 from redactors.detectors.linear import compile_linear
 from redactors.detectors.syntax import Char, Choice, Group, Mark, Node, Repeat, Sequence, is_wide
 
 _MOST_SEQUENCES: Final = 32
 """Byte sequences that a class is spelled as, from which on only lead bytes are told apart."""
+_MANY: Final = 100
+"""Places of an automaton that optional words take, from which on they are not told apart."""
 _ASTRAL: Final = "\U0001f600"
 _EDGES: Final = (0x7F, 0x7FF, 0xFFFF, 0x10FFFF)
 """The last code points of one, two, three and four bytes (RFC 3629)."""
@@ -50,6 +53,8 @@ def _spelled(node: Node, flags: str, *, last: bool) -> Node:
             # A run of any of the bytes: an automaton counts those cheaply, and sequences not at all.
             sequences = _members(text, flags)
             longest = max(map(len, sequences))
+            if not low and high is not None and high > 1:
+                return _counted(sequences, high)
             if last and low:
                 high = low
             elif high is not None:
@@ -57,6 +62,51 @@ def _spelled(node: Node, flags: str, *, last: bool) -> Node:
             return Repeat(Char(_class(_bytes_of(sequences))), low, high)
         case Repeat(item, low, high, lazy):
             return Repeat(_spelled(item, flags, last=False), low, high, lazy)
+
+
+def _counted(sequences: tuple[Pairs, ...], high: int) -> Node:
+    """As many characters at most; from the first one beyond ASCII on any number, because their bytes are not worth counting."""
+    every = _bytes_of(sequences)
+    beyond = Sequence((Char(_class([pair for pair in every if pair[1] > 0x7F])), Repeat(Char(_class(every)), 0, None)))
+    single = _class([pairs[0] for pairs in sequences if len(pairs) == 1])
+    more = Repeat(Group(beyond), 0, 1)
+    return Group(Sequence((Repeat(Char(single), 0, high), more))) if single else Group(more)
+
+
+def coarse(node: Node, *, ignores_case: bool = False) -> Node:
+    """The same pattern with any run of their characters where one of many words may stand, so that it takes few places of an automaton."""
+    return _coarse(node, "i" if ignores_case else "")
+
+
+def _coarse(node: Node, flags: str) -> Node:
+    match node:
+        case Char() | Mark():
+            return node
+        case Group(item, captures, own):
+            return Group(_coarse(item, flags + own), captures, own)
+        case Sequence(items):
+            return Sequence(tuple(_coarse(item, flags) for item in items))
+        case Choice(options):
+            return Choice(tuple(_coarse(option, flags) for option in options))
+        case Repeat(item, 0, high) if not isinstance(item, Char) and positions(item) * (high or 1) >= _MANY:
+            sequences = tuple(pairs for text in dict.fromkeys(characters(item)) for pairs in _members(text, flags))
+            return Repeat(Char(_class(_bytes_of(sequences))), 0, None) if all(len(pairs) == 1 for pairs in sequences) else node
+        case Repeat(item, low, high, lazy):
+            return Repeat(_coarse(item, flags), low, high, lazy)
+
+
+def characters(node: Node) -> Iterator[str]:
+    """Every character, class and escape of a pattern, as it is spelled."""
+    match node:
+        case Char(text):
+            yield text
+        case Mark():
+            return
+        case Group(item) | Repeat(item):
+            yield from characters(item)
+        case Sequence(items) | Choice(items):
+            for item in items:
+                yield from characters(item)
 
 
 def _is_narrow(text: str) -> bool:

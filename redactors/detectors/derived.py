@@ -141,7 +141,8 @@ def _loosened(low: int, high: int | None) -> tuple[int, int | None]:
 def loosened(node: Node, most: int = 100, spread: int = 8) -> Node:
     """A pattern that matches at least the same, for a set scan that stays small.
 
-    Counts over `most`, and those that may vary by more than `spread`, become unbounded.
+    Counts over `most`, and those that may vary by more than `spread`, become unbounded; but a few characters of one class stay counted,
+    because what may be anything as far as the end of the line keeps the scan busy as far.
     """
     match node:
         case Sequence(items):
@@ -151,7 +152,7 @@ def loosened(node: Node, most: int = 100, spread: int = 8) -> Node:
         case Group(item, captures, flags):
             return Group(loosened(item, most, spread), captures, flags)
         case Repeat(item, low, high, lazy):
-            unbounded = high is None or high > most or high - low > spread
+            unbounded = high is None or high > most or (high - low > spread and not (isinstance(item, Char) and high <= _FEW))
             return Repeat(loosened(item, most, spread), min(low, most), None if unbounded else high, lazy)
         case Mark(r"\A"):
             return Mark("^")
@@ -206,6 +207,7 @@ def shortened(node: Node) -> Node:
             return EMPTY
 
 
+_FEW: Final = 24
 _LARGE: Final = 150
 _SEPARATORS: Final = re.compile(
     r"\\?[!-/:-@\[-`{|}~]|\[(?:\\[^A-Za-z0-9^]|\\[tn]|[!-,./:-@_`{|}~ ])*[!-,./:-@_`{|}~](?:\\[tn]|[!-/:-@_`{|}~ ])*\]"

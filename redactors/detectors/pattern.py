@@ -16,12 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from redactors.detectors.bytewise import spelled_in_bytes
-from redactors.detectors.derived import head, led, loosened, shortened, trimmed, width
+from redactors.detectors.bytewise import coarse, spelled_in_bytes
+from redactors.detectors.derived import backwards, head, led, loosened, shortened, trimmed, width
 from redactors.detectors.glance import LOOK, Glance, compile_sights
 from redactors.detectors.hyper import Hits, HyperScan, compile_set, library_version, load
-from redactors.detectors.linear import compile_linear
-from redactors.detectors.narrow import from_literal, split
+from redactors.detectors.linear import Finder, compile_linear, finders
+from redactors.detectors.narrow import from_literal, merged, split
 from redactors.detectors.openings import OpeningPlan, Openings, plan_openings, prefilter_openers, tree_of
 from redactors.detectors.prefilter import KeywordScan
 from redactors.detectors.subject import Label, Span, Subject
@@ -37,6 +37,8 @@ _WINDOW: Final = 512
 _CROWD: Final = 512
 """Matches of one rule in a text, and candidates that follow, from which on the latter are no longer looked at one by one."""
 # The same number of candidates in a row, each begun inside the one before and refused, is one match: no text that means anything has that.
+_FEW: Final = 8
+"""Candidates that follow one another closely, up to which it is worth finding out where they begin."""
 _CLOSE: Final = 24
 """Bytes between the ends of neighboring candidates of a crowd."""
 _BLOCK: Final = 512
@@ -47,24 +49,40 @@ _RUN_LENGTH: Final = 20
 
 
 class Form:
-    """A rule ready for confirming: its expression (compiled on first use), how far its head reaches back, and its checks."""
+    """A rule ready for confirming: its expression (compiled on first use), how far its beginning reaches back, and its checks."""
 
-    __slots__ = ("_regex", "back", "group", "label", "longest", "rule")
+    __slots__ = ("_backwards", "_finders", "_start", "back", "group", "label", "longest", "rule")
 
-    def __init__(self, rule: Rule, back: int) -> None:
+    def __init__(self, rule: Rule, back: int, start: str) -> None:
         self.rule = rule
         self.label = Label(rule.id, rule.kind, rule.detector)
         self.group = rule.group
         self.longest = rule.longest
         self.back = back
-        self._regex: Any = None
+        self._start = start
+        self._finders: tuple[Finder, Finder] | None = None
+        self._backwards: Finder | None = None
 
     @property
-    def regex(self) -> Any:
-        """The compiled expression. Compiling twice in two threads is harmless."""
-        if self._regex is None:
-            self._regex = compile_linear(self.rule.pattern, ignores_case=self.rule.case_insensitive)
-        return self._regex
+    def finders(self) -> tuple[Finder, Finder]:
+        """How the expression searches and matches. Compiling twice in two threads is harmless."""
+        if self._finders is None:
+            self._finders = finders(compile_linear(self.rule.pattern, ignores_case=self.rule.case_insensitive))
+        return self._finders
+
+    def reach(self, subject: Subject, end: int) -> int:
+        """How far before an end of the scan the first match begins whose head ends there; 0 where the end is another rule's."""
+        if not self._start:
+            return self.back
+        match = self._backwards
+        if match is None:
+            expression = backwards(parse(self._start))
+            backward = compile_linear(expression, ignores_case=self.rule.case_insensitive, longest=True, in_bytes=True)
+            match = self._backwards = finders(backward)[1]
+        data = subject.backwards
+        start = len(data) - end
+        found = match(data, start, min(len(data), start + self.back))
+        return 0 if found is None else found[0][1] - start
 
     def accepts(self, value: str) -> bool:
         """Whether entropy and validator agree that this is the thing."""
@@ -78,11 +96,12 @@ class Form:
 class Outline:
     """What is derived from the rules once and kept in the cache: heads for the scan with the rules that own them, and the plan of openings.
 
-    `backs` tells, rule by rule, how far before its end a head may begin.
+    `starts` are, rule by rule, the heads with all that may stand before them, and `backs` tells how far before its end one may begin.
     """
 
     heads: tuple[str, ...]
-    owners: tuple[int, ...]
+    owners: tuple[tuple[int, ...], ...]
+    starts: tuple[str, ...]
     backs: tuple[int, ...]
     openings: OpeningPlan
 
@@ -93,7 +112,7 @@ class PatternSet:
     def __init__(
         self, rules: Sequence[Rule], outline: Outline, scan: HyperScan | KeywordScan, openers: HyperScan | KeywordScan | None
     ) -> None:
-        self._forms = tuple(Form(rule, back) for rule, back in zip(rules, outline.backs, strict=True))
+        self._forms = tuple(Form(*parts) for parts in zip(rules, outline.backs, outline.starts, strict=True))
         self._by_rule = {rule.id: form for rule, form in zip(rules, self._forms, strict=True)}
         self._outline = outline
         self._scan = scan
@@ -124,6 +143,7 @@ class PatternSet:
             "digest": hashlib.sha256(scan + openers).hexdigest(),
             "heads": self._outline.heads,
             "owners": self._outline.owners,
+            "starts": self._outline.starts,
             "backs": self._outline.backs,
             "openings": self._outline.openings.as_json(),
             "scan": len(scan),
@@ -151,7 +171,8 @@ class PatternSet:
         ends: dict[int, list[int]] = {}
         for index, end in found:
             if index != run:
-                ends.setdefault(owners[index], []).append(end)
+                for owner in owners[index]:
+                    ends.setdefault(owner, []).append(end)
         spans: list[Span] = []
         start = subject.offset(begin)
         for index in sorted(ends):
@@ -181,12 +202,19 @@ def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: l
     judged: dict[bytes, bool] = {}
     while index < count:
         first = last = ends[index]
+        begun = index
         index += 1
         while index < count and ends[index] - last <= longest and ends[index] - first <= _GROUPED:
             last = ends[index]
             index += 1
+        low = first - back
+        if index - begun <= _FEW:
+            reaches = [(end, reach) for end in ends[begun:index] if (reach := form.reach(subject, end))]
+            if not reaches:
+                continue
+            low = min(end - reach for end, reach in reaches)
         before = len(spans)
-        at = _examine(form, subject, max(at, first - back), last, judged, spans)
+        at = _examine(form, subject, max(at, low), last, judged, spans)
         taken += len(spans) - before
         if taken >= _CROWD:
             at, index = _crowd(form, subject, at, ends, index, spans)
@@ -223,24 +251,29 @@ def _whole(data: bytes, at: int) -> int:
 
 def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[bytes, bool], spans: list[Span]) -> int:
     """Take what matches from `at` on with a start before `last`; answers from where to go on."""
-    data, longest, search = subject.data, form.longest, form.regex.search
+    data, longest, group = subject.data, form.longest, form.group
+    search, match_at = form.finders
     window = max(_WINDOW, longest)
     chain = covered = 0
+    begun = False
     while at < last:
         # Short windows, because a match is looked for as far as the window reaches.
         stop = min(last, at + window)
-        match = search(data, at, min(len(data), stop + longest))
-        if match is None or (start := match.start()) >= stop:
+        limit = min(len(data), stop + longest)
+        # Where candidates are few, the first of them begins here: to match is cheaper than to search.
+        match = (None if begun else match_at(data, at, limit)) or search(data, at, limit)
+        begun = True
+        if match is None or (start := match[0][0]) >= stop:
             at = stop
             continue
-        end = match.end()
+        end = match[0][1]
         if end - start > longest:
-            match = form.regex.match(data, start, start + longest)
-            end = match.end() if match is not None else start
+            match = match_at(data, start, start + longest)
+            end = match[0][1] if match is not None else start
         at = start + 1
         if match is None or end == start:
             continue
-        low, high = match.span(form.group)
+        low, high = match[group]
         if low < 0:
             low, high = start, end
         value = data[low:high]
@@ -285,7 +318,8 @@ def compile_patterns(rules: Sequence[Rule], *, cache: bytes | None = None, engin
     chosen = engine or ("hyperscan" if _has_hyperscan() else "fallback")
     if chosen == "fallback":
         bounds = tuple(rule.longest for rule in rules)
-        outline = Outline(tuple(rule.pattern for rule in rules), tuple(range(len(rules))), bounds, plan_openings(rules))
+        owners = tuple((index,) for index in range(len(rules)))
+        outline = Outline(tuple(rule.pattern for rule in rules), owners, ("",) * len(rules), bounds, plan_openings(rules))
         keywords = KeywordScan([(rule.pattern, rule.case_insensitive, rule.longest) for rule in rules], _RUN)
         return PatternSet(rules, outline, keywords, prefilter_openers(outline.openings))
     cached = load_patterns(rules, cache) if cache else None
@@ -329,7 +363,8 @@ def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
         if fields["key"] != _key(rules) or fields["digest"] != hashlib.sha256(body).hexdigest():
             return None
         openings = OpeningPlan.from_json(fields["openings"])
-        outline = Outline(tuple(fields["heads"]), tuple(fields["owners"]), tuple(fields["backs"]), openings)
+        owners = tuple(map(tuple, fields["owners"]))
+        outline = Outline(tuple(fields["heads"]), owners, tuple(fields["starts"]), tuple(fields["backs"]), openings)
         scan, openers = body[: fields["scan"]], body[fields["scan"] :]
         return PatternSet(rules, outline, load(scan), load(openers) if openers else None)
     except (KeyError, TypeError, ValueError):
@@ -337,21 +372,26 @@ def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
 
 
 def _outline(rules: Sequence[Rule]) -> Outline:
-    heads: list[str] = []
-    owners, backs = [], []
+    parts: list[tuple[Node, bool, int]] = []
+    starts, backs = [], []
     for index, rule in enumerate(rules):
         tree = tree_of(rule)
-        start = _head(tree, rule) if tree is not None else EMPTY
-        for part in split(from_literal(led(start))):
-            heads.append(render(spelled_in_bytes(part, ignores_case=rule.case_insensitive)))
-            owners.append(index)
+        start, sought = _head(tree, rule) if tree is not None else (EMPTY, EMPTY)
+        parts += [(part, rule.case_insensitive, index) for part in split(from_literal(led(sought)))]
+        starts.append(render(spelled_in_bytes(start, ignores_case=rule.case_insensitive)))
         backs.append(_back(start, rule))
-    return Outline(tuple(heads), tuple(owners), tuple(backs), plan_openings(rules))
+    together = merged(parts)
+    texts = tuple(render(spelled_in_bytes(node, ignores_case=rules[owners[0]].case_insensitive)) for node, owners in together)
+    return Outline(texts, tuple(owners for _, owners in together), tuple(starts), tuple(backs), plan_openings(rules))
 
 
-def _head(tree: Node, rule: Rule) -> Node:
+def _head(tree: Node, rule: Rule) -> tuple[Node, Node]:
+    """The head of a rule from where its matches begin, and as it is looked for; both end at the same places."""
     known = witnessed(tree, rule)
-    return trimmed(head(loosened(tree))) if known is None else known
+    if known is None:
+        start = trimmed(head(loosened(tree)))
+        return start, start
+    return (head(loosened(tree)) if known.comes_first else known.head), coarse(known.head, ignores_case=rule.case_insensitive)
 
 
 def _back(start: Node, rule: Rule) -> int:
@@ -367,12 +407,13 @@ def _compile_scan(rules: Sequence[Rule], outline: Outline) -> tuple[Outline, Hyp
             return outline, compile_set(_expressions(rules, outline))
         except ValueError:
             pass
-    backs = list(outline.backs)
+    backs, starts = list(outline.backs), list(outline.starts)
     heads = []
-    for text, owner in zip(outline.heads, outline.owners, strict=True):
-        heads.append(_accepted_head(rules[owner], text))
-        backs[owner] = rules[owner].longest
-    outline = replace(outline, heads=tuple(heads), backs=tuple(backs))
+    for text, owners in zip(outline.heads, outline.owners, strict=True):
+        heads.append(accepted := _accepted_head(rules[owners[0]], text))
+        for owner in owners if accepted != text else ():
+            backs[owner], starts[owner] = rules[owner].longest, ""
+    outline = replace(outline, heads=tuple(heads), starts=tuple(starts), backs=tuple(backs))
     return outline, compile_set(_expressions(rules, outline))
 
 
@@ -380,7 +421,9 @@ def _unled(rules: Sequence[Rule], outline: Outline) -> list[tuple[str, bool]]:
     """The heads of the rules that have no opener."""
     led_rules = {index for owners in outline.openings.owners for index in owners}
     return [
-        (text, rules[owner].case_insensitive) for text, owner in zip(outline.heads, outline.owners, strict=True) if owner not in led_rules
+        (text, rules[owners[0]].case_insensitive)
+        for text, owners in zip(outline.heads, outline.owners, strict=True)
+        if not led_rules.issuperset(owners)
     ]
 
 
@@ -390,7 +433,8 @@ def _look(text: str, data: bytes, begin: int, end: int) -> int:
 
 
 def _expressions(rules: Sequence[Rule], outline: Outline) -> list[tuple[str, bool]]:
-    return [(text, rules[owner].case_insensitive) for text, owner in zip(outline.heads, outline.owners, strict=True)] + [(_RUN, False)]
+    heads = zip(outline.heads, outline.owners, strict=True)
+    return [*((text, rules[owners[0]].case_insensitive) for text, owners in heads), (_RUN, False)]
 
 
 def _accepted_head(rule: Rule, text: str) -> str:

@@ -19,13 +19,21 @@ class Subject:
     A lone surrogate is one `?` in the bytes, so that the bytes are always valid and every code point keeps its place.
     """
 
-    __slots__ = ("_marks", "data", "plain", "text")
+    __slots__ = ("_backwards", "_marks", "data", "plain", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.plain = text.isascii()
         self.data = text.encode() if self.plain else text.encode("utf-8", "replace")
         self._marks: list[int] | None = None
+        self._backwards: bytes | None = None
+
+    @property
+    def backwards(self) -> bytes:
+        """The bytes from the last to the first, for expressions that are matched backwards."""
+        if self._backwards is None:
+            self._backwards = self.data[::-1]
+        return self._backwards
 
     def point(self, offset: int) -> int:
         """The code point that begins at a byte offset."""

@@ -7,7 +7,9 @@ the first of that: still a place behind the start of every match that counts, an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from redactors.detectors.bytewise import characters
 from redactors.detectors.derived import head, loosened
 from redactors.detectors.linear import compile_linear
 from redactors.detectors.literals import opener
@@ -15,8 +17,16 @@ from redactors.detectors.syntax import Char, Choice, Group, Mark, Node, Repeat, 
 from redactors.rules.model import Rule
 
 
-def witnessed(tree: Node, rule: Rule) -> Node | None:
-    """The head of a rule up to its value's witness; None when the rule has none, or its value is not a whole part of the pattern."""
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """A head that goes on to a witness, or from it to the context where the value `comes_first`; it then begins inside the match."""
+
+    head: Node
+    comes_first: bool
+
+
+def witnessed(tree: Node, rule: Rule) -> Witnessed | None:
+    """The head of a rule with its value's witness; None when the rule has none, or its value is not a whole part of the pattern."""
     if rule.witness is None or rule.group != 1 or not isinstance(tree, Sequence):
         return None
     index = next((index for index, item in enumerate(tree.items) if _captures(item)), 0)
@@ -31,31 +41,18 @@ def witnessed(tree: Node, rule: Rule) -> Node | None:
     if opener(Sequence(tree.items[:index])) is None:
         # The context comes behind the value.
         start = Group(Choice((telling, any_run))) if rule.witness.length else telling
-        return head(loosened(Sequence((start, Repeat(Char(f"[^{outside}]"), 0, None), *tree.items[index + 1 :]))))
+        return Witnessed(head(loosened(Sequence((start, Repeat(Char(f"[^{outside}]"), 0, None), *tree.items[index + 1 :])))), True)
     blank = r"\t\x20" if " " not in kept else ""
     first = Sequence((Repeat(Char(f"[{blank}{rule.witness.plain}]"), 0, None), telling))
-    return loosened(Sequence((*tree.items[:index], Group(Choice((first, any_run)) if rule.witness.length else first))))
+    return Witnessed(loosened(Sequence((*tree.items[:index], Group(Choice((first, any_run)) if rule.witness.length else first)))), False)
 
 
 def _kept(value: Node) -> Iterator[str]:
     """Which of blank and line end no character of the value is."""
-    members = [compile_linear(text) for text in set(_characters(value))]
+    members = [compile_linear(text) for text in set(characters(value))]
     for one in (" ", "\n"):
         if not any(member.fullmatch(one.encode()) for member in members):
             yield one
-
-
-def _characters(node: Node) -> Iterator[str]:
-    match node:
-        case Char(text):
-            yield text
-        case Mark():
-            return
-        case Group(item) | Repeat(item):
-            yield from _characters(item)
-        case Sequence(items) | Choice(items):
-            for item in items:
-                yield from _characters(item)
 
 
 def _captures(node: Node) -> bool:
