@@ -85,7 +85,7 @@ class UsageMeter:
     quarters of a token, from which `tokens.estimate` counts when no usage came or the client went away.
     """
 
-    __slots__ = ("_anthropic", "_complete", "_usage", "finish_reasons", "model", "response_id", "tier", "written")
+    __slots__ = ("_anthropic", "_complete", "_reported_at", "_usage", "finish_reasons", "model", "response_id", "tier", "written")
 
     def __init__(self, surface: Surface) -> None:
         self._anthropic = surface.startswith("anthropic.")
@@ -95,21 +95,23 @@ class UsageMeter:
         self.finish_reasons: list[str] = []
         self.written = 0
         self._complete = False
+        self._reported_at = 0  # what was written when usage was last reported
         self.tier: Any = None
 
     def see(self, delta: Delta) -> None:
         """Take note of one piece."""
-        if self._anthropic:
-            self._see_anthropic(delta.data)
-        else:
-            self._see_openai(delta.data)
+        reported = self._see_anthropic(delta.data) if self._anthropic else self._see_openai(delta.data)
+        if reported:
+            self._reported_at = self.written
 
-    def _see_openai(self, tree: dict[str, Any]) -> None:
+    def _see_openai(self, tree: dict[str, Any]) -> bool:
+        """Take note of a body or chunk; says whether it reports usage."""
         if not self.response_id:
             self.response_id = _text(tree.get("id"))
             self.model = _text(tree.get("model"))
         usage = tree.get("usage")
-        if usage and _is_sane(usage):
+        reported = bool(usage) and _is_sane(usage)
+        if reported:
             self._usage = usage
             self._complete = True
         if tree.get("service_tier") is not None:
@@ -121,15 +123,18 @@ class UsageMeter:
             if finish and len(self.finish_reasons) < FINISHES:
                 self.finish_reasons.append(_text(finish))
             self.written += _written(choice.get("delta") or choice.get("message") or choice)
+        return reported
 
-    def _see_anthropic(self, tree: dict[str, Any]) -> None:
+    def _see_anthropic(self, tree: dict[str, Any]) -> bool:
+        """Take note of a body or event; says whether it reports usage."""
         message = tree.get("message") if tree.get("type") == "message_start" else tree if tree.get("type") == "message" else None
         if isinstance(message, dict):
             self.response_id = _text(message.get("id"))
             self.model = _text(message.get("model"))
         source = message if isinstance(message, dict) else tree
         usage = source.get("usage")
-        if isinstance(usage, dict) and _is_sane(usage):  # the numbers of message_delta are cumulative and replace earlier ones
+        reported = isinstance(usage, dict) and _is_sane(usage)
+        if reported:  # the numbers of message_delta are cumulative and replace earlier ones
             self._usage = {**self._usage, **{name: value for name, value in usage.items() if value is not None}}
             self._complete = tree.get("type") != "message_start"
         inner = source.get("delta")
@@ -143,11 +148,18 @@ class UsageMeter:
         for block in _items(source.get("content")):
             if isinstance(block, dict):
                 self.written += _size(block.get("text")) + _size(block.get("thinking")) + _size(block.get("input"))
+        return reported
 
     def usage(self) -> Usage | None:
-        """The provider's numbers; None when none came, or when they say zero although there was an answer."""
+        """The provider's numbers; None when none came, when they say zero although there was an answer, or when they came before its end.
+
+        Some servers report what was used so far with every piece, or before the first: numbers after which more was written than they
+        account for are not those of the whole answer.
+        """
         counted = self.partial()
         if not self._complete or counted.total_input + counted.total_output == 0 or (self.written and not counted.total_output):
+            return None
+        if self.written > self._reported_at and -(-self.written // 4) > counted.total_output:
             return None
         return counted
 

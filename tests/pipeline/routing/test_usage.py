@@ -164,6 +164,49 @@ async def test_an_aborted_anthropic_stream_keeps_the_input_that_the_provider_cou
     assert 8 <= used.output <= 14
 
 
+def openai_piece(text: str = "", tokens: int | None = None) -> Delta:
+    usage = {} if tokens is None else {"usage": {"prompt_tokens": 7, "completion_tokens": tokens}}
+    return Delta({"choices": [{"index": 0, "delta": {"content": text}}] if text else [], **usage})
+
+
+def anthropic_piece(text: str = "", tokens: int | None = None) -> Delta:
+    if tokens is not None:
+        return Delta({"type": "message_delta", "delta": {}, "usage": {"input_tokens": 7, "output_tokens": tokens}})
+    return Delta({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}})
+
+
+@pytest.mark.parametrize(("surface", "piece"), [("openai.chat", openai_piece), ("anthropic.messages", anthropic_piece)])
+@pytest.mark.parametrize(
+    ("reports", "output", "state"),
+    [
+        ([0, 40], 40, "observed"),  # at the end
+        ([1, 20, 40], 40, "observed"),  # with every piece
+        ([1, None], 40, "estimated"),  # before the answer, and never again
+        ([20, None], 40, "estimated"),  # in the middle
+        ([60, None], 60, "observed"),  # before the answer, and of all of it
+    ],
+)
+def test_usage_that_comes_before_the_end_of_an_answer_is_not_taken_for_all_of_it(
+    surface: Surface, piece: Any, reports: list[int | None], output: int, state: str
+) -> None:
+    """160 characters are written in as many equal parts as there are reports but one, each after a report; a report may be left out."""
+    meter = UsageMeter(surface)
+    parts = len(reports) - 1
+    for number, tokens in enumerate(reports):
+        if tokens is not None:
+            meter.see(piece(tokens=tokens))
+        if number < parts:
+            meter.see(piece("a" * (160 // parts)))
+    used = meter.usage() or estimate(meter, surface, {"messages": []})
+    assert (used.total_input, used.total_output, used.state) == (7, output, state)
+
+
+def test_a_chunk_with_text_and_usage_is_counted_as_one() -> None:
+    meter = UsageMeter("openai.chat")
+    meter.see(openai_piece("a" * 400, 3))  # few tokens for so much text, but that is the provider's word for all of it
+    assert meter.usage() == Usage(input=7, output=3)
+
+
 def test_zero_usage_beside_an_answer_is_not_believed() -> None:
     meter = UsageMeter("openai.chat")
     choices = [{"index": 0, "message": {"role": "assistant", "content": "some text"}, "finish_reason": "stop"}]
