@@ -200,6 +200,7 @@ def _append(operation: Append, page: _Page) -> Receipt:
             settle(page.standings[scope], 0, operation.cost)
     if operation.charge is not None:
         page.charges.append(operation.charge)
+    page.redactions.extend(operation.redactions)
     return _record(operation.draft, page)
 
 

@@ -7,7 +7,7 @@ It says `Ledger` of model.py over one writer (writer.py), looks after its own ep
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from pipeline.clock import Clock
 from pipeline.ledger.chain import Row
-from pipeline.ledger.model import Charge, Claim, Event, Intent, Kept, Receipt, Settlement
+from pipeline.ledger.model import Charge, Claim, Event, Intent, Kept, Receipt, RedactionCount, Settlement
 from pipeline.ledger.operations import Change, Keep, Take, append_of, close_of, draft_of, open_of
 from pipeline.ledger.recovery import HEARTBEAT_S, abandoned_calls, beat, dead_journals, end_dead_epochs, give_back, give_up_dead_claims
 from pipeline.ledger.scribe import Epoch, Require, Scribe
@@ -87,9 +87,9 @@ class DurableLedger:
             await asyncio.gather(self._upkeep, return_exceptions=True)
         await self._writer.stop()
 
-    async def append(self, event: Event, charge: Charge | None = None) -> Receipt:
-        """Write one event (and its charge, which its key, workspace and organization spend) outside a call."""
-        receipt: Receipt = await self._writer.submit(append_of(event, charge))
+    async def append(self, event: Event, charge: Charge | None = None, redactions: Sequence[RedactionCount] = ()) -> Receipt:
+        """Write one event outside a call, with its charge (which its key, workspace and organization spend) and what was redacted."""
+        receipt: Receipt = await self._writer.submit(append_of(event, charge, redactions))
         return receipt
 
     async def open(self, intent: Intent) -> Receipt:

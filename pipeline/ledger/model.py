@@ -6,7 +6,7 @@ goes upstream; `close` writes outcome, charges, outbox rows and the end of the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -82,7 +82,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class RedactionCount:
-    """How often a rule acted in one call: what the dashboard's redaction page sums."""
+    """How often a rule acted in one request: what the dashboard's redaction page sums."""
 
     direction: str
     detector: str
@@ -180,8 +180,8 @@ class Receipt:
 class Ledger(Protocol):
     """Writes things down durably. Every method returns once the data is on disk and raises LedgerError when it cannot be."""
 
-    async def append(self, event: Event, charge: Charge | None = None) -> Receipt:
-        """Write one event (and its charge) outside a call."""
+    async def append(self, event: Event, charge: Charge | None = None, redactions: Sequence[RedactionCount] = ()) -> Receipt:
+        """Write one event (and its charge, and what was redacted) outside a call."""
         ...
 
     async def open(self, intent: Intent) -> Receipt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter, le
 from typing import Any
@@ -80,12 +80,13 @@ class Keep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Append:
-    """Write an event, and perhaps a charge outside a call, whose scopes spend it."""
+    """Write an event, and perhaps a charge outside a call, whose scopes spend it, and what was redacted."""
 
     draft: Row
     charge: Row | None = None
     cost: int = 0
     scopes: tuple[tuple[str, str], ...] = ()
+    redactions: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,30 +164,40 @@ def close_of(settlement: Settlement, now_us: int) -> Close:
     """The operation of a settlement. Raises LedgerError when it has no event."""
     if not settlement.events:
         raise LedgerError("A settlement needs the event that says how the call ended.", code="audit_unclean")
-    first = settlement.events[0]
-    workspace_id, key_id = fit(first.workspace_id, 26), fit(first.key_id, 26)
     return Close(
         settlement.request_id,
         tuple([draft_of(event) for event in settlement.events]),
         tuple([charge_row(charge) for charge in settlement.charges]),
         sum([charge.cost_micros for charge in settlement.charges]),
-        tuple([(settlement.request_id, now_us, workspace_id, key_id, *_counted(count)) for count in settlement.redactions]),
+        _counted(settlement.events[0], now_us, settlement.redactions),
         settlement.outbox,
         settlement.kept,
     )  # fmt: skip
 
 
-def _counted(count: RedactionCount) -> Row:
-    kinds = (fit(count.direction, 16), fit(count.detector, 16), fit(count.rule, 128), fit(count.kind, 128), fit(count.action, 16))
-    return (*kinds, count.count)
+def _counted(of: Event, at_us: int, counts: Sequence[RedactionCount]) -> tuple[Row, ...]:
+    """The rows of what was redacted in the request of an event."""
+    if not counts:
+        return ()
+    owner = (fit(of.request_id, 26), at_us, fit(of.workspace_id, 26), fit(of.key_id, 26))
+    return tuple(
+        [
+            (
+                *owner, fit(count.direction, 16), fit(count.detector, 16), fit(count.rule, 128), fit(count.kind, 128),
+                fit(count.action, 16), count.count,
+            )
+            for count in counts
+        ]
+    )  # fmt: skip
 
 
-def append_of(event: Event, charge: Charge | None) -> Append:
+def append_of(event: Event, charge: Charge | None, redactions: Sequence[RedactionCount] = ()) -> Append:
     """The operation of an event outside a call."""
+    counted = _counted(event, event.at_us, redactions)
     if charge is None:
-        return Append(draft_of(event))
+        return Append(draft_of(event), redactions=counted)
     scopes = (("org", charge.org_id), ("workspace", charge.workspace_id), ("key", charge.key_id))
-    return Append(draft_of(event), charge_row(charge), charge.cost_micros, scopes)
+    return Append(draft_of(event), charge_row(charge), charge.cost_micros, scopes, counted)
 
 
 def abandoned(operation: Open | Take, now_us: int) -> Close | Keep:

@@ -93,7 +93,7 @@ class Scribe:
         self._head = Head(epoch.id)
         self._doubt: tuple[int, Written] | None = None  # the batch whose commit is unknown: how many operations, and what it wrote
         self._repeatable = True  # whether a batch that does not stand may be written again: it had events to tell it by
-        self._owed: list[Row] = []  # events that only the journal has (`require: any`)
+        self._owed: list[tuple[Row, tuple[Row, ...]]] = []  # events that only the journal has (`require: any`), what was redacted
         self._spell: Head | None = None  # their chain, one for each time that the database is away
         self._tried = -_RECONNECT_S
         self._noted = 0  # the seq of the last checkpoint
@@ -299,7 +299,7 @@ class Scribe:
         except JournalError:
             return AwayError(self.away + "; " + self.journal_trouble)
         self._spell = Head(row[2], row[12], row[18])
-        self._owed.append(row)
+        self._owed.append((row, operation.redactions))
         return Receipt(*self._spell)
 
     def _enter(self, session: Session) -> Head:
@@ -326,11 +326,14 @@ class Scribe:
     def _pay(self, session: Session) -> None:
         """Insert the events that only the journal has; a commit that broke may have brought them already."""
         present: set[str] = set()
-        for chain in {row[2] for row in self._owed}:
+        for chain in {row[2] for row, _ in self._owed}:
             present.update(session.connection.execute(select(events.c.id).where(events.c.chain == chain)).scalars())
-        missing = [row for row in self._owed if row[5] not in present]
+        missing = [(row, counted) for row, counted in self._owed if row[5] not in present]
         if missing:
-            self._sql.events(session.cursor, missing)
+            self._sql.events(session.cursor, [row for row, _ in missing])
+        counts = [count for _, counted in missing for count in counted]
+        if counts:
+            self._sql.redactions(session.cursor, counts)
 
     def _undo(self, session: Session, error: BaseException | None) -> str:
         """Roll back; a connection that cannot is lost."""

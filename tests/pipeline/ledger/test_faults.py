@@ -15,6 +15,7 @@ import sqlalchemy
 
 from pipeline.errors import LedgerError
 from pipeline.ledger import scribe as scribe_module
+from pipeline.ledger.model import RedactionCount
 from pipeline.ledger.verify import verify_store
 from pipeline.store import tables
 from pipeline.store.engine import open_reader, sqlite_path
@@ -266,13 +267,15 @@ async def test_with_any_an_event_goes_to_the_journal_alone_and_to_the_database_l
         assert receipt.chain != ledger._epoch.id
         with pytest.raises(LedgerError):
             await ledger.open(intent())  # budgets stand in the database
-        assert (await ledger.append(event("during:the:fault"))).seq == 2
+        counts = (RedactionCount("prompt", "pii", "email", "email", "mask", 2),)
+        assert (await ledger.append(event("during:the:fault"), redactions=counts)).seq == 2
         other.execute("ROLLBACK")
         other.close()
         await until(lambda: _is(lambda: ledger.ready()[0]))
         await ledger.append(event("after:the:fault"))
     kinds = [row["kind"] for row in rows(sqlite_url, tables.events)]
     assert sorted(kinds) == ["after:the:fault", "before:the:fault", "during:the:fault", "during:the:fault"]
+    assert [row["count"] for row in rows(sqlite_url, tables.redactions)] == [2]
     assert verify_store(open_reader(sqlite_url), journal).faults == ()
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from pipeline.errors import BudgetExceeded, LedgerError
 from pipeline.ids import ulid
 from pipeline.ledger.budgets import delete_budget, set_budget
-from pipeline.ledger.model import Event, Scope
+from pipeline.ledger.model import Event, RedactionCount, Scope
 from pipeline.ledger.verify import verify_store
 from pipeline.store import tables
 from pipeline.store.engine import open_reader
@@ -167,6 +167,17 @@ async def test_a_change_and_its_event_stand_or_fall_together(url: str) -> None:
     ]
     assert rows(url, tables.budgets) == []
     assert [row["name"] for row in rows(url, tables.settings)] == ["a", "b"]
+
+
+async def test_an_event_outside_a_call_brings_what_was_redacted(url: str) -> None:
+    counts = (
+        RedactionCount("answer", "pii", "email", "email", "hash", 3),
+        RedactionCount("answer", "secrets", "jwt", "jwt", "mask", 1),
+    )
+    async with running(url) as ledger:
+        await ledger.append(event(request_id="R1"), redactions=counts)
+    found = [(row["request_id"], row["workspace_id"], row["key_id"], row["rule"], row["count"]) for row in rows(url, tables.redactions)]
+    assert found == [("R1", "W1", "K1", "email", 3), ("R1", "W1", "K1", "jwt", 1)]
 
 
 async def test_a_change_may_catch_a_duplicate_without_harming_its_batch(url: str) -> None:
