@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.clock import Clock
 from pipeline.errors import SecretError
-from pipeline.vaults.check import check, missing
+from pipeline.vaults.check import check, decisive, missing
 from pipeline.vaults.model import SecretRef
 from pipeline.vaults.resolver import Resolver
 
@@ -25,8 +25,10 @@ async def refuse_if_missing(refs: Sequence[SecretRef], resolver: Resolver, clock
             )
     lost = missing(statuses)
     if lost:
-        raise SecretError(
+        error = SecretError(
             f"Required references do not resolve: {', '.join(lost)}.",
             hint="`lockgate check` says why each of them does not; `required: false` on the target makes it optional.",
             code="secret_missing",
         )
+        error.reason = decisive((status.reason, status.required) for status in statuses)
+        raise error

@@ -1,4 +1,7 @@
-"""Exit codes, and how a failure is told: what happened, where, how to fix it. No tracebacks unless asked for, and those redacted."""
+"""Exit codes, and how a failure is told: what happened, where, how to fix it. No tracebacks unless asked for, and those redacted.
+
+The codes are the same for every command (the README has them as a table): whatever stops `serve` has the code that `check` gives it.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,15 @@ INTERRUPTED: Final = 130
 
 def exit_code_of(error: Exception) -> int:
     """The exit code of an error of ours."""
-    from pipeline.errors import ConfigError, LedgerError, PipelineError, VaultUnavailable
+    from pipeline.errors import ConfigError, LedgerError, PipelineError, SecretError
 
     if isinstance(error, ConfigError):
         return USAGE
-    if isinstance(error, LedgerError | VaultUnavailable):
+    if isinstance(error, SecretError):
+        from pipeline.vaults.check import code_of
+
+        return code_of(error.reason)
+    if isinstance(error, LedgerError):
         return UNAVAILABLE
     if isinstance(error, PipelineError):
         if error.status in (401, 403):

@@ -6,13 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.exits import FAILED, OK, UNAVAILABLE, USAGE
-
 if TYPE_CHECKING:
     from pipeline.config.document import Document
     from pipeline.config.environment import Process
-
-_TRANSIENT = frozenset({"unavailable", "throttled"})
 
 
 def read_statuses(process: Process, *, here: bool) -> list[dict[str, Any]]:
@@ -41,12 +37,9 @@ def statuses_of(process: Process, document: Document) -> list[dict[str, Any]]:
 
 def code_of(statuses: Sequence[Mapping[str, Any]], *, strict: bool) -> int:
     """0 when all resolve that must, 1 missing or denied, 2 wrongly configured, 3 a vault cannot be reached."""
-    failed = [status["reason"] for status in statuses if not status["resolvable"] and (strict or status["required"])]
-    if any(status.get("reason") == "misconfigured" for status in statuses):
-        return USAGE
-    if not failed:
-        return OK
-    return UNAVAILABLE if set(failed) <= _TRANSIENT else FAILED
+    from pipeline.vaults import check
+
+    return check.code_of(check.decisive((status["reason"], strict or status["required"]) for status in statuses))
 
 
 def print_statuses(statuses: Sequence[Mapping[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.clock import Clock
-from pipeline.vaults.failures import Reason
+from pipeline.vaults.failures import TRANSIENT, Reason
 from pipeline.vaults.model import Asker, SecretRef
 from pipeline.vaults.resolver import Resolver
 
@@ -23,6 +23,7 @@ OK: Final = 0
 MISSING: Final = 1
 BAD_CONFIG: Final = 2
 UNREACHABLE: Final = 3
+BAD: Final[Reason] = "misconfigured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +79,23 @@ def exit_code(statuses: Sequence[RefStatus], *, strict: bool = False) -> int:
 
     References that are not required only count under `strict`.
     """
-    reasons = {status.reason for status in statuses if not status.resolvable and (status.required or strict)}
-    if "misconfigured" in reasons or any(status.reason == "misconfigured" for status in statuses):
-        return BAD_CONFIG
-    transient = {"unavailable", "throttled"}
-    if reasons - transient:
-        return MISSING
-    return UNREACHABLE if reasons else OK
+    return code_of(decisive((status.reason, status.required or strict) for status in statuses))
+
+
+def decisive(reasons: Iterable[tuple[str, bool]]) -> str:
+    """Of the reasons why references do not resolve ("" where one does), each with whether it counts, the one that decides.
+
+    A bad configuration always counts; what the vault says is not there decides before a vault that cannot be reached. "" is none.
+    """
+    found = {reason for reason, counts in reasons if reason and (counts or reason == BAD)}
+    return BAD if BAD in found else min(found - TRANSIENT, default=min(found, default=""))
+
+
+def code_of(reason: str) -> int:
+    """The exit code of `check`, `secrets status` and a refused start for the reason that decides."""
+    if reason in ("", BAD):
+        return BAD_CONFIG if reason else OK
+    return UNREACHABLE if reason in TRANSIENT else MISSING
 
 
 def missing(statuses: Sequence[RefStatus]) -> tuple[str, ...]:

@@ -20,13 +20,15 @@ from pipeline.errors import (
     LedgerError,
     PipelineError,
     RateLimited,
+    SecretError,
+    SecretForbidden,
     SecretNotFound,
     VaultUnavailable,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = set(
-    "up demo serve check redact version doctor keys users secrets audit events spend outbox rules config db".split()  # noqa: SIM905 - read as typed
+    "up demo serve check redact version doctor keys users secrets audit events spend outbox rules policies config db".split()  # noqa: SIM905 - read as typed
 )
 SPYING = """
 import json, sys
@@ -109,7 +111,9 @@ def test_without_a_store_a_command_says_what_makes_one(run: Any, arguments: list
         (KeyOutOfScope("x"), 4),
         (LedgerError("x"), 3),
         (VaultUnavailable("x"), 3),
-        (SecretNotFound("x"), 3),
+        (SecretNotFound("x"), 1),
+        (SecretForbidden("x"), 1),
+        (SecretError("x"), 1),
         (RateLimited("x"), 3),
         (PipelineError("x"), 3),
     ],
