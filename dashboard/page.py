@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from dashboard.query import Query
-from dashboard.routes import EVENTS_CSV, SPEND_CSV
+from dashboard.routes import EVENTS_CSV, REDACTIONS_CSV, SPEND_CSV
 from dashboard.session import Viewer
 from pipeline.store.reads import Filter, Reads, filter_params
 
@@ -33,6 +33,10 @@ class Page:
     def spend_csv(self, group_by: str) -> str:
         """Where the spend of this question can be fetched as CSV."""
         return f"{SPEND_CSV}?{urlencode({**filter_params(self.filter), 'group_by': group_by, 'tz': self.query.zone.key})}"
+
+    def redactions_csv(self, group_by: str) -> str:
+        """Where the redactions of this question can be fetched as CSV."""
+        return f"{REDACTIONS_CSV}?{urlencode({**filter_params(self.filter), 'group_by': group_by, 'tz': self.query.zone.key})}"
 
 
 def link(path: str, params: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import parse_qs
@@ -16,7 +16,7 @@ from starlette.routing import Route
 from dashboard.gate import local_path
 from dashboard.pages import notice_page, sign_in_page
 from dashboard.session import COOKIE, Download, GatewayError, Sessions
-from pipeline.store.reads import SPEND_GROUPS, filter_params, parse_filter
+from pipeline.store.reads import REDACTION_GROUPS, SPEND_GROUPS, filter_params, parse_filter
 
 _NO_STORE: Final = {"cache-control": "no-store"}
 _MAX_FORM: Final = 8 * 1024
@@ -24,6 +24,7 @@ _AWAY: Final = "The gateway does not answer. Start it with `lockgate up` and try
 _SLOWER: Final = "Too many failed attempts. Wait a minute and try again."
 EVENTS_CSV: Final = "/export/events.csv"
 SPEND_CSV: Final = "/export/spend.csv"
+REDACTIONS_CSV: Final = "/export/redactions.csv"
 
 
 def make_routes(sessions: Sessions) -> list[Route]:
@@ -39,6 +40,7 @@ def make_routes(sessions: Sessions) -> list[Route]:
         Route("/logout", bound(_sign_out), methods=["GET", "POST"]),
         Route(EVENTS_CSV, bound(_events_csv), methods=["GET"]),
         Route(SPEND_CSV, bound(_spend_csv), methods=["GET"]),
+        Route(REDACTIONS_CSV, bound(_redactions_csv), methods=["GET"]),
         # Streamlit gives its first page no address of its own; people still type it.
         Route("/overview", _overview, methods=["GET"]),
     ]
@@ -116,9 +118,18 @@ async def _events_csv(sessions: Sessions, request: Request) -> Response:
 
 async def _spend_csv(sessions: Sessions, request: Request) -> Response:
     """The spend of a filter, grouped as on the page."""
-    group = request.query_params.get("group_by", "key")
-    extra = {"group_by": group if group in SPEND_GROUPS else "key", "tz": request.query_params.get("tz", "")}
-    return await _export(sessions, request, "/v1/spend", extra, f"lockgate-spend-by-{extra['group_by']}.csv")
+    return await _grouped(sessions, request, "spend", SPEND_GROUPS, "key")
+
+
+async def _redactions_csv(sessions: Sessions, request: Request) -> Response:
+    """The redactions of a filter, grouped as on the page."""
+    return await _grouped(sessions, request, "redactions", REDACTION_GROUPS, "rule")
+
+
+async def _grouped(sessions: Sessions, request: Request, what: str, groups: Sequence[str], default: str) -> Response:
+    group = request.query_params.get("group_by", default)
+    extra = {"group_by": group if group in groups else default, "tz": request.query_params.get("tz", "")}
+    return await _export(sessions, request, f"/v1/{what}", extra, f"lockgate-{what}-by-{extra['group_by']}.csv")
 
 
 async def _export(sessions: Sessions, request: Request, path: str, extra: dict[str, str], file_name: str) -> Response:

@@ -29,6 +29,7 @@ _COLUMNS: Final = (
     Column("expires_us", "Expires", "ago"),
     Column("audit", "Audit", "link"),
     Column("role", "Role"),
+    Column("named_policy", "Policy", help="The redaction policy that the key names, else its workspace's; a model's comes between."),
     Column("models", "Models", "list", "Empty: every model of the workspace."),
 )
 
@@ -67,6 +68,7 @@ def _shown(row: Row, page: Page) -> Row:
         "used": None if limit is None else min(1.0, committed / limit) if limit else 1.0,
         "committed_micros": None if limit is None else committed,
         "limits": _limits(row),
+        "named_policy": row["policy"] or f"{row['workspace_policy']} (workspace)",
         "audit": link("audit", {"key": row["id"], "range": "30d", "tz": page.query.zone.key}),
     }
 

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.format import count, share
 from dashboard.page import Page
-from dashboard.parts import Column, Figure, empty, figures, filter_bar, head, picker, section, table
+from dashboard.parts import Column, Figure, csv_button, empty, figures, filter_bar, head, picker, section, table
 from pipeline.store.reads import RedactionGroup
 
 PARAMS: tuple[str, ...] = ("key",)
@@ -37,12 +37,15 @@ def render(page: Page) -> None:
         page.reads.redacted_requests(page.filter),
         page.reads.calls(page.filter),
     )
-    seen = calls.finished + calls.blocked
     figures(
         [
             Figure("Redactions", count(total), "Values that a rule acted upon."),
             Figure("Requests touched", count(requests), "Requests with at least one redaction."),
-            Figure("Share of calls", share(requests, seen), f"Of {count(seen)} calls that were screened."),
+            Figure(
+                "Share of requests",
+                share(requests, calls.looked_at),
+                f"Of {count(calls.looked_at)}: calls, refused ones among them, and requests for a redaction.",
+            ),
             Figure("Blocked", count(calls.blocked), "Prompts that were stopped as a whole."),
         ]
     )
@@ -60,6 +63,7 @@ def render(page: Page) -> None:
     rules = page.reads.redactions(page.filter, "rule")
     st.altair_chart(charts.redaction_bars(rules), width="stretch", alt="Most frequent rules by action")
     table(rules, _RULES, page, alt="Redactions by rule", key="redactions-rule")
+    csv_button("Export (CSV)", page.redactions_csv("rule"))
     for cell, group in zip(st.columns(3, gap="medium"), _GROUPS, strict=True):
         with cell:
             section(f"By {group}")

@@ -13,7 +13,7 @@ from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 from pipeline.store.export import csv_lines, event_lines
 from pipeline.store.read_model import Tenant, parse_filter
-from pipeline.store.reads import Reads, SpendGroup
+from pipeline.store.reads import REDACTION_GROUPS, Reads, RedactionGroup, SpendGroup
 
 T = TypeVar("T")
 
@@ -68,6 +68,24 @@ async def spend(house: House, request: AdminRequest, who: Who | None, _body: dic
             content="".join(csv_lines(rows)).encode(), content_type=CSV, headers={"content-disposition": 'attachment; filename="spend.csv"'}
         )
     total = await apart(house, lambda: reads.spend_total(asked))
+    return Reply(json={"object": "list", "group_by": group, "total": total, "data": rows})
+
+
+async def redactions(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
+    """`GET /v1/redactions?group_by=rule|detector|direction|action|day`: how often rules acted, as JSON or CSV; never on what."""
+    params = request.query()
+    group = params.get("group_by", "rule")
+    if group not in REDACTION_GROUPS:
+        raise BadRequest("There is no such grouping.", hint=f"Use one of {', '.join(REDACTION_GROUPS)}.", param="group_by")
+    asked = parse_filter(params)
+    reads = reads_for(house, who)
+    rows = await apart(house, lambda: reads.redactions(asked, cast(RedactionGroup, group), params.get("tz", "")))
+    if params.get("format", "json") == "csv":
+        detail = {"what": "redactions", "format": "csv", "group_by": group}
+        await house.ledger.append(admin_event(house, request, who, "audit:export:create", "ok", detail))
+        headers = {"content-disposition": 'attachment; filename="redactions.csv"'}
+        return Reply(content="".join(csv_lines(rows)).encode(), content_type=CSV, headers=headers)
+    total = await apart(house, lambda: reads.redactions_total(asked))
     return Reply(json={"object": "list", "group_by": group, "total": total, "data": rows})
 
 

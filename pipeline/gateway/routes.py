@@ -27,7 +27,8 @@ class Route:
     """One method and path. `path` may hold `{name}` segments; `endpoint` is what bootstrap wires in.
 
     `shown_once`: the answer holds a credential, so it is never kept to be given back. `raw`: the endpoint reads its body and sends its
-    answer itself, piece by piece.
+    answer itself, piece by piece. `repeatable`: it changes nothing and costs no money, so an `Idempotency-Key` is not read: keeping
+    its answers would be storage for whoever asks, and giving them again a way around the key's limits.
     """
 
     method: Method
@@ -37,6 +38,7 @@ class Route:
     surface: Surface | None = None
     shown_once: bool = False
     raw: bool = False
+    repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

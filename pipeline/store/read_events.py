@@ -17,6 +17,7 @@ MAX_PAGE: Final = 1_000
 
 _E = events.c
 _FINISH, _BLOCK, _REFUSE, _REJECT = "gateway:call:finish", "policy:prompt:block", "gateway:call:refuse", "auth:key:reject"
+_REDACT = "gateway:redaction:finish"
 
 
 def count_events(connection: Connection, scope: Scope, asked: Filter) -> int:
@@ -66,7 +67,7 @@ def events_of_request(connection: Connection, scope: Scope, request_id: str) -> 
 
 def call_counts(connection: Connection, scope: Scope, asked: Filter) -> CallCounts:
     """How calls ended, from the events that say so."""
-    kinds = (_FINISH, _BLOCK, _REFUSE, _REJECT)
+    kinds = (_FINISH, _BLOCK, _REFUSE, _REJECT, _REDACT)
     query = select(_E.kind, _E.outcome, func.count()).where(of_events(scope, asked), _E.kind.in_(kinds)).group_by(_E.kind, _E.outcome)
     counts = {(kind, outcome): int(count) for kind, outcome, count in connection.execute(query)}
 
@@ -74,7 +75,7 @@ def call_counts(connection: Connection, scope: Scope, asked: Filter) -> CallCoun
         return sum(count for (found, outcome), count in counts.items() if found == kind and (not outcomes or outcome in outcomes))
 
     finished, ok, aborted = total(_FINISH), total(_FINISH, "ok"), total(_FINISH, "aborted")
-    return CallCounts(finished, ok, finished - ok - aborted, aborted, total(_BLOCK), total(_REFUSE), total(_REJECT))
+    return CallCounts(finished, ok, finished - ok - aborted, aborted, total(_BLOCK), total(_REFUSE), total(_REJECT), total(_REDACT))
 
 
 def vocabulary(connection: Connection, scope: Scope, asked: Filter) -> tuple[tuple[str, ...], tuple[str, ...]]:

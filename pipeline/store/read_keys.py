@@ -23,12 +23,14 @@ def keys(connection: Connection, scope: Scope, asked: Filter, now_us: int) -> li
     """
     last = select(func.max(events.c.at_us)).where(events.c.key_id == _K.id).correlate(virtual_keys).scalar_subquery()
     columns = (_K.id, _K.alias, _K.hint, _K.workspace_id, _K.role, _K.status, _K.models, _K.expires_us, _K.rpm_limit, _K.policy)
+    named = (workspaces.c.policy.label("workspace_policy"),)
     limits = (_K.tpm_limit, _K.max_parallel_requests)
     times = (_K.created_us, _K.created_by, _K.revoked_us, _K.replaced_by, _K.last_used_us, last.label("last_event_us"))
     money = (budgets.c.limit_micros, budgets.c.period, budgets.c.period_start_us, budgets.c.spent_micros, budgets.c.reserved_micros)
     joined = virtual_keys.outerjoin(budgets, and_(budgets.c.scope_kind == "key", budgets.c.scope_id == _K.id))
+    joined = joined.outerjoin(workspaces, workspaces.c.id == _K.workspace_id)
     # A former token of a rotated key has a row of its own, which names the key; it is not a key.
-    query = select(*columns, *limits, *times, *money).select_from(joined).where(_K.org_id == scope.org_id, _K.replaced_by == "")
+    query = select(*columns, *named, *limits, *times, *money).select_from(joined).where(_K.org_id == scope.org_id, _K.replaced_by == "")
     if scope.ids is not None:
         query = query.where(_K.workspace_id.in_(scope.ids))
     if asked.key:
@@ -100,6 +102,7 @@ def _key(key: Any, scope: Scope, now_us: int) -> Row:
         "state": "expired" if expired else key["status"],
         "models": json.loads(key["models"] or "[]"),
         "policy": key["policy"],
+        "workspace_policy": key["workspace_policy"] or "default",
         "rpm_limit": key["rpm_limit"],
         "tpm_limit": key["tpm_limit"],
         "max_parallel_requests": key["max_parallel_requests"],

@@ -125,7 +125,7 @@ class CallCounts:
     """How calls ended: `finished` is every call that was opened and has ended, and splits into ok, failed and aborted.
 
     `blocked` were stopped by a redaction policy, `refused` by anything else before they were sent (budget, rate, scope),
-    `rejected` had no valid key.
+    `rejected` had no valid key. `redacting` are not calls: they asked for a redaction (`/v1/redact`), and have ended.
     """
 
     finished: int
@@ -135,6 +135,12 @@ class CallCounts:
     blocked: int
     refused: int
     rejected: int
+    redacting: int
+
+    @property
+    def looked_at(self) -> int:
+        """Requests in which something may have been redacted: every call of a valid key, and what asked for a redaction."""
+        return self.finished + self.blocked + self.refused + self.redacting
 
     @property
     def error_rate(self) -> float:

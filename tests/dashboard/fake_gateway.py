@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif (method, parts.path) == ("POST", "/v1/dashboard/views"):
             self.state.views.append({"name": known["name"], **body})
             self._json(200, {})
-        elif method == "GET" and parts.path in {"/v1/audit/events", "/v1/spend"}:
+        elif method == "GET" and parts.path in {"/v1/audit/events", "/v1/spend", "/v1/redactions"}:
             self._csv(parts.path, dict(parse_qsl(parts.query)), known)
         else:
             self._json(404, {})
@@ -132,6 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
         asked = parse_filter(params)
         if path == "/v1/audit/events":
             lines = event_lines(reads.iterate_events(asked))
+        elif path == "/v1/redactions":
+            lines = csv_lines(reads.redactions(asked, params["group_by"], params.get("tz", "")))
         else:
             lines = csv_lines(reads.spend(asked, params["group_by"], params.get("tz", "")))
         self.send_response(200)

@@ -152,6 +152,10 @@ def _call(rows: Rows, rng: Random, at: int, request: str, org: str, workspace: s
         "request_id": request,
         "actor": key,
     }
+    if rng.random() < 0.02:
+        _redactions(rows, rng, at, request, workspace, key, [rule for rule in RULES if rule[4] != "block"])
+        _event(rows, rng, at, "gateway:redaction:finish", "ok", chain, {"direction": "prompt"}, **{**common, "model": "", "trace_id": ""})
+        return
     ending = rng.choices(("ok", "failed", "aborted", "blocked", "refused"), weights=(90, 4, 2, 2, 2))[0]
     if ending == "blocked":
         _redactions(rows, rng, at, request, workspace, key, [rule for rule in RULES if rule[4] == "block"])

@@ -145,6 +145,14 @@ def test_the_spend_on_the_page_is_the_sql_sum_and_the_csv_sum(inside: Window, se
     assert shown == money(sum(int(row["cost_micros"]) for row in rows))
 
 
+def test_the_redactions_on_the_page_are_the_sql_sum_and_the_csv_sum(inside: Window, served: Served) -> None:
+    inside.open("/redactions?range=30d")
+    shown = inside.figure("Redactions")
+    rows, params = inside.download("Export (CSV)")
+    assert shown == count(served.company.reads.redactions_total(parse_filter(params)))
+    assert shown == count(sum(int(row["count"]) for row in rows))
+
+
 def test_the_audit_count_on_the_page_is_that_of_the_csv(inside: Window, served: Served) -> None:
     inside.open("/audit?range=30d&kind=policy:*")
     rows, params = inside.download("Export all of them (CSV)")

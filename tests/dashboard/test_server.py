@@ -70,7 +70,17 @@ def test_too_many_failures_are_told_apart_from_a_wrong_password(served: Served) 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/audit", "/export/events.csv", "/export/spend.csv", "/_stcore/health", "/_stcore/host-config", "/_stcore/metrics", "/static/"],
+    [
+        "/",
+        "/audit",
+        "/export/events.csv",
+        "/export/spend.csv",
+        "/export/redactions.csv",
+        "/_stcore/health",
+        "/_stcore/host-config",
+        "/_stcore/metrics",
+        "/static/",
+    ],
 )
 def test_nothing_is_served_to_strangers(served: Served, path: str) -> None:
     assert httpx.get(served.url + path, trust_env=False).status_code == 401
@@ -104,6 +114,14 @@ def test_the_spend_export_adds_up_to_the_sql_sum(served: Served, group: str) -> 
         answer = client.get("/export/spend.csv", params={"group_by": group, "tz": "Asia/Kolkata"})
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert sum(int(row["cost_micros"]) for row in rows) == served.company.reads.spend_total()["cost_micros"]
+
+
+@pytest.mark.parametrize("group", ["rule", "direction", "day"])
+def test_the_redactions_export_adds_up_to_the_sql_sum(served: Served, group: str) -> None:
+    with signed_in(served) as client:
+        answer = client.get("/export/redactions.csv", params={"group_by": group, "tz": "Asia/Kolkata"})
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert sum(int(row["count"]) for row in rows) == served.company.reads.redactions_total() > 0
 
 
 def test_an_export_of_one_workspace_holds_only_that(served: Served) -> None:

@@ -56,6 +56,7 @@ ALLOWED: dict[tuple[str, str], int] = {
     ("POST", "/v1/secret-references/{slug}/verify"): 404,
     ("GET", "/v1/audit/events"): 200,
     ("GET", "/v1/spend"): 200,
+    ("GET", "/v1/redactions"): 200,
     ("GET", "/v1/outbox"): 200,
     ("POST", "/v1/config/reload"): 200,
     ("POST", "/v1/dashboard/sessions"): 400,

@@ -166,6 +166,8 @@ def test_calls_are_counted_by_how_they_ended(store: Store) -> None:
     assert (found.ok, found.failed, found.aborted) == tuple(counts[f"gateway:call:finish {end}"] for end in ("ok", "failed", "aborted"))
     assert (found.blocked, found.refused) == (counts["policy:prompt:block refused"], counts["gateway:call:refuse refused"])
     assert found.finished == found.ok + found.failed + found.aborted
+    assert found.redacting == counts["gateway:redaction:finish ok"] > 0
+    assert found.looked_at == found.finished + found.blocked + found.refused + found.redacting >= store.reads.redacted_requests()
     assert found.error_rate == found.failed / found.finished
 
 
