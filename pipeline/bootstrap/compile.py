@@ -99,6 +99,7 @@ def compile_routes(document: Document, references: References) -> Mapping[str, M
             max_retries=section.fallback.max_retries,
             retry_on=tuple(section.fallback.retry_on),
             fallbacks=section.fallbacks,
+            policy=section.policy or "",
         )
         for name, section in document.models.items()
     }

@@ -19,6 +19,7 @@ from pipeline.config.policies import DIRECTIONS
 from pipeline.errors import ConfigError
 from pipeline.gateway.model import PolicySet
 from pipeline.keys.model import Caller
+from pipeline.keys.policy import NamedPolicy, named_policy
 from redactors.detectors.known import KnownSecrets
 from redactors.detectors.pattern import PatternSet
 from redactors.detectors.recognizer import Recognizer
@@ -113,38 +114,53 @@ class PolicyBook:
     def __init__(self, sets: Mapping[str, CompiledSet], keys: TenantKeys) -> None:
         self._sets = dict(sets)
         self._keys = keys
-        self._tenants: OrderedDict[tuple[str, str, str, int], PolicySet] = OrderedDict()
+        self._tenants: OrderedDict[tuple[NamedPolicy, str, str, int, bool], PolicySet] = OrderedDict()
 
     def has(self, name: str) -> bool:
         """Whether there is a policy of that name."""
         return name in self._sets
 
-    def of(self, caller: Caller) -> PolicySet:
-        """The policy of a caller: its key's, which stands in for its workspace's, else `default`.
+    def of(self, caller: Caller, route_policy: str = "") -> PolicySet:
+        """The policy of a call (`pipeline.keys.policy`) with the keys of its tenant; `route_policy` is what its route names, or empty.
 
-        One that was named but is gone does not fall back to `default`, which may allow more: such a key calls nothing.
+        Raises ConfigError (503) for one that was named but is gone: another in its place may allow more.
         """
-        found = self._sets.get(caller.key.policy or "default")
-        if found is None:
-            raise ConfigError("The policy of this key does not exist any more.", hint="The operator must name another.", status=503)
-        return self._of_tenant(found, caller.key.org_id, caller.key.workspace_id)
+        return self._of(caller, route_policy, asked=False)
 
-    def _of_tenant(self, found: CompiledSet, org_id: str, workspace_id: str) -> PolicySet:
+    def asked(self, caller: Caller, route_policy: str = "") -> PolicySet:
+        """The same for what a caller asks to be redacted, with keys that nothing else is made with."""
+        return self._of(caller, route_policy, asked=True)
+
+    def _of(self, caller: Caller, route_policy: str, *, asked: bool) -> PolicySet:
+        key = caller.key
+        named = named_policy(key=key.policy, route=route_policy, workspace=caller.workspace_policy)
+        found = self._sets.get(named.name)
+        if found is None:
+            raise ConfigError(
+                f"The policy that the {named.source} of this call names does not exist any more.",
+                hint="The operator must name another.",
+                status=503,
+            )
+        return self._of_tenant(found, named, key.org_id, key.workspace_id, asked)
+
+    def _of_tenant(self, found: CompiledSet, named: NamedPolicy, org_id: str, workspace_id: str, asked: bool) -> PolicySet:
         """The policy with the keys of a workspace, as they are in this period."""
         period = self._keys.period(found.pseudonym_days)
-        tenant = (found.name, org_id, workspace_id, period)
+        tenant = (named, org_id, workspace_id, period, asked)
         known = self._tenants.get(tenant)
         if known is not None:
             self._tenants.move_to_end(tenant)
             return known
 
+        keys = self._keys.asked_keys if asked else self._keys.keys
+
         def keyed(redactor: Redactor, direction: Direction) -> Redactor:
-            return redactor.keyed(self._keys.keys(org_id, workspace_id, direction, found.pseudonym_days, period))
+            return redactor.keyed(keys(org_id, workspace_id, direction, found.pseudonym_days, period))
 
         telemetry = keyed(found.telemetry, "telemetry")
         screen = Screen(keyed(found.prompt, "prompt"), telemetry, noting=found.noting)
         waits = found.prompt.recognizes or found.telemetry.recognizes
-        made = PolicySet(found.name, found.digest, screen, keyed(found.answer, "answer"), telemetry, found.restores, waits)
+        made = PolicySet(found.name, named.source, found.digest, screen, keyed(found.answer, "answer"), telemetry, found.restores, waits)
         self._tenants[tenant] = made
         if len(self._tenants) > _MOST_TENANTS:
             self._tenants.popitem(last=False)

@@ -2,6 +2,9 @@
 
 A tenant is a workspace of an organization, a purpose a direction of a policy: the name that a provider sees for a value is not the one
 that telemetry shows, and no workspace's names say anything about another's. Keys of pseudonyms also change with their period.
+
+What a caller asks to be redacted (`/v1/redact`) has purposes of its own: whoever may ask for the hash of a guess must not be able to
+compare it with the hashes in telemetry.
 """
 
 from __future__ import annotations
@@ -33,6 +36,13 @@ class TenantKeys:
         return Keys(
             hashes=self._derived("hash", org_id, workspace_id, direction),
             pseudonyms=self._derived("pseudonym", org_id, workspace_id, direction, days, period),
+        )
+
+    def asked_keys(self, org_id: str, workspace_id: str, direction: Direction, days: int, period: int) -> Keys:
+        """The keys for what a caller of the tenant asks for: nothing that they make occurs in calls, telemetry or the record."""
+        return Keys(
+            hashes=self._derived("asked hash", org_id, workspace_id, direction),
+            pseudonyms=self._derived("asked pseudonym", org_id, workspace_id, direction, days, period),
         )
 
     def _derived(self, *use: str | int) -> bytes:

@@ -89,7 +89,7 @@ def show(context: typer.Context, key: KeyArgument, as_json: JsonOption = False) 
     """
     from pipeline.cli.output import print_fields, print_json
 
-    found = _found(_keys(context, ""), key)
+    found = found_key(_keys(context, ""), key)
     if as_json:
         print_json("lockgate.keys.show/1", {"key": found})
         return
@@ -156,7 +156,7 @@ def rotate(
     _must_be_seen(as_json)
     overlap_s = duration_us(overlap, "overlap") // 1_000_000 if overlap else 0
     with administration(process_of(context)) as admin:
-        key_id = str(_found(admin.list_keys()["data"], key)["id"])
+        key_id = str(found_key(admin.list_keys()["data"], key)["id"])
         made = admin.change_key(key_id, "rotate", {"overlap_s": overlap_s})
     _show_new(made, as_json, "lockgate.keys.rotate/1")
 
@@ -178,7 +178,7 @@ def _change(context: typer.Context, key: str, action: str, as_json: bool, done: 
     from pipeline.cli.output import note, print_json
 
     with administration(process_of(context)) as admin:
-        key_id = str(_found(admin.list_keys()["data"], key)["id"])
+        key_id = str(found_key(admin.list_keys()["data"], key)["id"])
         changed = admin.change_key(key_id, action)
     if as_json:
         print_json(f"lockgate.keys.{action}/1", {"key": changed})
@@ -186,7 +186,7 @@ def _change(context: typer.Context, key: str, action: str, as_json: bool, done: 
         note(f"The key {changed['alias'] or changed['id']} ({changed['hint']}) is {done}.")
 
 
-def _found(keys: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+def found_key(keys: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
     """The key of an id, or of an alias; among several of one alias the one that is not revoked."""
     from pipeline.errors import BadRequest
 

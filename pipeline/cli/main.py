@@ -22,6 +22,7 @@ from pipeline.cli import (
     event,
     key,
     outbox,
+    policy,
     preflight,
     redaction,
     rules,
@@ -64,6 +65,7 @@ for name, group in (
     ("spend", spend.app),
     ("outbox", outbox.app),
     ("rules", rules.app),
+    ("policies", policy.app),
     ("config", configuration.app),
     ("db", database.app),
 ):

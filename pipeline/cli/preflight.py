@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pipeline.config.document import Document
     from pipeline.config.environment import Process
     from redactors.detectors.pattern import PatternSet
+
+
+UP_TO_DATE: Final = "up to date"
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +40,7 @@ def check(
     from pipeline.cli.engine import patterns_of
     from pipeline.cli.exits import FAILED
     from pipeline.cli.output import counted, note, print_json
+    from pipeline.cli.policy import orphaned, stored_keys
     from pipeline.cli.statuses import code_of, print_statuses, statuses_of
     from pipeline.config.checks import check_address
     from pipeline.config.literals import secret_finder
@@ -51,6 +55,8 @@ def check(
     warnings = (*warnings, *check_parts(document, patterns, process.document_path))
     statuses = statuses_of(process, document)
     store = store_state(process)
+    if store == UP_TO_DATE:
+        warnings = (*warnings, *orphaned(document, stored_keys(process)))
     code = code_of(statuses, strict=strict) or (FAILED if strict and warnings else 0)
     if as_json:
         found: dict[str, Any] = {"ok": code == 0, "warnings": warnings, "references": statuses, "store": store, "digest": document.digest}
@@ -116,4 +122,4 @@ def store_state(process: Process) -> str:
         raise LedgerError(
             f"The store cannot be read ({type(error).__name__}).", hint="Check LOCKGATE_DATABASE_URL and the server."
         ) from None
-    return "up to date" if found.up_to_date else "will be migrated at the next start"
+    return UP_TO_DATE if found.up_to_date else "will be migrated at the next start"

@@ -104,6 +104,14 @@ def _models(document: Document) -> Iterator[Fault]:
         for index, other in enumerate(model.fallbacks):
             if other not in document.models:
                 yield _unknown(("models", name, "fallbacks", index), "model", other, document.models)
+            elif document.models[other].policy != model.policy:
+                yield Fault(
+                    ("models", name, "fallbacks", index),
+                    f"the model {name!r} falls back to {other!r}, which names another policy",
+                    "Name the same policy in both: what was screened under one must not be sent under the other.",
+                )
+        if model.policy is not None and model.policy not in document.policies:
+            yield _unknown(("models", name, "policy"), "policy", model.policy, document.policies)
 
 
 def _circles(document: Document) -> Iterator[Fault]:

@@ -32,7 +32,7 @@ class Document(Section):
     models: Mapping[Name, ModelSection] = Field(default_factory=dict)
     """What callers ask for, by name."""
     policies: Annotated[Mapping[Name, PolicySection], Field(min_length=1)] = Field(default_factory=lambda: {"default": default_policy()})
-    """Redaction policies, by name. `default` applies where nothing else is said."""
+    """Redaction policies, by name. To a call applies the one that its key names, else its model, else its workspace, else `default`."""
     detection: DetectionSection = DetectionSection()
     """Detectors beyond patterns, which are always on."""
     workspaces: Annotated[Mapping[Slug, WorkspaceSection], Field(min_length=1)] = Field(

@@ -58,7 +58,7 @@ class WorkspaceSection(Section):
     name: str = ""
     """What people call it; the slug when empty."""
     policy: Name = "default"
-    """The policy of its calls, unless a key names another."""
+    """The policy of its calls, unless their key or their model names another."""
     budget: BudgetSection | None = None
     """What all its keys may spend together."""
     models: tuple[Name, ...] = ()

@@ -143,4 +143,6 @@ class ModelSection(Section):
     fallback: FallbackSection = FallbackSection()
     """What happens when a target fails."""
     fallbacks: tuple[Name, ...] = ()
-    """Other model names that are tried when every target of this one has failed."""
+    """Other model names that are tried when every target of this one has failed. They have the same `policy`."""
+    policy: Name | None = None
+    """The redaction policy of calls for this model, before their workspace's; a key's own comes before both."""

@@ -17,6 +17,7 @@ from pipeline.gateway.http import Receive, Send, header_list, read_json, send_by
 from pipeline.gateway.idempotency import is_claimed, kept_answer, send_again, token_of
 from pipeline.gateway.kept import Told, Untold
 from pipeline.gateway.model import House
+from pipeline.gateway.refusals import write_refusal
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event, prove
 from pipeline.gateway.routes import Route
 from pipeline.gateway.workers import worked
@@ -45,7 +46,7 @@ async def answer_admin(house: House, route: Route, request: AdminRequest, receiv
     size = 0
     if request.method in ("POST", "PUT") and _has_body(request):
         body, size = await read_json(receive, request.headers, house.limits)
-    if who is not None and request.method != "GET" and is_claimed(request.headers):
+    if who is not None and request.method != "GET" and not route.repeatable and is_claimed(request.headers):
         await _once(house, route, request, who, body, size, send)
     else:
         await _send(send, await route.endpoint(house, request, who, body))
@@ -132,13 +133,8 @@ async def _send(send: Send, reply: Reply) -> None:
 
 
 async def _note_refusal(house: House, request: AdminRequest, who: Who | None, error: PipelineError, kind: str) -> None:
-    entry = admin_event(
-        house, request, who, kind, "refused", {"path": request.path, "code": error.code}, status=error.status, error=error.code
-    )
-    try:
-        await house.ledger.append(entry)
-    except PipelineError:
-        house.metrics.count_unwritten_refusal()
+    detail = {"path": request.path, "code": error.code}
+    await write_refusal(house, lambda: admin_event(house, request, who, kind, "refused", detail, status=error.status, error=error.code))
 
 
 def _has_body(request: AdminRequest) -> bool:

@@ -33,11 +33,15 @@ async def reading(house: House, read: Callable[[Connection], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(house.pool, run)
 
 
-async def create_key(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
-    """`POST /v1/keys`: a new key; its token stands in `key`, this once. A policy that does not exist is refused."""
+def _refuse_unknown_policy(house: House, body: dict[str, Any]) -> None:
     policy = body.get("policy")
     if isinstance(policy, str) and policy and not house.swapped.policies.has(policy):
         raise BadRequest("There is no such policy.", hint="Name one of the document's policies.", param="policy")
+
+
+async def create_key(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
+    """`POST /v1/keys`: a new key; its token stands in `key`, this once. A policy that does not exist is refused."""
+    _refuse_unknown_policy(house, body)
     return Reply(201, await service.create_key(house.desk.office, actor_of(request, who), body))
 
 
@@ -79,7 +83,8 @@ async def rotate_key(house: House, request: AdminRequest, who: Who | None, body:
 
 
 async def create_workspace(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
-    """`POST /v1/workspaces`."""
+    """`POST /v1/workspaces`: a new workspace. A policy that does not exist is refused."""
+    _refuse_unknown_policy(house, body)
     return Reply(201, await service.create_workspace(house.desk.office, actor_of(request, who), body))
 
 

@@ -18,9 +18,10 @@ from pipeline.gateway.error_table import upstream_error
 from pipeline.gateway.http import Receive, Send, read_json
 from pipeline.gateway.idempotency import answer_again, claim_of, is_claimed
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
+from pipeline.gateway.refusals import Looked, refused, unscreenable
 from pipeline.gateway.reply import Watch, deliver, deliver_stream, explain
 from pipeline.gateway.routes import CALLERS
-from pipeline.gateway.settle import Trail, refused, settle_failure
+from pipeline.gateway.settle import Trail, settle_failure
 from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand
 from pipeline.gateway.workers import INLINE_BYTES, worked
 from pipeline.keys.limits import Need
@@ -32,7 +33,6 @@ from pipeline.routing.model import Attempt, Outbound, Plan, Target
 from pipeline.routing.pricing import least_tokens
 from pipeline.routing.tokens import estimate_unanswered
 from pipeline.vaults.model import Asker
-from redactors.detectors.recognizer import RecognitionError
 from redactors.model import RedactionError
 from redactors.screen import Screened
 
@@ -42,18 +42,22 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
     caller: Caller | None = None
     asked: Asked | None = None
     bound: Bound | None = None
+    looked: Looked | None = None
     try:
         try:
             caller = identify(house, call)  # 2 (before 1: see above)
             asked = await read(house, call, receive)  # 1
             plan = place(house, caller, asked)  # 3
-            policy = house.swapped.policies.of(caller)
+            policy = house.swapped.policies.of(caller, plan.policy)
+            looked = Looked(policy)
             screened = await screen(house, policy, asked)  # 4
+            looked = Looked(policy, screened)
+            refuse_blocked(screened)
             bound = price(house, call, asked, screened, plan, caller)  # 5
             claim = await claim_of(house, call, caller, asked) if is_claimed(call.headers) else None
             answered = await answering(house, policy, screened, asked.size)
         except PipelineError as error:
-            await refused(house, call, error, caller, asked)
+            await refused(house, call, error, caller, asked, looked)
             raise
         trail = Trail(call, caller, asked, answered, screened, bound, claim)
         await carry_out(house, trail, receive, send)  # 6 to 10
@@ -125,32 +129,22 @@ def place(house: House, caller: Caller, asked: Asked) -> Plan:
 
 
 async def screen(house: House, policy: PolicySet, asked: Asked) -> Screened:
-    """Step 4: what the provider may see. Raises PolicyBlocked with rule ids and the place, never the text."""
+    """Step 4: what the provider may see. Raises BadRequest for what cannot be looked at, 503 where that may change."""
     try:
         capture = house.swapped.capture_content
         if policy.recognizes:
-            screened = await asyncio.get_running_loop().run_in_executor(house.waiting, _inspected, policy, asked, capture)
-        elif asked.size > INLINE_BYTES:
-            screened = await asyncio.get_running_loop().run_in_executor(house.screening, _inspected, policy, asked, capture)
-        else:
-            screened = policy.prompt.inspect(asked.body)
-    except RecognitionError as error:
-        raise PipelineError(
-            f"The request could not be screened, so it was not sent: {error}.",
-            hint="Send it again later, or with less text.",
-            code="recognition_unavailable",
-            status=503,
-        ) from None
+            return await asyncio.get_running_loop().run_in_executor(house.waiting, _inspected, policy, asked, capture)
+        if asked.size > INLINE_BYTES:
+            return await asyncio.get_running_loop().run_in_executor(house.screening, _inspected, policy, asked, capture)
+        return policy.prompt.inspect(asked.body)
     except RedactionError as error:
-        raise BadRequest(
-            f"The request could not be screened, so it was not sent: {error}.",
-            hint="Send less text, or text that is nested less deeply.",
-            code="content_not_screenable",
-            headers={"x-should-retry": "false"},
-        ) from None
+        raise unscreenable(error, "request") from None
+
+
+def refuse_blocked(screened: Screened) -> None:
+    """Step 4, its verdict: PolicyBlocked with rule ids and the place, never the text."""
     if is_blocked(screened.verdict):
         raise PolicyBlocked(blocking_rules(screened.remarks), param=first_blocked_path(screened.remarks))
-    return screened
 
 
 async def answering(house: House, policy: PolicySet, screened: Screened, size: int) -> PolicySet:
@@ -199,7 +193,7 @@ async def write_down(house: House, trail: Trail) -> None:
     try:
         await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes, trail.claim))
     except PipelineError as error:
-        await refused(house, trail.call, error, trail.caller, trail.asked)
+        await refused(house, trail.call, error, trail.caller, trail.asked, Looked(trail.policy, trail.screened))
         raise
 
 

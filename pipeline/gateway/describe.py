@@ -71,7 +71,7 @@ def _operation(route: Route) -> dict[str, Any]:
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
             for name in re.findall(r"\{(\w+)\}", route.path)
         ]
-        + ([_IDEMPOTENCY_KEY] if route.method != "GET" and not public else []),
+        + ([_IDEMPOTENCY_KEY] if route.method != "GET" and not public and not route.repeatable else []),
         "responses": {
             "default": {"description": "An error.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
             "2XX": {"description": "The answer."},

@@ -14,10 +14,12 @@ from typing import Final
 
 from pipeline.errors import BadRequest, IdempotencyError
 from pipeline.gateway.error_table import spoken
+from pipeline.gateway.events import event
 from pipeline.gateway.http import Headers, Send, header_list, send_bytes
 from pipeline.gateway.kept import Told
 from pipeline.gateway.model import Asked, Call, House
-from pipeline.gateway.settle import Trail, event, refused
+from pipeline.gateway.refusals import refused
+from pipeline.gateway.settle import Trail
 from pipeline.gateway.workers import worked
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Claim, ClaimTaken

@@ -23,6 +23,7 @@ from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.limits import Admission, RateLimits
 from pipeline.keys.model import Caller
 from pipeline.keys.people import FrontDesk
+from pipeline.keys.policy import PolicySource
 from pipeline.keys.service import Office
 from pipeline.keys.sessions import Sessions
 from pipeline.ledger.ledger import DurableLedger
@@ -43,13 +44,14 @@ from redactors.screen import Screen
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """One policy, compiled for its three directions. `digest` identifies the document it was compiled from.
+    """One policy, compiled for its three directions. `source` is who named it, `digest` identifies the document it was compiled from.
 
     `restores` says which pseudonyms of the prompt the caller reads as values again. `recognizes`: prompts and captured content wait for
     a model in another process, which no event loop may.
     """
 
     name: str
+    source: PolicySource
     digest: str
     prompt: Screen
     answer: AnswerRedactor
@@ -57,12 +59,21 @@ class PolicySet:
     restores: Restorable = field(default_factory=Restorable)
     recognizes: bool = False
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What every event says of the policy that applied."""
+        return {"policy": self.name, "policy_source": self.source, "policy_digest": self.digest}
+
 
 class Policies(Protocol):
-    """Which policy applies to a caller: its key's, else its workspace's, else `default`."""
+    """Which policy applies to a call: its key's, else its route's, else its workspace's, else `default` (`pipeline.keys.policy`)."""
 
-    def of(self, caller: Caller) -> PolicySet:
-        """The compiled policy of a caller."""
+    def of(self, caller: Caller, route_policy: str = "") -> PolicySet:
+        """The compiled policy of a call. Raises ConfigError for one that is gone."""
+        ...
+
+    def asked(self, caller: Caller, route_policy: str = "") -> PolicySet:
+        """The same for what a caller asks to be redacted, with keys that nothing else is made with."""
         ...
 
     def has(self, name: str) -> bool:
@@ -105,23 +116,34 @@ class Load:
     limit: int
     running: int = 0
     draining: bool = False
+    waiting: int = 0
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """A place among what runs, until the end of the block. Raises Overloaded when there is none, or none is given any more."""
         if self.draining or self.running >= self.limit:
-            raise Overloaded(
-                "The gateway is shutting down." if self.draining else "The gateway is overloaded.",
-                hint="Try again.",
-                code="overloaded",
-                status=503,
-                headers={"retry-after": "1"},
-            )
+            raise _overloaded("The gateway is shutting down." if self.draining else "The gateway is overloaded.")
         self.running += 1
         try:
             yield
         finally:
             self.running -= 1
+
+    @contextmanager
+    def waiting_place(self) -> Iterator[None]:
+        """A place for what mostly waits for its caller. At most a quarter of all places is given to such, so that calls find one."""
+        if self.waiting >= max(1, self.limit // 4):
+            raise _overloaded("The gateway reads as many streams as it can.")
+        with self.place():
+            self.waiting += 1
+            try:
+                yield
+            finally:
+                self.waiting -= 1
+
+
+def _overloaded(message: str) -> Overloaded:
+    return Overloaded(message, hint="Try again.", code="overloaded", status=503, headers={"retry-after": "1"})
 
 
 class UsedReferences(Protocol):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -16,14 +16,15 @@ import orjson
 from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineError
 from pipeline.gateway.auth import bearer
 from pipeline.gateway.error_table import spoken
+from pipeline.gateway.events import by_rule, counted, redaction_counts
 from pipeline.gateway.model import House, PolicySet
+from pipeline.gateway.refusals import unscreenable
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
-from pipeline.gateway.settle import by_rule, counted
 from pipeline.gateway.workers import INLINE_BYTES, worked
 from pipeline.keys.limits import Admission, Need
 from pipeline.keys.model import Caller
-from pipeline.ledger.model import Event
-from redactors.detectors.recognizer import RecognitionError
+from pipeline.keys.scope import allow_model
+from pipeline.ledger.model import Event, RedactionCount
 from redactors.findings import findings
 from redactors.model import AnswerRedactor, Direction, Json, RedactionError, Totals, tally
 from redactors.policy import DIRECTIONS
@@ -32,26 +33,28 @@ FINISH: Final = "gateway:redaction:finish"
 
 
 async def redact(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
-    """`POST /v1/redact {"text" | "json", "direction"?}`: the same without what policy takes out, and what was found.
+    """`POST /v1/redact {"text" | "json", "direction"?, "model"?}`: the same without what policy takes out, and what was found.
 
     `findings` are `{"start", "end", "rule", "kind", "action"}`, in `json` also `path`. `direction` is prompt, answer or telemetry (the
-    default). A text that policy blocks comes back masked; its findings say so.
+    default); with `model` the policy is that of calls for this model. A text that policy blocks comes back masked; its findings say so.
     """
     caller = caller_of(house, request)
-    with admitted(house, caller) as admission:
-        content, detail = await _redacted(house, caller, body, _size(request))
-        await house.ledger.append(noted(house, request, who, caller, FINISH, "ok", detail))
+    with admitted(house, caller, house.load.place()) as admission:
+        content, detail, counts = await _redacted(house, caller, body, _size(request))
+        await house.ledger.append(noted(house, request, who, caller, FINISH, "ok", detail), redactions=counts)
         return Reply(content=content, headers=spoken(admission.headers(), "openai"))
 
 
-async def _redacted(house: House, caller: Caller, body: dict[str, Any], size: int) -> tuple[bytes, dict[str, Any]]:
-    unknown = sorted(set(body) - {"text", "json", "direction"})
+async def _redacted(
+    house: House, caller: Caller, body: dict[str, Any], size: int
+) -> tuple[bytes, dict[str, Any], tuple[RedactionCount, ...]]:
+    unknown = sorted(set(body) - {"text", "json", "direction", "model"})
     if unknown or ("text" in body) == ("json" in body):
-        raise BadRequest('The body has either "text" or "json", and may have "direction".', hint='Send {"text": "…"}.')
+        raise BadRequest('The body has either "text" or "json", and may have "direction" and "model".', hint='Send {"text": "…"}.')
     if "text" in body and not isinstance(body["text"], str):
         raise BadRequest("The field text is not a string.", hint='Send a tree as "json".', param="text")
     direction = direction_of(body.get("direction", "telemetry"))
-    policy = house.swapped.policies.of(caller)
+    policy = policy_of(house, caller, body.get("model", ""))
     work = (policy, direction, body)
     if policy.recognizes:  # a model reads it, on a thread that may wait
         content, totals = await asyncio.get_running_loop().run_in_executor(house.waiting, _work, *work)
@@ -59,7 +62,8 @@ async def _redacted(house: House, caller: Caller, body: dict[str, Any], size: in
         content, totals = await worked(house.screening, size, _work, *work)
     refuse_live(house, content)
     house.metrics.redacted(direction, by_rule(totals))
-    return content, {**about(policy, direction), "bytes": len(content), "redactions": counted(totals)}
+    detail = {**about(policy, direction), "bytes": len(content), "redactions": counted(totals)}
+    return content, detail, redaction_counts(direction, totals)
 
 
 def _size(request: AdminRequest) -> int:
@@ -78,7 +82,7 @@ def _work(policy: PolicySet, direction: Direction, body: Mapping[str, Any]) -> t
         tree = redactor.tree(cast(Json, body["json"]))
         return orjson.dumps({"json": tree.value, "findings": findings(tree.remarks, paths=True)}), tally(tree.remarks)
     except RedactionError as error:
-        raise unscreenable(error) from None
+        raise unscreenable(error, "text") from None
 
 
 def caller_of(house: House, request: AdminRequest) -> Caller:
@@ -92,14 +96,24 @@ def caller_of(house: House, request: AdminRequest) -> Caller:
 
 
 @contextmanager
-def admitted(house: House, caller: Caller) -> Iterator[Admission]:
+def admitted(house: House, caller: Caller, place: AbstractContextManager[None]) -> Iterator[Admission]:
     """A place among the running calls, and within the limits of the caller's key (no tokens): redacting costs as much as a call does."""
-    with house.load.place():
+    with place:
         admission = house.rates.admit(caller.key, Need())
         try:
             yield admission
         finally:
             admission.release()
+
+
+def policy_of(house: House, caller: Caller, model: Any) -> PolicySet:
+    """The policy that applies to a caller, in calls for a model that it names; 403 and 404 as in those calls."""
+    if not model:
+        return house.swapped.policies.asked(caller)
+    if not isinstance(model, str):
+        raise BadRequest("The field model is not a string.", hint="Name one of GET /v1/models, or leave it out.", param="model")
+    allow_model(caller, model)
+    return house.swapped.policies.asked(caller, house.swapped.router.route(model).policy)
 
 
 def redactor_of(policy: PolicySet, direction: Direction) -> AnswerRedactor:
@@ -127,20 +141,9 @@ def refuse_live(house: House, content: bytes) -> None:
         )
 
 
-def unscreenable(error: RedactionError) -> PipelineError:
-    """What a caller is told of a text that was not looked at: 400 `content_not_screenable`, or 503 where that may change."""
-    if isinstance(error, RecognitionError):
-        return PipelineError(
-            f"The text cannot be redacted: {error}.", hint="Send it again later.", code="recognition_unavailable", status=503
-        )
-    return BadRequest(
-        f"The text cannot be redacted: {error}.", hint="Send less text, or text that is nested less deeply.", code="content_not_screenable"
-    )
-
-
 def about(policy: PolicySet, direction: Direction) -> dict[str, Any]:
     """What every event of a redaction says: under which policy."""
-    return {"direction": direction, "policy": policy.name, "policy_digest": policy.digest}
+    return {"direction": direction, **policy.facts}
 
 
 def noted(

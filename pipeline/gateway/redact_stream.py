@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+from pipeline.clock import Clock
 from pipeline.errors import BadRequest, LedgerError, PipelineError
 from pipeline.gateway.error_table import spoken
+from pipeline.gateway.events import by_rule, counted, redaction_counts
 from pipeline.gateway.http import ClientDisconnected, RawHeaders, Receive, Send, header_list
 from pipeline.gateway.model import House
 from pipeline.gateway.redact import (
@@ -24,17 +26,22 @@ from pipeline.gateway.redact import (
     caller_of,
     direction_of,
     noted,
+    policy_of,
     redactor_of,
     refuse_live,
-    unscreenable,
 )
+from pipeline.gateway.refusals import unscreenable
 from pipeline.gateway.request import AdminRequest, Who
 from pipeline.keys.model import Caller
-from redactors.model import RedactionError, StreamForCaller
+from redactors.model import RedactionError, StreamForCaller, tally
 
 START: Final = "gateway:redaction:start"
 INLINE_PIECE: Final = 8 * 1024
 """Longer pieces (characters) are redacted on a worker thread."""
+
+PIECES: Final = 10
+PACE: Final = 16
+"""Bytes a second; see `Patience`."""
 
 _OVERLAP: Final = 8 * 1024
 """So many bytes of what was sent are looked at again with the next piece: a live secret is no longer."""
@@ -48,15 +55,16 @@ _STREAM_HEADERS: Final[RawHeaders] = [
 
 
 async def redact_stream(house: House, request: AdminRequest, who: Who | None, receive: Receive, send: Send) -> None:
-    """`POST /v1/redact/stream?direction=`: text (UTF-8, `text/plain`, of any length) in, the clean text out as it becomes safe.
+    """`POST /v1/redact/stream?direction=&model=`: text (UTF-8, `text/plain`, of any length) in, the clean text out as it becomes safe.
 
     An answer without its end was broken off: the rest could not be redacted, written down, or read in time.
     """
     caller = caller_of(house, request)
-    direction = direction_of(request.query().get("direction", "telemetry"))
+    query = request.query()
+    direction = direction_of(query.get("direction", "telemetry"))
     _refuse_media(request)
-    with admitted(house, caller) as admission:
-        policy = house.swapped.policies.of(caller)
+    with admitted(house, caller, house.load.waiting_place()) as admission:
+        policy = policy_of(house, caller, query.get("model", ""))
         facts = about(policy, direction)
         await house.ledger.append(noted(house, request, who, caller, START, "ok", facts))
         headers = [*_STREAM_HEADERS, *header_list(spoken(admission.headers(), "openai"))]
@@ -72,9 +80,10 @@ async def _flowing(house: House, request: AdminRequest, who: Who | None, caller:
     """Let a stream flow and write down how it ended: before its last piece leaves, or when it broke off."""
 
     async def end(outcome: str, status: int, code: str) -> None:
-        house.metrics.redacted(facts["direction"], flow.counts)
-        detail = {**facts, "bytes": flow.size, "redactions": _by_rule(flow.counts)}
-        await house.ledger.append(noted(house, request, who, caller, FINISH, outcome, detail, status=status, error=code))
+        house.metrics.redacted(facts["direction"], by_rule(flow.totals))
+        detail = {**facts, "bytes": flow.size, "redactions": counted(flow.totals)}
+        event = noted(house, request, who, caller, FINISH, outcome, detail, status=status, error=code)
+        await house.ledger.append(event, redactions=redaction_counts(facts["direction"], flow.totals))
 
     try:
         last = await flow.pump()
@@ -93,6 +102,29 @@ async def _flowing(house: House, request: AdminRequest, who: Who | None, caller:
     await flow.finish(last)
 
 
+class Patience:
+    """How long a stream may let us wait for its text, so that text that drips holds a place for minutes and not for days.
+
+    For each piece `piece_s` seconds, and for all of them together PIECES times that plus a second for every PACE bytes that came. PACE is
+    below what the slowest models write: their answers may be piped through as they come.
+    """
+
+    def __init__(self, clock: Clock, piece_s: float) -> None:
+        self._clock = clock
+        self._piece_s = piece_s
+        self._waited_s = 0.0
+
+    @contextmanager
+    def waiting(self, size: int) -> Iterator[float]:
+        """Wait for the next piece inside; gives the seconds for which that may be done, `size` being the bytes that came so far."""
+        left_s = PIECES * self._piece_s + size / PACE - self._waited_s
+        began = self._clock.monotonic()
+        try:
+            yield max(0.0, min(self._piece_s, left_s))
+        finally:
+            self._waited_s += self._clock.monotonic() - began
+
+
 class _Flow:
     """One stream on its way: what came, what was done to it, and whether the answer has begun."""
 
@@ -104,7 +136,8 @@ class _Flow:
         # Bytes that are no UTF-8 go through as they are, as they do on the command line.
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self.size = 0
-        self.counts: Counter[tuple[str, str, str]] = Counter()
+        self.totals: Counter[tuple[str, str, str, str]] = Counter()
+        self._patience = Patience(house.clock, house.limits.body_timeout_s)
 
     @property
     def begun(self) -> bool:
@@ -115,13 +148,13 @@ class _Flow:
         """Send on what becomes safe; gives the last piece, which waits until the stream is written down."""
         more = True
         while more:
-            try:
-                async with asyncio.timeout(self._house.limits.body_timeout_s):
-                    message = await self._receive()
-            except TimeoutError:
-                raise BadRequest(
-                    f"Nothing came for {self._house.limits.body_timeout_s:g} seconds.", code="request_timeout", status=408
-                ) from None
+            with self._patience.waiting(self.size) as longest_s:
+                try:
+                    async with asyncio.timeout(longest_s):
+                        message = await self._receive()
+                except TimeoutError:
+                    told = f"Nothing came for {longest_s:.3g} seconds, which is as long as so little text is waited for."
+                    raise BadRequest(told, code="request_timeout", status=408) from None
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected
             piece: bytes = message.get("body", b"")
@@ -143,7 +176,7 @@ class _Flow:
             else:
                 clean = self._feed(text, last)
         except RedactionError as error:
-            raise unscreenable(error) from None
+            raise unscreenable(error, "text") from None
         safe = clean.encode("utf-8", "surrogateescape")
         looked_at = self._sent + safe
         refuse_live(self._house, looked_at)
@@ -156,7 +189,7 @@ class _Flow:
         if last:
             rest = self._stream.close()
             safe, remarks = safe + rest.value, (*remarks, *rest.remarks)
-        self.counts.update((remark.rule, remark.kind, remark.action.label) for remark in remarks)
+        self.totals.update(tally(remarks))
         return safe
 
     async def _pass_on(self, piece: bytes, *, more: bool) -> None:
@@ -182,10 +215,3 @@ def _refuse_media(request: AdminRequest) -> None:
             code="unsupported_media_type",
             status=415,
         )
-
-
-def _by_rule(counts: Mapping[tuple[str, str, str], int]) -> dict[str, int]:
-    totals: Counter[str] = Counter()
-    for (rule, _, action), count in counts.items():
-        totals[f"{rule}:{action}"] += count
-    return dict(totals)

@@ -1,4 +1,4 @@
-"""What is written down about a call: its start, its refusal, its end. Everything textual goes through the recorder first.
+"""What is written down about a call that was let in: its start and its end.
 
 A call that reached step 6 is settled exactly once: with what the provider counted, with our estimate where it did not say or
 the stream was cut, or with nothing where no provider got it. An attempt that was sent and never answered is a charge of its own, of what
@@ -9,21 +9,21 @@ before the client sees the end.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from collectors.content import captured
 from collectors.genai import CLIENT, CallFacts, parameters_of
 from collectors.model import OutboxRow
-from pipeline.errors import KeyRejected, LedgerError, PipelineError, PolicyBlocked
+from pipeline.errors import PipelineError
 from pipeline.gateway.error_table import failed
+from pipeline.gateway.events import by_rule, counted, event, redaction_counts
 from pipeline.gateway.kept import Told, Untold, told_error
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
 from pipeline.gateway.workers import worked
 from pipeline.keys.model import Caller
-from pipeline.ledger.model import Charge, ChargeState, Claim, Event, Kept, RedactionCount, Settlement
+from pipeline.ledger.model import Charge, ChargeState, Claim, Event, Kept, Settlement
 from pipeline.routing.model import Attempt, Cost, Target, Usage
 from redactors.model import Clean, Json, Remark, Totals, tally
 from redactors.restore import Restoring
@@ -56,8 +56,7 @@ class Trail:
             "surface": self.call.surface,
             "stream": self.asked.stream,
             "bytes": self.asked.size,
-            "policy": self.policy.name,
-            "policy_digest": self.policy.digest,
+            **self.policy.facts,
             "reserved_micros": self.bound.micros,
             "prompt_redactions": counted(self.screened.totals),
             "peer": self.call.peer,
@@ -109,8 +108,7 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
         "tokens_out": ending.usage.total_output,
         "finish_reasons": list(ending.finish_reasons),
         "charge_state": ending.state or (charges[-1].state if charges else "none"),
-        "policy": trail.policy.name,
-        "policy_digest": trail.policy.digest,
+        **trail.policy.facts,
         "duration_us": now_us - call.at_us,
     }
     target_id = ending.target.id if ending.target else (ending.attempts[-1].target_id if ending.attempts else "")
@@ -152,74 +150,12 @@ async def settle_failure(house: House, trail: Trail, attempts: tuple[Attempt, ..
     await settle(house, trail, Ending(outcome, status, None, attempts=attempts, error=code, told=told))
 
 
-async def refused(house: House, call: Call, error: PipelineError, caller: Caller | None, asked: Asked | None) -> None:
-    """Write down a call that ended before anything was sent. A refusal stands even when it cannot be written: nothing left."""
-    blocked = isinstance(error, PolicyBlocked)
-    kind = (
-        "policy:prompt:block"
-        if blocked
-        else "auth:key:reject"
-        if isinstance(error, KeyRejected) and caller is None
-        else "gateway:call:refuse"
-    )
-    detail: dict[str, Any] = {"surface": call.surface, "code": error.code, "param": error.param or "", "peer": call.peer}
-    if isinstance(error, PolicyBlocked):
-        detail["rules"] = list(error.rules)
-    model = asked.model if asked is not None else ""
-    entry = event(house, call, kind, "refused", detail, caller, model=model, status=error.status, error=error.code)
-    house.metrics.call(call.surface, "refused", error.status, house.clock.monotonic() - call.started)
-    try:
-        await house.ledger.append(entry)
-    except LedgerError:
-        house.metrics.count_unwritten_refusal()
-
-
-def event(
-    house: House,
-    call: Call,
-    kind: str,
-    outcome: str,
-    detail: dict[str, Any],
-    caller: Caller | None,
-    *,
-    model: str = "",
-    target_id: str = "",
-    status: int = 0,
-    error: str = "",
-) -> Event:
-    """Make an event of this call. Detail and the caller's model name go through the recorder together."""
-    clean = house.recorder.tree({"detail": detail, "model": model})
-    key = caller.key if caller else None
-    name = clean.value["model"] if isinstance(clean.value, dict) else ""
-    return Event(
-        id=house.new_id(),
-        at_us=house.clock.now_us(),
-        kind=kind,
-        actor=key.id if key else "anonymous",
-        outcome=outcome,
-        detail=clean.map(_detail),
-        request_id=call.request_id,
-        org_id=key.org_id if key else "default",
-        workspace_id=key.workspace_id if key else "",
-        key_id=key.id if key else "",
-        model=name if isinstance(name, str) else "",
-        target_id=target_id,
-        status=status,
-        error=error,
-        trace_id=call.span.trace_id,
-    )
-
-
-def _detail(tree: Any) -> Any:
-    return tree["detail"]
-
-
 def _restorations(house: House, trail: Trail) -> tuple[Event, ...]:
     """`policy:answer:restore`: how many values of which kinds the caller got back for pseudonyms; none when it got none."""
     answer = trail.policy.answer
     if not isinstance(answer, Restoring) or not answer.restored:
         return ()
-    detail = {"restored": dict(answer.restored), "policy": trail.policy.name, "policy_digest": trail.policy.digest}
+    detail = {"restored": dict(answer.restored), **trail.policy.facts}
     return (event(house, trail.call, "policy:answer:restore", "ok", detail, trail.caller, model=trail.asked.model),)
 
 
@@ -228,27 +164,6 @@ async def _totals(house: House, remarks: Sequence[Remark]) -> Totals:
     if len(remarks) <= _MANY:
         return tally(remarks)
     return await asyncio.get_running_loop().run_in_executor(house.pool, tally, remarks)
-
-
-def counted(totals: Totals) -> dict[str, int]:
-    """How often each rule acted, as `rule: count`; never what it matched."""
-    acted: Counter[str] = Counter()
-    for (_, rule, _, action), count in totals.items():
-        acted[f"{rule}:{action}"] += count
-    return dict(acted)
-
-
-def by_rule(totals: Totals) -> Mapping[tuple[str, str, str], int]:
-    """The same by (rule, kind, action), as metrics count."""
-    acted: Counter[tuple[str, str, str]] = Counter()
-    for (_, rule, kind, action), count in totals.items():
-        acted[rule, kind, action] += count
-    return acted
-
-
-def redaction_counts(direction: str, totals: Totals) -> tuple[RedactionCount, ...]:
-    """One row per rule and action of a direction."""
-    return tuple(RedactionCount(direction, detector, rule, kind, action, count) for (detector, rule, kind, action), count in totals.items())
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

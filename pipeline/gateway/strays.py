@@ -11,10 +11,11 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from pipeline.errors import LedgerError, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.gateway.auth import bearer
 from pipeline.gateway.http import Headers
 from pipeline.gateway.model import House
+from pipeline.gateway.refusals import write_refusal
 from pipeline.keys.model import VirtualKey
 from pipeline.ledger.model import Event
 
@@ -58,14 +59,15 @@ class Strays:
         }
         if len(path) <= LONGEST_PATH:
             detail["path"] = path
-        await self._append(self._event("gateway:request:refuse", detail, request_id, error.status, error.code, self._key_of(headers, peer)))
+        key = self._key_of(headers, peer)
+        await self._write("gateway:request:refuse", detail, request_id, error.status, error.code, key)
 
     def note_unread(self, status: int, code: str, peer: str) -> str:
         """Take note of a request that was turned away before it could be read, and give it an id."""
         request_id = self._house.new_id()
         if self._has_room():
-            refused = self._event("gateway:request:refuse", {"code": code, "peer": peer}, request_id, status, code, None)
-            task = asyncio.create_task(self._append(refused))
+            detail: dict[str, Any] = {"code": code, "peer": peer}
+            task = asyncio.create_task(self._write("gateway:request:refuse", detail, request_id, status, code, None))
             self._soon.add(task)
             task.add_done_callback(self._soon.discard)
         else:
@@ -90,7 +92,7 @@ class Strays:
                 "other_peers": counted.total() - sum(named.values()),
                 "since_us": self._since_us,
             }
-            await self._append(self._event("gateway:request:flood", detail, "", 0, "", None))
+            await self._write("gateway:request:flood", detail, "", 0, "", None)
         await asyncio.gather(*self._soon)
 
     def _has_room(self) -> bool:
@@ -139,8 +141,5 @@ class Strays:
             error=code,
         )
 
-    async def _append(self, event: Event) -> None:
-        try:
-            await self._house.ledger.append(event)
-        except LedgerError:
-            self._house.metrics.count_unwritten_refusal()
+    async def _write(self, kind: str, detail: dict[str, Any], request_id: str, status: int, code: str, key: VirtualKey | None) -> None:
+        await write_refusal(self._house, lambda: self._event(kind, detail, request_id, status, code, key))

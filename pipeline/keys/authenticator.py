@@ -150,10 +150,9 @@ class Authenticator:
     def _entry(self, proof: Proof) -> _Entry:
         key = proof.key
         models = narrowed(key.models, self._workspace_models.get(key.workspace, ()))
-        policy = key.policy or proof.workspace_policy
         ends = [at for at in (proof.until_us, key.expires_us) if at]
         until_us = min(ends) if ends else 0
-        return _Entry(Caller(replace(key, models=models, policy=policy, expires_us=until_us)), until_us)
+        return _Entry(Caller(replace(key, models=models, expires_us=until_us), proof.workspace_policy), until_us)
 
 
 def _over(entry: _Entry) -> KeyExpired:

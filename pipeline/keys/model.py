@@ -40,9 +40,10 @@ class VirtualKey:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A proven identity: what every later step knows of who is asking."""
+    """A proven identity: what every later step knows of who is asking. `workspace_policy` is the one that its workspace names, or empty."""
 
     key: VirtualKey
+    workspace_policy: str = ""
 
     @property
     def workspace(self) -> str:

@@ -46,7 +46,7 @@ class ModelRoute:
 
     `max_retries` counts further attempts after the first, over all targets; `retry_on` names failure classes:
     `5xx`, `timeout`, `rate_limit`, `connect`, `auth`, `not_found`. `fallbacks` are model names tried when this one's targets
-    are used up (cycles are refused when the config is loaded).
+    are used up (cycles are refused when the config is loaded). `policy` is the redaction policy that it names, or empty.
     """
 
     name: str
@@ -56,16 +56,21 @@ class ModelRoute:
     max_retries: int = 2
     retry_on: tuple[str, ...] = ("5xx", "timeout", "rate_limit", "connect")
     fallbacks: tuple[str, ...] = ()
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The targets of one call, in the order in which they will be tried, and how many attempts it may take."""
+    """The targets of one call, in the order in which they will be tried, and how many attempts it may take.
+
+    `policy` is the redaction policy that the route names, or empty.
+    """
 
     model: str
     targets: tuple[Target, ...]
     max_attempts: int
     retry_on: tuple[str, ...]
+    policy: str = ""
 
 
 class Departure:

@@ -69,8 +69,8 @@ class Router:
         resting = self._cooldown.resting
         targets = tuple(target for target in ordered.values() if not resting(target.id)) or tuple(ordered.values())
         if not route.fallback_enabled:
-            return Plan(model, targets[:1], 1, route.retry_on)
-        return Plan(model, targets, 1 + max(route.max_retries, 0), route.retry_on)
+            return Plan(model, targets[:1], 1, route.retry_on, route.policy)
+        return Plan(model, targets, 1 + max(route.max_retries, 0), route.retry_on, route.policy)
 
     def _drawn(self, targets: tuple[Target, ...]) -> list[Target]:
         """Draw all targets by weight; those of weight zero come last (they are spares)."""

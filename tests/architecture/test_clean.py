@@ -61,7 +61,7 @@ PICKS = {
     "collectors/content.py": 1,  # the text of a message
     "collectors/gate.py": 3,  # the record as it was drawn, or its tombstone
     "collectors/tracing.py": 3,  # resource, scope, tombstone
-    "pipeline/gateway/settle.py": 1,  # an event's detail
+    "pipeline/gateway/events.py": 1,  # an event's detail
     "pipeline/gateway/wire.py": 2,  # embeddings put back, which are numbers; log probabilities taken out
 }
 """Where a Clean value is mapped, how often, and what is picked: a new place is a decision, taken here."""

@@ -54,8 +54,8 @@ def book(clock: MovableClock) -> PolicyBook:
     return compile_policies(document, redaction, TenantKeys(b"m" * 32, clock))
 
 
-def caller(workspace: str = "w1", org: str = "o", policy: str = "default") -> Caller:
-    return Caller(VirtualKey("id", org, workspace, workspace, "", "key", "active", "", policy=policy))
+def caller(workspace: str = "w1", org: str = "o", policy: str = "", of_workspace: str = "") -> Caller:
+    return Caller(VirtualKey("id", org, workspace, workspace, "", "key", "active", "", policy=policy), of_workspace)
 
 
 def prompt(policy: PolicySet) -> object:
@@ -113,6 +113,39 @@ def test_workspaces_beyond_those_that_are_kept_have_the_same_names_again(book: P
     assert prompt(book.of(caller("w1"))) == first
 
 
-def test_a_policy_that_is_gone_is_not_replaced_by_another(book: PolicyBook) -> None:
-    with pytest.raises(ConfigError):
-        book.of(caller(policy="gone"))
+@pytest.mark.parametrize(
+    ("key", "route", "workspace", "source"),
+    [("gone", "restored", "restored", "key"), ("", "gone", "restored", "route"), ("", "", "gone", "workspace")],
+)
+def test_a_policy_that_is_gone_is_not_replaced_by_another(book: PolicyBook, key: str, route: str, workspace: str, source: str) -> None:
+    with pytest.raises(ConfigError, match=f"that the {source} of this call names") as refusal:
+        book.of(caller(policy=key, of_workspace=workspace), route)
+    assert refusal.value.status == 503
+
+
+@pytest.mark.parametrize(
+    ("key", "route", "workspace", "name", "source"),
+    [
+        ("", "", "", "default", "default"),
+        ("", "", "restored", "restored", "workspace"),
+        ("", "default", "restored", "default", "route"),
+        ("restored", "default", "default", "restored", "key"),
+    ],
+)
+def test_the_most_specific_policy_applies_and_says_who_named_it(
+    book: PolicyBook, key: str, route: str, workspace: str, name: str, source: str
+) -> None:
+    found = book.of(caller(policy=key, of_workspace=workspace), route)
+    assert (found.name, found.source) == (name, source)
+    assert found.facts == {"policy": name, "policy_source": source, "policy_digest": found.digest}
+    assert prompt(found) == prompt(book.of(caller(policy=name))), "who named it changes no pseudonym"
+
+
+@pytest.mark.parametrize("policy", ["default", "restored"])
+def test_what_a_caller_asks_for_is_made_with_keys_of_its_own(book: PolicyBook, policy: str) -> None:
+    """Else whoever may ask could look up the hash of a guess in telemetry, or its pseudonym in what a provider saw."""
+    given, asked = book.of(caller(policy=policy)), book.asked(caller(policy=policy))
+    assert prompt(asked) != prompt(given)
+    assert kept(asked) != kept(given)
+    assert (prompt(asked), kept(asked)) == (prompt(book.asked(caller(policy=policy))), kept(book.asked(caller(policy=policy))))
+    assert kept(asked) != kept(book.asked(caller("w2", policy=policy)))

@@ -130,3 +130,78 @@ def test_sensitive_fields_are_masked_when_they_are_shown(run: Any, home: Path) -
     ran = run("config", "show", "--config", write(home, DEMO + f"vaults: {{v: {{manager_type: aws_sm, auth_config: {auth}}}}}\n"))
     shown = yaml.safe_load(ran.out)["vaults"]["v"]["auth_config"]
     assert shown == {"aws_auth_type": "assumedRole", "aws_role_arn": "****", "aws_region": "eu", "aws_external_id": "env:EXTERNAL"}
+
+
+POLICED = """\
+targets: [{id: demo, provider: demo, model: demo}]
+models: {plain: {targets: [demo]}, guarded: {targets: [demo], policy: strict}}
+policies:
+  default: &masking
+    prompt: [{detect: [secrets, known], action: mask}]
+    answer: [{detect: [secrets], action: mask}, {detect: [pii], kinds: [email], action: mask, restore: true}]
+    telemetry: [{detect: [secrets, pii], action: hash}]
+  strict: *masking
+  lax: *masking
+  odd:
+    prompt: [{blocked_terms: [Nightingale, Owl], fuzzy_matching: true, action: block}, {detect_patterns: ['B[0-9]{6}'], action: mask}]
+    answer: [{detect: [secrets], action: mask}]
+    telemetry: [{detect: [secrets], action: hash}]
+workspaces: {default: {}, other: {policy: lax}}
+"""
+
+
+def test_it_is_explained_which_policy_applies(run: Any, home: Path) -> None:
+    path = write(home, POLICED)
+    for workspace, model, policy, source in (
+        ("default", "plain", "default", "default"),
+        ("default", "guarded", "strict", "route"),
+        ("other", "plain", "lax", "workspace"),
+        ("other", "guarded", "strict", "route"),
+    ):
+        found = run("policies", "explain", "--config", path, "--workspace", workspace, "--model", model, "--json").json
+        assert (found["policy"], found["source"], found["exists"]) == (policy, source, True)
+        assert list(found["directions"]) == ["prompt", "answer", "telemetry"]
+    ran = run("policies", "explain", "--config", path, "--workspace", "other", "--direction", "answer")
+    assert ran.code == 0
+    assert "named by:" in ran.out
+    assert "pii: email" in ran.out
+    assert "known (named by no rule)" in ran.out, "live secrets are masked whatever the rules say"
+
+
+def test_a_keys_own_policy_comes_first_and_one_that_is_gone_is_told(run: Any, home: Path) -> None:
+    path = write(home, POLICED)
+    for alias, policy in (("own", "odd"), ("orphan", "gone"), ("none", "")):
+        run("keys", "create", "--alias", alias, "--json", *(["--policy", policy] if policy else []))
+    own = run("policies", "explain", "--config", path, "--key", "own", "--model", "guarded", "--direction", "prompt", "--json").json
+    assert (own["policy"], own["source"]) == ("odd", "key")
+    assert own["named"] == {"key": "odd", "route": "strict", "workspace": "default"}
+    assert [rule["finds"] for rule in own["directions"]["prompt"]] == [
+        "2 blocked terms, up to 1 mistake",
+        "1 pattern",
+        "known (named by no rule)",
+    ], "terms and patterns are not printed"
+    assert run("policies", "explain", "--config", path, "--key", "none").code == 0
+    orphan = run("policies", "explain", "--config", path, "--key", "orphan")
+    assert orphan.code == 1
+    assert "such a call is refused" in orphan.err
+    listed = {row["policy"]: row for row in run("policies", "list", "--config", path, "--json").json["policies"]}
+    assert (listed["odd"]["keys"], listed["strict"]["models"], listed["lax"]["workspaces"]) == (["own"], ["guarded"], ["other"])
+    assert "the key orphan names the policy 'gone'" in run("check", "--config", path).err
+    assert run("check", "--config", path, "--strict").code == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (),
+        ("--key", "a", "--workspace", "b"),
+        ("--key", "nobody"),
+        ("--workspace", "nowhere"),
+        ("--workspace", "other", "--model", "none"),
+        ("--workspace", "other", "--direction", "sideways"),
+    ],
+)
+def test_what_cannot_be_explained_is_a_wrong_use(run: Any, home: Path, wrong: tuple[str, ...]) -> None:
+    path = write(home, POLICED)
+    run("keys", "create", "--alias", "a", "--json")
+    assert run("policies", "explain", "--config", path, *wrong).code == 2

@@ -96,6 +96,11 @@ def test_the_smallest_document_is_a_target_and_a_model() -> None:
         ("references: {r: {vault: v, secret_path: p}}\n", "1:25", "there is no vault 'v'"),
         ("references: {r: {secret_path: p}}\n", "1:17", "exactly one of vault and manager_type"),
         ("workspaces: {w: {policy: strict}}\n", "1:26", "there is no policy 'strict'"),
+        (
+            "targets: [{id: a, provider: demo, model: m}]\nmodels: {m: {targets: [a], policy: p}}\n",
+            "2:36",
+            "there is no policy 'p'",
+        ),
         ("policies: {default: {prompt: [], answer: [], telemetry: []}}\n", "1:30", "at least 1 item"),
         ("policies: {default: {prompt: [{action: mask}], answer: [{detect: [pii], action: mask}]}}\n", "1:21", "'telemetry' is missing"),
         ("targets: [{id: a, provider: openai, model: m}]\n", "1:11", "openai needs a key"),
@@ -122,6 +127,20 @@ def test_circular_fallbacks_are_refused() -> None:
     text = "targets: [{id: t, provider: demo, model: m}]\nmodels:\n"
     text += "".join(f"  m{n}: {{targets: [t], fallbacks: [m{(n + 1) % 3}]}}\n" for n in range(3))
     assert [line for line in lines_of(text) if "m0 -> m1 -> m2 -> m0" in line]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "refused"),
+    [("", "", False), (", policy: default", ", policy: default", False), (", policy: default", "", True), ("", ", policy: default", True)],
+)
+def test_a_model_falls_back_only_to_one_of_its_own_policy(first: str, second: str, refused: bool) -> None:
+    """What was screened under one policy must not be sent under another."""
+    models = f"{{a: {{targets: [t], fallbacks: [b]{first}}}, b: {{targets: [t]{second}}}}}"
+    text = f"targets: [{{id: t, provider: demo, model: m}}]\nmodels: {models}\n"
+    if refused:
+        assert [line for line in lines_of(text) if "'a' falls back to 'b', which names another policy" in line]
+    else:
+        assert read(text).models["a"].fallbacks == ("b",)
 
 
 def test_a_long_chain_of_fallbacks_is_no_circle() -> None:
