@@ -88,6 +88,8 @@ def test_a_name_is_masked_before_the_provider_sees_it(house: House, surface: Sur
     assert b"[REDACTED:person]" in answer.body
     counted = house.gateway.call("GET", "/metrics").body.decode()
     assert 'lockgate_redactions_total{action="mask",direction="prompt",rule="ner-person"}' in counted
+    rows = house.gateway.admin("GET", f"/v1/redactions?request_id={answer.headers['x-request-id']}")["data"]
+    assert {(row["rule"], row["detector"], row["count"]) for row in rows} == {("ner-person", "pii", 1), ("ner-location", "pii", 1)}
 
 
 def test_captured_prompts_and_answers_are_read_too_and_nothing_is_written_with_the_name(house: House) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
+import io
 import json
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -126,6 +130,47 @@ def test_a_redaction_is_an_event_with_counts_and_without_text(gateway: Gateway, 
     refused = redact(gateway, keys["default"], nothing=1).headers["x-request-id"]
     assert [row["kind"] for row in gateway.events(request_id=refused)] == ["gateway:request:refuse"]
     assert {name for name, data in gateway.written().items() if planted.leaks(data, {"secret": SECRET, "email": EMAIL})} == set()
+
+
+def counted(gateway: Gateway, request_id: str) -> dict[tuple[str, str], int]:
+    """What the store holds for one request; the total beside it and the export add up to the same."""
+    query = f"/v1/redactions?request_id={request_id}"
+    told = gateway.admin("GET", query)
+    export = gateway.call("GET", f"{query}&format=csv", key=gateway.admin_key).body.decode()
+    with closing(sqlite3.connect(f"file:{gateway.home / 'lockgate.db'}?mode=ro", uri=True)) as store:
+        ((summed,),) = store.execute("SELECT coalesce(sum(count), 0) FROM redactions WHERE request_id = ?", (request_id,)).fetchall()
+    rows = {(row["kind"], row["action"]): row["count"] for row in told["data"]}
+    assert told["total"] == summed == sum(rows.values())
+    assert summed == sum(int(row["count"]) for row in csv.DictReader(io.StringIO(export)))
+    return rows
+
+
+def test_what_is_found_is_counted_where_the_dashboard_counts(gateway: Gateway, keys: dict[str, str]) -> None:
+    text = f"{SECRET} {SECRET} {EMAIL}"
+    whole = redact(gateway, keys["default"], text=text, direction="prompt")
+    expected = {("openai_key", "mask"): 2, ("email", "mask"): 1}
+    assert counted(gateway, whole.headers["x-request-id"]) == expected
+    pipe = Piping(gateway, keys["default"], "?direction=prompt")
+    for at in range(0, len(text), 5):
+        pipe.send(text[at : at + 5].encode())
+    pipe.send(b"")
+    pipe.response.read()
+    finish_of(gateway, pipe.request_id)
+    assert counted(gateway, pipe.request_id) == expected
+    blocked = redact(gateway, keys["strict"], text=text, direction="prompt")
+    assert counted(gateway, blocked.headers["x-request-id"]) == {("openai_key", "block"): 2}
+    nothing = redact(gateway, keys["default"], text="nothing at all")
+    assert counted(gateway, nothing.headers["x-request-id"]) == {}
+
+
+def test_a_stream_that_breaks_off_is_counted_as_far_as_it_came(gateway: Gateway, keys: dict[str, str]) -> None:
+    pipe = Piping(gateway, keys["default"], "?direction=prompt")
+    pipe.send(f"{SECRET} and more\n".encode() * 20)
+    assert pipe.some()
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        pipe.response.read()
+    assert finish_of(gateway, pipe.request_id)["outcome"] == "failed"
+    assert counted(gateway, pipe.request_id)[("openai_key", "mask")] >= 19
 
 
 def test_a_rate_limit_counts_redactions_too(gateway: Gateway, keys: dict[str, str]) -> None:
