@@ -13,7 +13,7 @@ from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 from pipeline.store.export import csv_lines, event_lines
 from pipeline.store.read_model import Tenant, parse_filter
-from pipeline.store.reads import REDACTION_GROUPS, Reads, RedactionGroup, SpendGroup
+from pipeline.store.reads import REDACTION_GROUPS, Reads, SpendGroup
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ async def redactions(house: House, request: AdminRequest, who: Who | None, _body
         raise BadRequest("There is no such grouping.", hint=f"Use one of {', '.join(REDACTION_GROUPS)}.", param="group_by")
     asked = parse_filter(params)
     reads = reads_for(house, who)
-    rows = await apart(house, lambda: reads.redactions(asked, cast(RedactionGroup, group), params.get("tz", "")))
+    rows = await apart(house, lambda: reads.redactions(asked, group, params.get("tz", "")))
     if params.get("format", "json") == "csv":
         detail = {"what": "redactions", "format": "csv", "group_by": group}
         await house.ledger.append(admin_event(house, request, who, "audit:export:create", "ok", detail))

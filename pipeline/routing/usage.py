@@ -109,9 +109,9 @@ class UsageMeter:
         if not self.response_id:
             self.response_id = _text(tree.get("id"))
             self.model = _text(tree.get("model"))
-        usage = tree.get("usage")
-        reported = bool(usage) and _is_sane(usage)
-        if reported:
+        usage = _sane(tree.get("usage"))
+        reported = bool(usage)
+        if usage:
             self._usage = usage
             self._complete = True
         if tree.get("service_tier") is not None:
@@ -132,9 +132,9 @@ class UsageMeter:
             self.response_id = _text(message.get("id"))
             self.model = _text(message.get("model"))
         source = message if isinstance(message, dict) else tree
-        usage = source.get("usage")
-        reported = isinstance(usage, dict) and _is_sane(usage)
-        if reported:  # the numbers of message_delta are cumulative and replace earlier ones
+        usage = _sane(source.get("usage"))
+        reported = usage is not None
+        if usage is not None:  # the numbers of message_delta are cumulative and replace earlier ones
             self._usage = {**self._usage, **{name: value for name, value in usage.items() if value is not None}}
             self._complete = tree.get("type") != "message_start"
         inner = source.get("delta")
@@ -168,9 +168,9 @@ class UsageMeter:
         return anthropic_usage(self._usage) if self._anthropic else openai_usage(self._usage, self.tier)
 
 
-def _is_sane(usage: Any) -> bool:
-    """Whether a usage block is one, and none of its counts is absurd; another is taken for none at all, and the call is estimated."""
-    return isinstance(usage, dict) and all(value < TOO_MANY for value in usage.values() if isinstance(value, int))
+def _sane(usage: Any) -> dict[str, Any] | None:
+    """A usage block that is one, and none of whose counts is absurd; another is taken for none at all, and the call is estimated."""
+    return usage if isinstance(usage, dict) and all(value < TOO_MANY for value in usage.values() if isinstance(value, int)) else None
 
 
 def _items(value: Any) -> list[Any]:
