@@ -6,32 +6,19 @@ Nothing is served before: the redactors work, the store is migrated, the ledger 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-import random
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
-
-from collectors.deadline import Deadline
-from collectors.gate import ExportGate
-from collectors.metrics import Metrics
-from collectors.outbox import Outbox
-from collectors.spool import Spool
-from collectors.tracing import Tracing
 from pipeline.bootstrap.compile import compile_limits, compile_references, folder_of
+from pipeline.bootstrap.core import Core, core_of, migrated
 from pipeline.bootstrap.opening import key_opener
 from pipeline.bootstrap.parts import (
     Plan,
     Swapped,
-    closed_of,
-    destinations_of,
     pricer_of,
     router_of,
     wanted_workspaces,
@@ -41,7 +28,7 @@ from pipeline.bootstrap.policies import Redaction, compile_policies
 from pipeline.bootstrap.preflight import refuse_if_missing
 from pipeline.bootstrap.recognition import WAITING, open_recognizer
 from pipeline.bootstrap.secret_audit import SecretAudit
-from pipeline.bootstrap.tenant_keys import TenantKeys
+from pipeline.bootstrap.spans import Telemetry, telemetry_of
 from pipeline.bootstrap.upkeep import forget_expired_claims, keep_what_is_loaded, mark_used_keys, watch_lag
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.checks import is_loopback
@@ -52,12 +39,11 @@ from pipeline.gateway.app import Gateway
 from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.model import Desk, House, Load
 from pipeline.gateway.table import route_table
-from pipeline.ids import ulid
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.failures import FailureLimit
 from pipeline.keys.limits import RateLimits
 from pipeline.keys.people import FrontDesk
-from pipeline.keys.pepper import Peppers, derived_key
+from pipeline.keys.pepper import derived_key
 from pipeline.keys.service import Office, ensure_admin_key
 from pipeline.keys.sessions import Sessions
 from pipeline.keys.store import mark_used
@@ -68,9 +54,6 @@ from pipeline.routing.direct import DirectProvider
 from pipeline.routing.litellm_lane import LitellmProvider
 from pipeline.routing.litellm_parts import Parts, load
 from pipeline.routing.providers import Providers, read_catalog
-from pipeline.store.engine import open_reader, sqlite_path
-from pipeline.store.migrate import migrate
-from pipeline.store.outbox import SqlOutbox
 from pipeline.store.reads import open_reads
 from pipeline.vaults.local_keys import LocalKeys
 from pipeline.vaults.local_sql import SqlRows
@@ -78,7 +61,6 @@ from pipeline.vaults.registry import VaultContext, open_vault
 from pipeline.vaults.resolver import Resolver
 from pipeline.version import VERSION
 from redactors.detectors.ner import NerDetector
-from redactors.engine import Redactor
 
 if TYPE_CHECKING:
     from collectors.sealed import SealedTracerProvider
@@ -86,10 +68,6 @@ if TYPE_CHECKING:
 WORKER_THREADS = 4
 SCREENING_THREADS = 4
 """Of their own, so that nobody's long texts make an administrator wait."""
-REDACTION_S = 5.0
-STORE_WAIT_S = 300
-
-log = logging.getLogger("lockgate")
 
 
 class Running:
@@ -118,15 +96,15 @@ class Running:
 
 async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) -> Running:
     """Build the gateway. Raises ConfigError, SecretError or LedgerError when it must not start."""
-    core = _core(plan, redaction, clock or SystemClock())
-    await _migrated(plan.database_url)
+    core = core_of(plan, redaction, clock or SystemClock())
+    await migrated(plan.database_url)
     await core.ledger.start()
     try:
         recognizer = await _recognizer(core, plan.document)
         secrets = _secrets(core, recognizer)
         await refuse_if_missing(secrets.swapped.references.all(), secrets.resolver, core.clock)
         people = await _people(core)
-        telemetry = _telemetry(core, secrets)
+        telemetry = telemetry_of(core, secrets.swapped, secrets.resolver)
         house = _house(core, secrets, people, telemetry)
         telemetry.outbox.start()
     except BaseException:
@@ -169,20 +147,6 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
     return Running(Gateway(house, house.routes), house, core.ledger, people.office, telemetry.provider, stop)
 
 
-async def _migrated(url: str) -> None:
-    """Bring the store to the newest schema; a database that is away at start-up is waited for, because nothing is lost by waiting."""
-    for attempt in range(STORE_WAIT_S):
-        try:
-            await asyncio.to_thread(migrate, url)
-        except OperationalError as error:
-            if attempt == 0:
-                log.warning("the database cannot be reached; waiting for it", extra={"error_type": type(error.orig).__name__})
-            await asyncio.sleep(1.0)
-        else:
-            return
-    raise LedgerError(f"The database could not be reached within {STORE_WAIT_S} seconds.", hint="Check the database URL and the server.")
-
-
 async def _warm_up(redaction: Redaction, house: House) -> None:
     """Load in the background what the first call that needs it would wait for: Presidio, and LiteLLM where a target needs its lane."""
     keep_what_is_loaded()
@@ -190,48 +154,6 @@ async def _warm_up(redaction: Redaction, house: House) -> None:
     if any(house.providers.lane(target, "openai.chat") == "litellm" for target in house.swapped.router.targets()):
         await house.providers.warm()
     keep_what_is_loaded()
-
-
-@dataclass(frozen=True, slots=True)
-class Core:
-    """What everything else stands on."""
-
-    plan: Plan
-    redaction: Redaction
-    clock: Clock
-    peppers: Peppers
-    recorder: Redactor
-    metrics: Metrics
-    ledger: DurableLedger
-    reader: Engine
-    random: random.SystemRandom
-
-    def new_id(self) -> str:
-        """A ULID for now."""
-        return ulid(self.clock.now_us())
-
-    def tenant_keys(self) -> TenantKeys:
-        """What derives the keys of hashes and pseudonyms."""
-        return TenantKeys(derived_key(self.peppers, "redaction"), self.clock)
-
-
-def _core(plan: Plan, redaction: Redaction, clock: Clock) -> Core:
-    home, document = plan.home, plan.document
-    redaction.announce_process(plan.database_url, home.admin_key())
-    metrics = Metrics(closed_of(document, redaction), version=VERSION, profile=document.telemetry.semconv)
-    ledger = DurableLedger(
-        plan.database_url,
-        clock=clock,
-        journal_dir=home.journal,
-        require=document.audit.require,
-        epoch_id=ulid(clock.now_us()),
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        version=VERSION,
-        measured=metrics.ledger_commit,
-    )
-    reader = open_reader(plan.database_url)
-    return Core(plan, redaction, clock, home.peppers(), redaction.recorder(), metrics, ledger, reader, random.SystemRandom())
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,43 +227,6 @@ async def _people(core: Core) -> People:
     await ensure_admin_key(office, core.plan.home.admin_key())
     await changed()
     return People(authenticator, sessions, office, FrontDesk(office, core.reader, failures))
-
-
-@dataclass(frozen=True, slots=True)
-class Telemetry:
-    """Spans on their way out."""
-
-    tracing: Tracing
-    outbox: Outbox
-    store: SqlOutbox
-    spool: Spool
-    provider: SealedTracerProvider
-
-
-def _telemetry(core: Core, secrets: Secrets) -> Telemetry:
-    from collectors.sealed import SealedTracerProvider
-
-    document = core.plan.document
-    store = SqlOutbox(core.ledger.run, core.clock, postgres=sqlite_path(core.plan.database_url) is None)
-    destinations = destinations_of(document, secrets.swapped, secrets.resolver)
-    outbox = Outbox(store, destinations, is_dirty=core.redaction.is_dirty, watched=core.metrics, now_us=core.clock.now_us)
-    gate = ExportGate(
-        Deadline(core.recorder, seconds=REDACTION_S),
-        hash_key=derived_key(core.peppers, "telemetry"),
-        remarked=core.metrics,
-        generation=core.redaction.generation,
-    )
-    resource = {"service.name": document.telemetry.service_name, "service.version": VERSION}
-    tracing = Tracing(
-        gate,
-        destinations=[destination.id for destination in destinations],
-        resource=resource,
-        profile=document.telemetry.semconv,
-        version=VERSION,
-        measured=core.metrics.model_call,
-    )
-    spool = Spool(store, tracing.encode, on_overflow=core.metrics.telemetry_overflow)
-    return Telemetry(tracing, outbox, store, spool, SealedTracerProvider(gate, spool.offer, resource=resource))
 
 
 def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -> House:

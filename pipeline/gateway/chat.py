@@ -14,12 +14,14 @@ from typing import Any
 
 from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineError, PolicyBlocked
 from pipeline.gateway.auth import bearer
+from pipeline.gateway.endings import explain
 from pipeline.gateway.error_table import upstream_error
 from pipeline.gateway.http import Receive, Send, read_json
 from pipeline.gateway.idempotency import answer_again, claim_of, is_claimed
+from pipeline.gateway.leaving import Watch
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
 from pipeline.gateway.refusals import Looked, refused, unscreenable
-from pipeline.gateway.reply import Watch, deliver, deliver_stream, explain
+from pipeline.gateway.reply import deliver, deliver_stream
 from pipeline.gateway.routes import CALLERS
 from pipeline.gateway.settle import Trail, settle_failure
 from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand

@@ -12,23 +12,24 @@ from typing import Any
 
 import orjson
 
-from pipeline.errors import AllTargetsFailed, LedgerError, PipelineError, PolicyBlocked
+from pipeline.errors import LedgerError, PipelineError, PolicyBlocked
 from pipeline.gateway.channels import AnswerBlocked
-from pipeline.gateway.error_table import failed, render, spoken, upstream_error
+from pipeline.gateway.endings import ending_of, explain, last_words, live_answer, reply_headers, stopping, unscreenable_answer
+from pipeline.gateway.error_table import failed, spoken, upstream_error
 from pipeline.gateway.gathered import Gathered
 from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
 from pipeline.gateway.kept import Copy, Told
+from pipeline.gateway.leaving import Watch, has_left
 from pipeline.gateway.model import House
-from pipeline.gateway.settle import Ending, Trail, in_vain_micros, settle
-from pipeline.gateway.streaming import AnswerScreen, Event, LeakFound, Wire, encode, error_event
+from pipeline.gateway.settle import Ending, Trail, settle
+from pipeline.gateway.streaming import AnswerScreen, Event, LeakFound, Wire, encode
 from pipeline.gateway.wire import blocking_rules, is_blocked, is_terminal, is_usage_only, screen_answer, stream_screen
 from pipeline.gateway.workers import worked
 from pipeline.ledger.model import ChargeState
 from pipeline.routing.attempts import Answer
-from pipeline.routing.model import Cost, Delta, UpstreamError, Usage
-from pipeline.routing.tokens import estimate
+from pipeline.routing.model import Delta, UpstreamError
 from pipeline.routing.usage import UsageMeter
-from redactors.model import Clean, Json, RedactionError, Remark
+from redactors.model import Clean, Json, RedactionError
 
 _SSE_HEADERS: RawHeaders = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -47,12 +48,12 @@ async def deliver(house: House, trail: Trail, answer: Answer, receive: Receive, 
         raise  # settled where it was raised
     except asyncio.CancelledError:
         # The gateway stops and its grace is over.
-        ending = _ending(house, trail, answer, meter, "aborted", 503, "observed", (), error="overloaded")
+        ending = ending_of(house, trail, answer, meter, "aborted", 503, "observed", (), error="overloaded")
         await asyncio.shield(settle(house, trail, ending))
         raise
     except Exception:
         # A defect of ours after the provider has answered: it bills us, so the call is charged.
-        ending = _ending(house, trail, answer, meter, "failed", 500, "observed", (), error="internal_error", told=failed())
+        ending = ending_of(house, trail, answer, meter, "failed", 500, "observed", (), error="internal_error", told=failed())
         await settle(house, trail, ending)
         raise
 
@@ -62,22 +63,22 @@ async def _deliver(house: House, trail: Trail, answer: Answer, meter: UsageMeter
     try:
         clean = await _screened(house, trail, delta, meter)
     except RedactionError:
-        shown = _unscreenable()
-        ending = _ending(house, trail, answer, meter, "failed", shown.status, "observed", (), error=shown.code, told=shown)
+        shown = unscreenable_answer()
+        ending = ending_of(house, trail, answer, meter, "failed", shown.status, "observed", (), error=shown.code, told=shown)
         await settle(house, trail, ending)
         raise shown from None
     if is_blocked(clean.verdict):
         blocked = PolicyBlocked(blocking_rules(clean.remarks), param="answer")
-        ending = _ending(house, trail, answer, meter, "refused", 400, "observed", clean.remarks, error="content_blocked", told=blocked)
+        ending = ending_of(house, trail, answer, meter, "refused", 400, "observed", clean.remarks, error="content_blocked", told=blocked)
         await settle(house, trail, ending)
         raise blocked
-    ending = _ending(house, trail, answer, meter, "ok", 200, "observed", clean.remarks)
+    ending = ending_of(house, trail, answer, meter, "ok", 200, "observed", clean.remarks)
     if house.swapped.capture_content:
         ending = replace(ending, answer=await _recorded(house, trail, delta.data, meter.written))
     body = orjson.dumps(clean.value)
     if house.is_dirty(body):
-        leak = _leak()
-        ending = _ending(house, trail, answer, meter, "refused", 502, "observed", clean.remarks, error="live_secret", told=leak)
+        leak = live_answer()
+        ending = ending_of(house, trail, answer, meter, "refused", 502, "observed", clean.remarks, error="live_secret", told=leak)
         await settle(house, trail, ending)
         raise leak
     if has_left(receive):
@@ -120,7 +121,7 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watc
     try:
         wire = await flow.pump()
         watch.stop()
-        ending = _ending(house, trail, answer, flow.meter, "ok", 200, "observed", flow.screen.remarks(), first_us=flow.first_us)
+        ending = ending_of(house, trail, answer, flow.meter, "ok", 200, "observed", flow.screen.remarks(), first_us=flow.first_us)
         if flow.gathered is not None:
             ending = replace(ending, answer=await _recorded(house, trail, flow.gathered.body(), flow.gathered.size))
         last = wire + b"data: [DONE]\n\n" if trail.call.dialect == "openai" else wire
@@ -205,10 +206,10 @@ async def _break_off(
     """Settle a stream that was cancelled: its caller left, or the gateway stops and its grace is over, which the caller is told."""
     status, why = (499, "client_disconnected") if watch.gone else (503, "overloaded")
     remarks = screen.remarks()
-    ending = _ending(house, trail, answer, meter, "aborted", status, "aborted_estimated", remarks, first_us=first_us, error=why)
+    ending = ending_of(house, trail, answer, meter, "aborted", status, "aborted_estimated", remarks, first_us=first_us, error=why)
     await asyncio.shield(_close_and_settle(house, trail, answer, ending))
     if not watch.gone:
-        await send({"type": "http.response.body", "body": _last_words(trail, _stopping()), "more_body": False})
+        await send({"type": "http.response.body", "body": last_words(trail, stopping()), "more_body": False})
 
 
 async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: Ending) -> None:
@@ -216,50 +217,6 @@ async def _close_and_settle(house: House, trail: Trail, answer: Answer, ending: 
         await answer.aclose()
     finally:
         await settle(house, trail, ending)
-
-
-def has_left(receive: Receive) -> bool:
-    """Whether the caller is gone by now. Looks once and does not wait: a `Watch` would cost every call a task."""
-    waiting = receive().__await__()
-    try:
-        next(waiting)
-    except StopIteration as done:
-        return bool(done.value["type"] == "http.disconnect")
-    waiting.close()
-    return False
-
-
-class Watch:
-    """Waits for the caller of a stream to leave, and cancels the work for it when that happens: the task that makes the watch."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._gone = False
-        self._work = asyncio.current_task()
-        self._task = asyncio.create_task(self._wait(receive))
-
-    async def _wait(self, receive: Receive) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                self._gone = True
-                if self._work is not None:
-                    self._work.cancel()
-                return
-
-    @property
-    def gone(self) -> bool:
-        """Whether the caller has left."""
-        return self._gone
-
-    def forgiven(self) -> bool:
-        """Whether a cancellation was this watch's own; it is then taken back, so that the task ends in peace."""
-        if self._gone and self._work is not None:
-            self._work.uncancel()
-        return self._gone
-
-    def stop(self) -> None:
-        """Stop waiting. Idempotent."""
-        self._task.cancel()
 
 
 def _shown(trail: Trail, delta: Delta) -> Delta | None:
@@ -291,125 +248,21 @@ async def _end_in_error(
     elif isinstance(error, AnswerBlocked):
         shown = PolicyBlocked(error.rules, param="answer")
     elif isinstance(error, LeakFound):
-        shown = _leak()
+        shown = live_answer()
     elif isinstance(error, RedactionError):
-        shown = _unscreenable()
+        shown = unscreenable_answer()
     elif isinstance(error, LedgerError):
         shown = error
     else:
         shown = failed()
     if not isinstance(error, LedgerError):
         state: ChargeState = "aborted_estimated"
-        ending = _ending(house, trail, answer, meter, "failed", shown.status, state, screen.remarks(), first_us=first_us, error=shown.code)
+        remarks = screen.remarks()
+        ending = ending_of(house, trail, answer, meter, "failed", shown.status, state, remarks, first_us=first_us, error=shown.code)
         if copy is not None:
-            ending = replace(ending, told=copy.ending_with(_last_words(trail, shown)))
+            ending = replace(ending, told=copy.ending_with(last_words(trail, shown)))
         try:
             await settle(house, trail, ending)
         except LedgerError as unwritten:
             shown = unwritten
-    await send({"type": "http.response.body", "body": _last_words(trail, shown), "more_body": False})
-
-
-def _last_words(trail: Trail, error: PipelineError) -> bytes:
-    """The event that ends a stream in an error."""
-    return error_event(trail.call.dialect, render(error, trail.call.dialect, trail.call.request_id).body)
-
-
-def explain(house: House, trail: Trail, error: UpstreamError) -> str:
-    """The provider's own message after redaction (at most 1,000 characters), or empty when it gave none.
-
-    Empty too when it repeats a live secret that the policy does not mask: many providers quote the key that they refuse.
-    """
-    body = error.body
-    text = ""
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        text = inner.get("message", "") if isinstance(inner, dict) else inner
-    elif isinstance(body, str):
-        text = body
-    if not isinstance(text, str) or not text:
-        return ""
-    # Redacted whole before it is cut: half a secret would not be recognized. It is at most as long as an error body that is kept.
-    clean = trail.policy.answer.text(text)
-    return "" if is_blocked(clean.verdict) or house.is_dirty(clean.value.encode("utf-8", "replace")) else clean.value[:1000]
-
-
-def _ending(
-    house: House,
-    trail: Trail,
-    answer: Answer,
-    meter: UsageMeter,
-    outcome: str,
-    status: int,
-    state: ChargeState,
-    remarks: tuple[Remark, ...],
-    *,
-    error: str = "",
-    first_us: int = 0,
-    told: PipelineError | None = None,
-) -> Ending:
-    """The ending of a call that a provider answered. Usage that it did not report is our own count, and flagged."""
-    usage: Usage | None = meter.usage()
-    if trail.call.surface == "anthropic.count_tokens":
-        usage = Usage()  # counting is free
-    elif usage is None or (state == "aborted_estimated" and not usage.total_output):
-        usage = estimate(meter, trail.call.surface, trail.asked.body)
-        state = "estimated" if state == "observed" else state
-    cost: Cost = trail.bound.pricer.cost(answer.target, usage)
-    return Ending(
-        outcome,
-        status,
-        state,
-        answer.target,
-        answer.attempts,
-        usage,
-        cost,
-        error,
-        remarks,
-        first_us - trail.call.at_us if first_us else 0,
-        tuple(meter.finish_reasons),
-        meter.model,
-        meter.response_id,
-        told=told,
-    )
-
-
-def reply_headers(trail: Trail, answer: Answer, cost: Cost | None, redactions: int | None) -> dict[str, str]:
-    """What every answer says of itself. A stream's cost and redactions are not known yet when its headers leave."""
-    headers = {
-        "x-lockgate-model": _token(trail.asked.model),
-        "x-lockgate-deployment": _token(answer.target.id),
-        "x-lockgate-attempts": str(max(1, len(answer.attempts))),
-        **spoken(trail.bound.rate_headers, trail.call.dialect),
-    }
-    if cost is not None:
-        headers["x-lockgate-cost"] = f"{(cost.micros + in_vain_micros(trail, answer.attempts[:-1])) / 1_000_000:.6f}"
-    if redactions is not None:
-        headers["x-lockgate-redactions"] = str(redactions)
-    return headers
-
-
-def _token(text: str) -> str:
-    """A header value: visible ASCII only."""
-    if text.isascii() and text.isprintable() and " " not in text:
-        return text[:256]
-    return "".join(character if "!" <= character <= "~" else "?" for character in text)[:256]
-
-
-def _unscreenable() -> PipelineError:
-    return AllTargetsFailed(
-        "The answer could not be screened, so it was not sent.", code="redaction_failed", status=502, headers={"x-should-retry": "false"}
-    )
-
-
-def _stopping() -> PipelineError:
-    return PipelineError("The gateway is shutting down.", hint="Try again.", code="overloaded", status=503)
-
-
-def _leak() -> PipelineError:
-    return AllTargetsFailed(
-        "The answer held a live secret in a form that could not be masked, so it was not sent.",
-        hint="The operator finds the event by this request id.",
-        code="live_secret",
-        headers={"x-should-retry": "false"},
-    )
+    await send({"type": "http.response.body", "body": last_words(trail, shown), "more_body": False})

@@ -31,7 +31,7 @@ from pipeline.bootstrap.serving import prepare
 from pipeline.config.environment import read_process
 from pipeline.config.home import prepare_home
 from pipeline.config.loader import load_with_warnings
-from pipeline.gateway import chat, reply, settle, wire
+from pipeline.gateway import chat, endings, leaving, reply, settle, wire
 from pipeline.gateway.http import read_headers
 from pipeline.gateway.model import Call, House
 from pipeline.keys.service import Actor, create_key
@@ -149,7 +149,7 @@ async def _whole(house: House, lap: Lap, trails: list[settle.Trail], answers: li
         ]
     with lap.of("8 price the answer"):
         endings = [
-            reply._ending(house, trail, answer, meter, "ok", 200, "observed", one.remarks)
+            endings.ending_of(house, trail, answer, meter, "ok", 200, "observed", one.remarks)
             for trail, answer, meter, one in zip(trails, answers, meters, clean, strict=True)
         ]
     with lap.of("[9 span: rebuild and encode]"):
@@ -162,7 +162,7 @@ async def _whole(house: House, lap: Lap, trails: list[settle.Trail], answers: li
 
 async def _stream(house: House, lap: Lap, trails: list[settle.Trail], answers: list[Any], body: bytes) -> None:
     async def one(trail: settle.Trail, answer: Any) -> None:
-        await reply.deliver_stream(house, trail, answer, reply.Watch(receiver(body)), nowhere)
+        await reply.deliver_stream(house, trail, answer, leaving.Watch(receiver(body)), nowhere)
 
     with lap.of("8, 9, 10 the stream, to its end"):
         await asyncio.gather(*(one(trail, answer) for trail, answer in zip(trails, answers, strict=True)))
