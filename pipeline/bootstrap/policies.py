@@ -86,7 +86,11 @@ class Redaction:
         return self._known.generation
 
     def warm_up(self) -> None:
-        """Load what the first finding would load (Presidio's recognizers take a second), so that no call waits for it."""
+        """Load what the first stream and the first finding would load (Presidio takes a second), so that no call waits for it."""
+        stream = self._recorder.stream()
+        for piece in ("warm up", " and go on"):
+            stream.feed(piece)
+        stream.close()
         self._recorder.text("warm.up@example.com, 4242 4242 4242 4242, +1 202 555 0143, DE89 3704 0044 0532 0130")
 
     def rule_ids(self) -> frozenset[str]:

@@ -17,7 +17,9 @@ def forms(value: str, least: int = 8) -> tuple[bytes, ...]:
     """
     raw = value.encode("utf-8", "surrogatepass")
     found: dict[bytes, None] = {raw: None}
-    for text in (*_json_forms(value), *_url_forms(raw), *_html_forms(value), raw.hex(), raw.hex().upper(), *_base64_forms(raw)):
+    # Letters and digits stand in JSON, addresses and HTML as they are.
+    escaped = [] if value.isascii() and value.isalnum() else [*_json_forms(value), *_url_forms(raw), *_html_forms(value)]
+    for text in (*escaped, raw.hex(), raw.hex().upper(), *_base64_forms(raw)):
         found[text.encode("utf-8", "surrogatepass")] = None
     return tuple(form for form in found if len(form) >= least and b"\0" not in form)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from redactors.detectors.bytewise import spelled_in_bytes
 from redactors.detectors.hyper import HyperScan, compile_set
+from redactors.detectors.linear import Measure
 from redactors.detectors.openings import TAIL, OpeningPlan, Openings
 from redactors.detectors.subject import Span, Subject
 from redactors.detectors.syntax import parse, render
@@ -42,7 +43,7 @@ class Glance:
     def __init__(self, openings: Openings, scan: HyperScan, heads: int, find: Callable[[Subject, int], list[Span]]) -> None:
         self._openings = openings
         self._hits = scan.hits
-        self._measure = openings.measure
+        self._measure: Measure | None = None
         self._heads = openings.openers + heads
         self._find = find
 
@@ -51,7 +52,10 @@ class Glance:
         hits = self._hits(data)
         size, length = len(data), len(text)
         backwards = data[::-1] if size == length else text[::-1].encode("utf-8", "replace")
-        reach = self._measure(backwards, size)
+        measure = self._measure
+        if measure is None:
+            measure = self._measure = self._openings.measure
+        reach = measure(backwards, size)
         if hits:
             seen = {index for index, _ in hits}
             if max(seen) >= self._heads or self._find(Subject(text), begin):

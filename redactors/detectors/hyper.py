@@ -16,11 +16,10 @@ Hits = list[tuple[int, int]]
 
 def library_version() -> str:
     """The version that a serialized database belongs to. Raises ImportError where there is no wheel."""
-    from importlib.metadata import version
-
     import hyperscan
 
-    return f"{version('hyperscan')} {hyperscan.HS_MODE_BLOCK}"
+    # Not from the package's metadata, whose parser takes longer to import than the library.
+    return f"{hyperscan.__version__} {hyperscan.HS_MODE_BLOCK}"  # type: ignore[attr-defined]  # its stub does not name it
 
 
 def _collect(index: int, start: int, end: int, flags: int, hits: Hits) -> None:

@@ -54,12 +54,13 @@ class _Segment:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = dict(values)
-        owners: dict[bytes, str] = {}
-        for label, value in self.values.items():
+        owners: dict[bytes, Label] = {}
+        for name, value in self.values.items():
+            label = Label(f"known:{name}", KIND, "known")
             for form in forms(value, LEAST):
                 owners.setdefault(form, label)
         self._forms = tuple(owners)
-        self._owners = tuple(Label(f"known:{label}", KIND, "known") for label in owners.values())
+        self._owners = tuple(owners.values())
         self._longest = max(map(len, self._forms))
         heads: dict[bytes, list[bytes]] = {}
         for form in self._forms:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from redactors.detectors.derived import beginnings, head, loosened
@@ -102,13 +103,23 @@ class Openings:
         self._rules = tuple(rules)
         self._plan = plan
         self._scan = scan
-        union = "|".join(part for part in (plan.loose, plan.partial) if part)
-        self._unions = [compile_linear(union, longest=True)] if union else []
-        self.measure: Measure = measure_prefix(self._unions[0]) if self._unions else _nothing
-        """How many bytes at the end of a text, which is given backwards with its size, are the beginning of a match or of an opener."""
         self._closings: list[Measure | None] = [None] * len(rules)
         self._closures: list[Any] = [None] * len(rules)
         self._far = max((rule.longest for rule in rules), default=TAIL)
+
+    @cached_property
+    def union(self) -> Any:
+        """One expression of all beginnings of matches and of openers, read backwards; None when there are none.
+
+        Compiled on first use: it is as large as everything else that is compiled, and only streams ask for it.
+        """
+        union = "|".join(part for part in (self._plan.loose, self._plan.partial) if part)
+        return compile_linear(union, longest=True) if union else None
+
+    @cached_property
+    def measure(self) -> Measure:
+        """How many bytes at the end of a text, which is given backwards with its size, are the beginning of a match or of an opener."""
+        return _nothing if self.union is None else measure_prefix(self.union)
 
     def open_from(self, text: str, begin: int) -> int:
         """The earliest code point, not before `begin`, from which on the text is the beginning of a match; the length when none."""
@@ -116,11 +127,10 @@ class Openings:
         tail = text[low:]
         backwards = _Backwards(tail)
         reach = 0
-        for union in self._unions:
-            found = backwards.reach(union, TAIL)
-            if found >= TAIL and self._far > TAIL:
-                found = backwards.reach(union, self._far)
-            reach = max(reach, found)
+        if (union := self.union) is not None:
+            reach = backwards.reach(union, TAIL)
+            if reach >= TAIL and self._far > TAIL:
+                reach = backwards.reach(union, self._far)
         for index in self._seen(tail[-self._far - 1 :]):  # an opener further back belongs to no match that reaches the end
             reach = max(reach, backwards.reach(self._closure(index), max(TAIL, self._rules[index].longest)))
         return max(begin, len(text) - reach)

@@ -140,7 +140,6 @@ class PatternSet:
         scan, openers = self._scan.dump(), self._openers.dump() if isinstance(self._openers, HyperScan) else b""
         front = {
             "key": _key(tuple(form.rule for form in self._forms)),
-            "digest": hashlib.sha256(scan + openers).hexdigest(),
             "heads": self._outline.heads,
             "owners": self._outline.owners,
             "starts": self._outline.starts,
@@ -148,7 +147,8 @@ class PatternSet:
             "openings": self._outline.openings.as_json(),
             "scan": len(scan),
         }
-        return json.dumps(front, separators=(",", ":")).encode() + b"\n" + scan + openers
+        dumped = json.dumps(front, separators=(",", ":")).encode() + b"\n" + scan + openers
+        return hashlib.sha256(dumped).hexdigest().encode() + b"\n" + dumped
 
     def hits(self, data: bytes) -> Hits:
         """The raw answer of the scan; the index behind the last rule says where runs begin that may be encodings."""
@@ -357,16 +357,22 @@ def _key(rules: Sequence[Rule]) -> str:
 
 def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
     """The compiled set that `PatternSet.dump` gave, or None when it is of other rules, another library version, or damaged."""
-    front, _, body = cache.partition(b"\n")
+    # A view, because each part is large and the library copies it once more.
+    whole = memoryview(cache)
+    begin = cache.find(b"\n") + 1
+    body = cache.find(b"\n", begin) + 1
     try:
-        fields: Mapping[str, Any] = json.loads(front)
-        if fields["key"] != _key(rules) or fields["digest"] != hashlib.sha256(body).hexdigest():
+        if cache[: begin - 1] != hashlib.sha256(whole[begin:]).hexdigest().encode():
+            return None
+        fields: Mapping[str, Any] = json.loads(cache[begin:body])
+        if fields["key"] != _key(rules):
             return None
         openings = OpeningPlan.from_json(fields["openings"])
         owners = tuple(map(tuple, fields["owners"]))
         outline = Outline(tuple(fields["heads"]), owners, tuple(fields["starts"]), tuple(fields["backs"]), openings)
-        scan, openers = body[: fields["scan"]], body[fields["scan"] :]
-        return PatternSet(rules, outline, load(scan), load(openers) if openers else None)
+        middle = body + fields["scan"]
+        openers = load(bytes(whole[middle:])) if middle < len(cache) else None
+        return PatternSet(rules, outline, load(bytes(whole[body:middle])), openers)
     except (KeyError, TypeError, ValueError):
         return None
 

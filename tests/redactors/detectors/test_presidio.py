@@ -41,10 +41,14 @@ def test_a_kind_without_a_recognizer_is_confirmed() -> None:
 
 
 def test_a_recognizer_that_breaks_confirms(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_value: str, _context: str) -> bool:
+    def broken(*_: str) -> bool:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(presidio, "_checks", lambda: {"email": broken})
+    assert not confirm("phone", "+0 123", "")
+    assert not confirm("email", "bob@nosuchtld", "")
+    monkeypatch.setattr(presidio, "_checks", lambda: {"phone": broken})
+    monkeypatch.setattr(presidio, "_suffixes", lambda: broken)
+    assert confirm("phone", "+0 123", "")
     assert confirm("email", "bob@nosuchtld", "")
 
 
@@ -54,6 +58,7 @@ def test_confirming_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     presidio._checks.cache_clear()
+    presidio._suffixes.cache_clear()
     presidio.warm()
     assert confirm("email", "bob@gmail.com", "")
     assert not confirm("email", "bob@host.nosuchtld", "")
@@ -73,3 +78,10 @@ def test_importing_the_adapter_and_the_catalog_loads_no_presidio() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
     assert done.returncode == 0, done.stderr
+
+
+def test_mail_is_confirmed_without_loading_presidio() -> None:
+    code = "import sys; from redactors.detectors.presidio import confirm; assert confirm('email', 'bob@gmail.com', ''); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "tldextract" in loaded
+    assert "presidio_analyzer" not in loaded
