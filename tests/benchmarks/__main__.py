@@ -8,6 +8,7 @@ import sys
 
 BENCHMARKS = (
     "tests.benchmarks.redactor_speed",
+    "tests.benchmarks.redactor_peers",
     "tests.benchmarks.ledger_speed",
     "tests.benchmarks.gateway_steps",
     "tests.benchmarks.start_speed",

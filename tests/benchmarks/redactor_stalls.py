@@ -18,7 +18,7 @@ from random import Random
 from redactors import KnownSecrets, build_redactor, compile_patterns
 from redactors.rules.catalog import all_rules
 from tests import planted
-from tests.benchmarks.redactor_speed import dense, prose, wordy
+from tests.benchmarks.texts import prose, telling, wordy
 
 UNITS = {
     "backslashes": "\\",
@@ -72,8 +72,8 @@ def main() -> None:
     texts["random base64"] = base64.b64encode(rng.randbytes(size * 3 // 4)).decode()
     texts["prose"] = prose(rng, 100_000) * (size // 100_000)
     texts["key words"] = wordy(rng, 100_000) * (size // 100_000)
-    texts["a secret a line"] = dense(rng, 100_000) * (size // 100_000)
-    redactor.text(dense(rng, 100_000))
+    texts["a secret a line"] = telling(rng, 100_000) * (size // 100_000)
+    redactor.text(telling(rng, 100_000))
     for name, text in texts.items():
         took, longest, many = stalls(lambda text=text: redactor.tree({"content": text}))  # type: ignore[misc]
         print(f"{name:18} {took:7.2f} s   {took / len(text) * 1e8:7.1f} ms per 100 KB   longest wait {longest * 1e3:4.0f} ms, {many} > 50")
