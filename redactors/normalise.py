@@ -37,15 +37,18 @@ _HEX_RUNS: Final = re.compile(r"[0-9a-fA-F]{20,}")
 _STRETCHES: Final = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
 _URLSAFE: Final = str.maketrans("-_", "+/")
 
+_JOINED: Final = r"(?:[ \t]{0,4}[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|[ \t]{0,4}\r?\n[ \t]{0,16})[\"']"
+# Every alternative begins with one plain character: only then does the search skip to the next place where one may begin.
 _ESCAPES: Final = re.compile(
-    r"\\{1,8}+(?:u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}+u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}"
+    r"\\\\{0,7}+(?:u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}+u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}"
     r"|[nrt\"'/_*.#~+-]|[0-3][0-7]{2}|\r?\n[ \t]{0,16})"
     r"|%(?:[0-7][0-9a-fA-F]|[c-dC-D][0-9a-fA-F]%[89abAB][0-9a-fA-F]|[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}"
     r"|[fF][0-7](?:%[89abAB][0-9a-fA-F]){3})"
     r"|&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|(?:amp|lt|gt|quot|apos|nbsp|colon|equals|sol|lowbar|hyphen|dash|period|plus|num|commat);)"
     r"|=\r?\n"
-    r"|[\"'](?:[ \t]{0,4}[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|[ \t]{0,4}\r?\n[ \t]{0,16})[\"']"
-    r"|0x[2-7][0-9a-fA-F](?:,[ \t]{0,2}|[ \t])|\r?\n> ?"
+    rf'|"{_JOINED}'
+    rf"|'{_JOINED}"
+    r"|0x[2-7][0-9a-fA-F](?:,[ \t]{0,2}|[ \t])|\r\n> ?|\n> ?"
 )
 _UNFINISHED: Final = re.compile(
     r"(?:\\{1,8}(?:[0-3][0-7]?|u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|x[0-9a-fA-F]?|\r?|\r?\n[ \t]{0,16}"

@@ -1,7 +1,7 @@
 """One redactor, timed in an environment and a process of its own: `python redactor_contender.py NAME [PATH]`.
 
 Answers JSON lines: first what the start took, then for each `{"texts", "seconds", "rounds"}` the least CPU microseconds that a call took
-for each text. Runs in peers' environments too, so it imports nothing of the tests. kingfisher, a program over files, is measured by the asker.
+for each text. Runs in peers' environments too, so it imports nothing of the tests. kingfisher reads files and is measured by the asker.
 """
 
 from __future__ import annotations
