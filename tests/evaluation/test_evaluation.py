@@ -6,9 +6,8 @@ from random import Random
 
 import pytest
 
-from redactors import compile_patterns
 from redactors.detectors.pattern import PatternSet
-from redactors.rules.catalog import all_rules
+from tests.compiled import compiled_patterns
 from tests.evaluation import suites
 from tests.evaluation.cases import Case, case, leaked, span_counts
 from tests.evaluation.rows import table
@@ -18,7 +17,7 @@ SIZE = 0.06
 
 @pytest.fixture(scope="module")
 def patterns() -> PatternSet:
-    return compile_patterns(all_rules())
+    return compiled_patterns()
 
 
 @pytest.mark.timeout(300)

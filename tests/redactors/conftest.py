@@ -1,4 +1,4 @@
-"""One compiled catalog for all tests of the engine: compiling takes seconds."""
+"""One compiled catalog for all tests of the engine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import pytest
 from redactors import Redactor, build_redactor
 from redactors.detectors.pattern import PatternSet, compile_patterns
 from redactors.rules.catalog import all_rules
+from tests.compiled import compiled_rules
 
 
 @pytest.fixture(scope="session")
 def both_patterns() -> dict[str, PatternSet]:
-    return {"hyperscan": compile_patterns(all_rules(), engine="hyperscan"), "fallback": compile_patterns(all_rules(), engine="fallback")}
+    hyperscan = compile_patterns(all_rules(), cache=compiled_rules(), engine="hyperscan")
+    return {"hyperscan": hyperscan, "fallback": compile_patterns(all_rules(), engine="fallback")}
 
 
 @pytest.fixture(scope="session", params=["hyperscan", "fallback"])

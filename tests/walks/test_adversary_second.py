@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.bootstrap.rules_cache import installed_cache, open_rules
 from pipeline.gateway import chat
 from pipeline.gateway.model import Asked, House, PolicySet
 from pipeline.gateway.streaming import LeakFound, encode
@@ -27,6 +26,7 @@ from redactors.engine import Redactor, build_redactor
 from redactors.model import Clean, Direction, Json
 from redactors.screen import Screen
 from tests import planted
+from tests.compiled import compiled_patterns
 from tests.servers.provider import Provider, running_provider
 from tests.walks.asking import SURFACES, Surface, ask, body_for, key_header
 from tests.walks.rig import MASK_ALL, Answer, Gateway, anthropic_target, openai_target, running_gateway
@@ -202,7 +202,7 @@ BADGES = {name: [{"detect_patterns": ["EMP-[0-9]{6}"], "action": "mask"}] for na
 @cache
 def rules() -> PatternSet:
     """The built-in rules, as compiled at set-up."""
-    return open_rules(installed_cache())
+    return compiled_patterns()
 
 
 def redactor(direction: Direction, policy: Any = BADGES, known: KnownSecrets | None = None) -> Redactor:

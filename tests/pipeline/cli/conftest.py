@@ -13,8 +13,7 @@ import pytest
 
 from pipeline.cli.main import main
 from pipeline.config.home import FOLDER_MODE
-from redactors.detectors.pattern import compile_patterns
-from redactors.rules.catalog import all_rules
+from tests import compiled
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ Run = Callable[..., Ran]
 
 @pytest.fixture(scope="session")
 def compiled_rules() -> bytes:
-    return compile_patterns(all_rules()).dump() or b""
+    return compiled.compiled_rules()
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.bootstrap.rules_cache import installed_cache, open_rules
 from pipeline.gateway.streaming import AnswerScreen, AnthropicScreen, Event, OpenAIScreen
 from pipeline.routing.model import Delta
 from redactors.engine import Redactor, build_redactor
 from tests import planted
+from tests.compiled import compiled_patterns
 
 LIVE = "live-Value_0123"
 KEY = planted.secret("openai_project", Random(12))
@@ -28,7 +28,7 @@ def mask() -> Redactor:
         terms=[{"term": "zeppelin", "max_distance": 1}, "project mercury"],
         patterns=[r"EMP-\d{6}"],
         direction="answer",
-        pattern_set=open_rules(installed_cache()),
+        pattern_set=compiled_patterns(),
     )
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.bootstrap.rules_cache import installed_cache, open_rules
 from pipeline.gateway.pieces import plain_content, plain_text
 from pipeline.gateway.streaming import AnthropicScreen, Event, OpenAIScreen
 from pipeline.routing.model import Delta
 from redactors.engine import Redactor, build_redactor
 from tests import planted
+from tests.compiled import compiled_patterns
 
 SECRET = planted.secret("openai_project", Random(5))
 TEXT = f"The report says that sales grew. My key is {SECRET} and that is all; again {SECRET}, thank you. Bye"
@@ -24,7 +24,7 @@ TEXT = f"The report says that sales grew. My key is {SECRET} and that is all; ag
 @pytest.fixture(scope="session")
 def mask() -> Redactor:
     policy = {"answer": [{"detect": ["secrets"], "action": "mask"}]}
-    return build_redactor(policy=policy, direction="answer", pattern_set=open_rules(installed_cache()))
+    return build_redactor(policy=policy, direction="answer", pattern_set=compiled_patterns())
 
 
 def chunk(piece: str, **more: Any) -> Delta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.bootstrap.rules_cache import installed_cache, open_rules
 from pipeline.gateway.channels import AnswerBlocked
 from pipeline.gateway.streaming import AnswerScreen, AnthropicScreen, LeakFound, OpenAIScreen, encode, error_event
 from pipeline.routing.model import Delta
@@ -19,6 +19,7 @@ from redactors.detectors.known import KnownSecrets
 from redactors.detectors.pattern import PatternSet
 from redactors.engine import Redactor, build_redactor
 from tests import planted
+from tests.compiled import compiled_patterns
 
 MASK = {"answer": [{"detect": ["secrets", "known"], "action": "mask"}]}
 BLOCK = {"answer": [{"detect": ["secrets", "known"], "action": "block"}]}
@@ -27,7 +28,7 @@ SECRET = planted.secret("openai_project", Random(3))
 
 @pytest.fixture(scope="session")
 def rules() -> PatternSet:
-    return open_rules(installed_cache())
+    return compiled_patterns()
 
 
 @pytest.fixture(scope="session")
@@ -181,12 +182,16 @@ def test_a_failed_stream_ends_in_an_error_that_each_client_raises_on() -> None:
     assert error_event("anthropic", {"type": "error"}).startswith(b"event: error\ndata: ")
 
 
+@cache
+def _only_known() -> Redactor:
+    policy = {"answer": [{"detect": ["known"], "action": "mask"}]}
+    return build_redactor(policy=policy, direction="answer", pattern_set=compiled_patterns())
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=200), st.lists(st.integers(1, 20), min_size=1, max_size=30))
 def test_benign_text_arrives_unchanged_at_every_chunking(text: str, sizes: list[int]) -> None:
-    redactor = build_redactor(
-        policy={"answer": [{"detect": ["known"], "action": "mask"}]}, direction="answer", pattern_set=open_rules(installed_cache())
-    )
+    redactor = _only_known()
     pieces, at = [], 0
     for size in sizes:
         pieces.append(text[at : at + size])

@@ -23,6 +23,7 @@ from redactors.detectors.recognizer import RecognitionError, Recognizer
 from redactors.model import Finding, RedactionError
 from redactors.policy import PolicyError
 from redactors.rules.model import Rule
+from tests.compiled import compiled_patterns
 from tests.redactors.detectors.ner_models import DIE, HANG, save_names, save_package
 
 NO_RULES: tuple[Rule, ...] = (Rule("none", "nothing", "", "never-in-a-text-[0-9]{9}", "", ""),)
@@ -315,7 +316,7 @@ def test_the_engine_asks_once_for_a_whole_tree_and_masks_keeping_the_rest(detect
             return [list(found) for found in detector.find_all(texts)]
 
     assert isinstance(Counted(), Recognizer)
-    redactor = build_redactor(recognizers=[Counted()])
+    redactor = build_redactor(recognizers=[Counted()], pattern_set=compiled_patterns())
     tree = {"role": "user", "content": [{"type": "text", "text": "I am Ada Lovelace, ada@example.com"}, "in London now"]}
     clean = redactor.tree(tree)
     assert clean.value == {
