@@ -13,6 +13,8 @@ from pathlib import Path
 
 import redactors.detectors
 import redactors.rules
+from pipeline.config.literals import FindSecrets, secret_finder
+from redactors import build_redactor
 from redactors.detectors.pattern import PatternSet, compile_patterns, load_patterns
 from redactors.rules.catalog import all_rules
 
@@ -46,3 +48,8 @@ def compiled_rules() -> bytes:
 def compiled_patterns() -> PatternSet:
     """All rules, compiled."""
     return compile_patterns(all_rules(), cache=compiled_rules())
+
+
+def finder() -> FindSecrets:
+    """What looks for literal credentials in a document, over all rules."""
+    return secret_finder(build_redactor(direction="telemetry", pattern_set=compiled_patterns()))

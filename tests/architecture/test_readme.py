@@ -27,9 +27,11 @@ from typer.main import get_command
 from pipeline.bootstrap.rules_cache import NAME, installed_cache, open_rules
 from pipeline.cli.main import app
 from pipeline.config.home import FOLDER_MODE
+from pipeline.config.literals import FindSecrets
 from pipeline.config.loader import parse_document
 from pipeline.config.reference import config_reference
 from tests import planted
+from tests.compiled import finder
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -174,21 +176,26 @@ def test_what_the_readme_redacts_comes_out_redacted(walked: dict[str, Terminal])
     assert b"[REDACTED:" in walked[command].shown
 
 
+@pytest.fixture(scope="module")
+def rules() -> FindSecrets:
+    return finder()
+
+
 @pytest.mark.parametrize("document", blocks("yaml"))
-def test_a_document_of_the_readme_is_valid(document: str) -> None:
-    assert parse_document(document, "README.md")[1] == ()
+def test_a_document_of_the_readme_is_valid(document: str, rules: FindSecrets) -> None:
+    assert parse_document(document, "README.md", find_secrets=rules)[1] == ()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_is_valid(path: Path) -> None:
-    assert parse_document(path.read_text("utf-8"), path.name)[1] == ()
+def test_an_example_is_valid(path: Path, rules: FindSecrets) -> None:
+    assert parse_document(path.read_text("utf-8"), path.name, find_secrets=rules)[1] == ()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_is_valid_with_everything_that_it_leaves_as_a_comment(path: Path) -> None:
+def test_an_example_is_valid_with_everything_that_it_leaves_as_a_comment(path: Path, rules: FindSecrets) -> None:
     # A comment that is prose begins with a capital letter.
     opened = re.sub(r"^(\s*)# (?=[a-z -])", r"\1", path.read_text("utf-8"), flags=re.M)
-    assert parse_document(opened, path.name)[1] == ()
+    assert parse_document(opened, path.name, find_secrets=rules)[1] == ()
 
 
 def test_the_reference_of_the_configuration_is_the_generated_one() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import pytest
 
+import redactors
 from pipeline.config.document import Document
-from pipeline.config.literals import FindSecrets, secret_finder
+from pipeline.config.literals import FindSecrets
 from pipeline.config.loader import DocumentError, load_document, load_policy, parse_document
 from pipeline.errors import ConfigError
+from redactors import build_redactor
 from tests import planted
+from tests.compiled import compiled_rules, finder
 
 GOOD = """\
 vaults:
@@ -45,7 +49,7 @@ audit: {require: all}
 
 @pytest.fixture(scope="module")
 def rules() -> FindSecrets:
-    return secret_finder()
+    return finder()
 
 
 def nothing(_text: str) -> Sequence[str]:
@@ -195,6 +199,13 @@ def test_a_credential_is_refused_wherever_it_stands_by_our_own_rules(rules: Find
         parse_document(place.format(value), "lockgate.yaml", find_secrets=rules)
     assert "looks like a live credential" in caught.value.message
     assert value[:12] not in str(caught.value)
+
+
+def test_without_rules_at_hand_the_loader_takes_the_built_in_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redactors, "build_redactor", partial(build_redactor, cache=compiled_rules()), raising=False)
+    value = planted.secret("openai_project", Random(10))
+    with pytest.raises(DocumentError, match="looks like a live credential"):
+        parse_document(f"targets: [{{id: a, provider: demo, model: '{value}'}}]\n", "lockgate.yaml")
 
 
 def test_names_of_places_are_no_credentials(rules: FindSecrets) -> None:

@@ -11,11 +11,12 @@ import yaml
 
 from pipeline.config.checks import check_address
 from pipeline.config.document import Document
-from pipeline.config.literals import FindSecrets, secret_finder
+from pipeline.config.literals import FindSecrets
 from pipeline.config.loader import load_with_warnings
 from pipeline.config.reference import config_reference
 from pipeline.config.schema import document_schema
 from pipeline.errors import ConfigError
+from tests.compiled import finder
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -23,7 +24,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def rules() -> FindSecrets:
-    return secret_finder()
+    return finder()
 
 
 def validator() -> Any:
