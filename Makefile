@@ -18,7 +18,7 @@ demo: .venv/share/lockgate/rules.db ## The same in a temporary folder that is re
 
 test: lint .venv-test/.installed clients backend ## Everything: lint, types, layers, unit tests, walks with real clients
 	@.venv-test/bin/python -m pipeline.bootstrap.rules_cache
-	@.venv-test/bin/python -m pytest tests --ignore=tests/benchmarks -n 2 --dist loadfile $(PYTEST_FLAGS)
+	@.venv-test/bin/python -m pytest tests --ignore=tests/benchmarks -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 walks: .venv-test/.installed clients backend ## Only the end-to-end walks
 	@.venv-test/bin/python -m pytest tests/walks $(PYTEST_FLAGS)

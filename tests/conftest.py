@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
+LONGEST = ("tests/architecture/test_readme", "tests/faults/", "tests/walks/", "tests/dashboard/", "tests/redactors/", "tests/evaluation/")
+"""Where the files stand that take longest; they are begun first, so that no worker is left with one of them at the end."""
+
 REQUIRED = frozenset(filter(None, os.environ.get("LOCKGATE_TEST_REQUIRE", "").split(",")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((rank for rank, place in enumerate(LONGEST) if item.nodeid.startswith(place)), len(LONGEST)))
 
 
 @pytest.hookimpl(wrapper=True)
