@@ -12,10 +12,11 @@ from typing import Any, Final
 from redactors import operators, walk
 from redactors.blocks import BLOCK, in_blocks
 from redactors.detection import Detection
+from redactors.detectors.engines import Engine
 from redactors.detectors.keyname import LABEL as KEY_NAME
 from redactors.detectors.keyname import is_value, names_secret
 from redactors.detectors.known import KnownScanner, KnownSecrets
-from redactors.detectors.pattern import Engine, PatternSet, compile_patterns
+from redactors.detectors.pattern import PatternSet, compile_patterns
 from redactors.detectors.recognizer import Recognizer
 from redactors.detectors.subject import Label, Scanner, Span, Subject
 from redactors.detectors.terms import KIND as TERM_KIND
@@ -343,7 +344,8 @@ def build_redactor(
     mention them. `cache` is `Redactor.cache` of an earlier process: without it the rules are compiled, which takes seconds; `pattern_set`
     shares one compiled set between redactors instead. `rules` replaces the built-in rules. `key` keys hashes and pseudonyms; without it
     they hold for this redactor only. `recognizers` also see whole texts and trees, but no streams; one whose labels the policy does
-    nothing about is not asked. Raises PolicyError.
+    nothing about is not asked. `engine` forces one for everything that is compiled here (`redactors.detectors.engines`). Raises
+    PolicyError.
     """
     if pattern_set is None:
         pattern_set = compile_patterns(_rules() if rules is None else rules, cache=cache, engine=engine)
@@ -355,13 +357,13 @@ def build_redactor(
     running = _running(policy, direction, kinds, given)
     added: CompiledPolicy | UnsafeAllowAll = running if isinstance(running, CompiledPolicy) else UnsafeAllowAll()
     all_patterns = (*given_patterns, *added.patterns)
-    live = known if isinstance(known, KnownSecrets) else KnownSecrets(known)
+    live = known if isinstance(known, KnownSecrets) else KnownSecrets(known, engine)
     others: list[Scanner] = [KnownScanner(live)]
     groups = [*added.terms, ("blocked-terms", given_terms)] if given_terms else list(added.terms)
     if groups:
-        others.append(TermScanner(groups))
+        others.append(TermScanner(groups, engine))
     if all_patterns:
-        others.append(compile_patterns(all_patterns, engine=engine))
+        others.append(compile_patterns(all_patterns, engine=engine or pattern_set.engine))
     return Redactor(
         Detection(pattern_set, others),
         running,

@@ -1,6 +1,7 @@
-"""What is skipped is said, and in CI nothing is skipped that a package provides.
+"""What is skipped is said, and in CI nothing is skipped that a package provides; which engine the run is on.
 
 `LOCKGATE_TEST_REQUIRE=postgres,browser,…` names markers whose tests must run: a skip of one of them is a failure.
+`LOCKGATE_TEST_ENGINE=fallback` keeps hyperscan away (`tests.engines`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,20 @@ from typing import Any
 
 import pytest
 
+from tests import engines
+
 LONGEST = ("tests/architecture/test_readme", "tests/faults/", "tests/walks/", "tests/dashboard/", "tests/redactors/", "tests/evaluation/")
 """Where the files stand that take longest; they are begun first, so that no worker is left with one of them at the end."""
 
 REQUIRED = frozenset(filter(None, os.environ.get("LOCKGATE_TEST_REQUIRE", "").split(",")))
+
+
+engines.force()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if engines.FORCED:
+        config.addinivalue_line("filterwarnings", "ignore:hyperscan cannot be imported:RuntimeWarning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,6 +20,7 @@ from pipeline.errors import ConfigError
 from pipeline.gateway.model import PolicySet
 from pipeline.keys.model import Caller
 from pipeline.keys.policy import NamedPolicy, named_policy
+from redactors.detectors.engines import Engine
 from redactors.detectors.known import KnownSecrets
 from redactors.detectors.pattern import PatternSet
 from redactors.detectors.recognizer import Recognizer
@@ -51,6 +52,11 @@ class Redaction:
         """
         asked = () if recognizer is None or direction == "answer" else (recognizer,)
         return build_redactor(self._known, policy=policy, direction=direction, pattern_set=self._patterns, key=self._key, recognizers=asked)
+
+    @property
+    def engine(self) -> Engine:
+        """Which engine scans."""
+        return self._patterns.engine
 
     def recorder(self) -> Redactor:
         """What logs, events and telemetry go through when no policy of a caller applies."""

@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+from redactors.detectors.engines import engine_here
 from redactors.detectors.pattern import PatternSet, compile_patterns, load_patterns
 from redactors.rules.catalog import all_rules
 
@@ -25,7 +26,10 @@ def installed_cache() -> Path:
 
 
 def open_rules(*places: Path) -> PatternSet:
-    """Load the compiled rules from the first place that has them as they are now, or compile them and keep them in the first."""
+    """Load the compiled rules from the first place that has them as they are now, or compile them and keep them in the first.
+
+    Where hyperscan cannot be imported they are compiled at every start, for the other engine; whoever calls says so.
+    """
     rules = all_rules()
     for place in places:
         try:
@@ -34,7 +38,7 @@ def open_rules(*places: Path) -> PatternSet:
             continue
         if found is not None:
             return found
-    patterns = compile_patterns(rules)
+    patterns = compile_patterns(rules, engine=engine_here())
     if places:
         _keep(places[0], patterns.dump())
     return patterns

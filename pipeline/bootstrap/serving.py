@@ -23,6 +23,7 @@ from pipeline.config.home import Home
 from pipeline.config.running import Running as RunningAt
 from pipeline.config.running import forget_run, write_run
 from pipeline.errors import ConfigError, PipelineError
+from redactors.detectors.engines import SLOWER
 
 log = logging.getLogger("lockgate")
 
@@ -57,6 +58,8 @@ def prepare(process: Process, document: Document, config: Path, home: Home, reda
             logging.getLogger(name).setLevel(logging.WARNING)
     for note in home.notes:
         log.warning(note)
+    if redaction.engine == "fallback":
+        log.warning(SLOWER)
     # No core dump: it would hold every live secret. Child processes inherit it.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     plan = Plan(document, config, home, database_url(process, environment), process.host, environment, installed.reseal)

@@ -59,7 +59,9 @@ def examine(process: Process) -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    from redactors.detectors.hyper import is_importable
+
+    missing = [name for name in _PACKAGES if find_spec(name) is None or (name == "hyperscan" and not is_importable())]
     if missing == ["hyperscan"]:
         yield Finding(
             "packages", "note", "hyperscan has no build for this machine", "The slower engine finds the same; expect less throughput."

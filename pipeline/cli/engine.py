@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 def patterns_of(process: Process) -> PatternSet:
     """The built-in rules, compiled: from a cache that fits, otherwise compiled (seconds) and kept when that is possible.
 
-    There is a cache in the data folder, or one that came with the installation.
+    There is a cache in the data folder, or one that came with the installation. Says on stderr when the slower engine is all there is.
     """
     from pipeline.bootstrap.rules_cache import installed_cache
+    from pipeline.cli.output import note
     from pipeline.config.home import FOLDER_MODE, write_private_bytes
+    from redactors.detectors.engines import SLOWER, engine_here
     from redactors.detectors.pattern import compile_patterns
     from redactors.rules.catalog import all_rules
 
     folder = process.layout.cache
     file = folder / "rules.db"
     stored = _bytes_of(file) or _bytes_of(installed_cache())
-    patterns = compile_patterns(all_rules(), cache=stored)
+    engine = engine_here()
+    if engine == "fallback":
+        note(f"warning: {SLOWER}.")
+    patterns = compile_patterns(all_rules(), cache=stored, engine=engine)
     dumped = patterns.dump()
     if dumped and dumped != stored:
         try:

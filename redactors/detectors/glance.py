@@ -31,8 +31,13 @@ def compile_sights(plan: OpeningPlan, heads: Sequence[tuple[str, bool]], run: st
 
     Raises ValueError when the library refuses one.
     """
+    return compile_set(sights(plan, heads, run))
+
+
+def sights(plan: OpeningPlan, heads: Sequence[tuple[str, bool]], run: str) -> list[tuple[str, bool]]:
+    """The expressions of that scan, as `compile_set` takes them."""
     openers = ((render(spelled_in_bytes(parse(text), ignores_case=ignores_case)), ignores_case) for text, ignores_case in plan.openers)
-    return compile_set((*openers, *heads, (run, False), (READ_OTHERWISE, False)))
+    return [*openers, *heads, (run, False), (READ_OTHERWISE, False)]
 
 
 class Glance:

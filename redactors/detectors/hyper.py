@@ -22,6 +22,15 @@ def library_version() -> str:
     return f"{hyperscan.__version__} {hyperscan.HS_MODE_BLOCK}"  # type: ignore[attr-defined]  # its stub does not name it
 
 
+def is_importable() -> bool:
+    """Whether hyperscan has a wheel for this interpreter and loads."""
+    try:
+        library_version()
+    except ImportError:
+        return False
+    return True
+
+
 def _collect(index: int, start: int, end: int, flags: int, hits: Hits) -> None:
     hits.append((index, end))
 

@@ -11,9 +11,8 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from redactors.detectors.aho import AhoScan
 from redactors.detectors.encoded_forms import forms
-from redactors.detectors.hyper import HyperScan, compile_literals, library_version
+from redactors.detectors.engines import Engine, scan_literals
 from redactors.detectors.subject import Label, Span, Subject
 from redactors.model import Finding
 
@@ -52,7 +51,7 @@ class _Segment:
 
     __slots__ = ("_forms", "_head_scan", "_heads", "_longest", "_owners", "_scan", "_starts", "values")
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], engine: Engine | None) -> None:
         self.values = dict(values)
         owners: dict[bytes, Label] = {}
         for name, value in self.values.items():
@@ -67,8 +66,8 @@ class _Segment:
             heads.setdefault(form[:_HEAD], []).append(form)
         self._heads = tuple(heads.items())
         self._starts = frozenset(head[:size] for head in heads for size in range(1, _HEAD + 1))
-        self._scan = _compile(self._forms)
-        self._head_scan = _compile(tuple(heads))
+        self._scan = scan_literals(self._forms, engine)
+        self._head_scan = scan_literals(tuple(heads), engine)
 
     def any(self, data: bytes) -> bool:
         return self._scan.hits_anything(data)
@@ -107,26 +106,19 @@ class _Segment:
         return reach if len(data) == len(tail) else len(data[size - reach :].decode("utf-8", "replace"))
 
 
-def _compile(literals: tuple[bytes, ...]) -> HyperScan | AhoScan:
-    try:
-        library_version()
-    except ImportError:
-        return AhoScan(literals)
-    return compile_literals(literals)
-
-
 class KnownSecrets:
-    """The live secrets of this process, shared by every redactor. Safe for several threads."""
+    """The live secrets of this process, shared by every redactor. Safe for several threads. `engine` forces one."""
 
-    __slots__ = ("_generation", "_lock", "_segments")
+    __slots__ = ("_engine", "_generation", "_lock", "_segments")
 
-    def __init__(self, values: Iterable[str] = ()) -> None:
+    def __init__(self, values: Iterable[str] = (), engine: Engine | None = None) -> None:
+        self._engine = engine
         self._lock = threading.Lock()
         self._segments: tuple[_Segment, ...] = ()
         self._generation = 0
         first = {f"value-{number}": value for number, value in enumerate(values, 1) if is_distinctive(value)}
         if first:
-            self._segments = (_Segment(first),)
+            self._segments = (_Segment(first, engine),)
 
     @property
     def generation(self) -> int:
@@ -161,7 +153,7 @@ class KnownSecrets:
                     merged.update(segment.values)
                 else:
                     kept.append(segment)
-            self._swap((*kept, _Segment(merged)))
+            self._swap((*kept, _Segment(merged, self._engine)))
             return True
 
     def retire(self, label: str) -> None:
@@ -176,7 +168,7 @@ class KnownSecrets:
             if len(rest) == len(segment.values):
                 kept.append(segment)
             elif rest:
-                kept.append(_Segment(rest))
+                kept.append(_Segment(rest, self._engine))
         return tuple(kept)
 
     def _swap(self, segments: tuple[_Segment, ...]) -> None:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from redactors.detectors.bytewise import coarse, spelled_in_bytes
 from redactors.detectors.derived import backwards, head, led, loosened, shortened, trimmed, width
-from redactors.detectors.glance import LOOK, Glance, compile_sights
-from redactors.detectors.hyper import Hits, HyperScan, compile_set, library_version, load
+from redactors.detectors.engines import SLOWER, Engine, engine_here
+from redactors.detectors.glance import LOOK, Glance, compile_sights, sights
+from redactors.detectors.hyper import Hits, HyperScan, compile_set, is_importable, library_version, load
 from redactors.detectors.linear import Finder, compile_linear, finders
 from redactors.detectors.narrow import from_literal, merged, split
 from redactors.detectors.openings import OpeningPlan, Openings, plan_openings, prefilter_openers, tree_of
@@ -29,8 +31,6 @@ from redactors.detectors.syntax import EMPTY, Node, parse, render
 from redactors.detectors.witnessed import witnessed
 from redactors.rules.entropy import shannon
 from redactors.rules.model import Rule
-
-Engine = Literal["hyperscan", "fallback"]
 
 _GROUPED: Final = 4096
 _WINDOW: Final = 512
@@ -124,6 +124,11 @@ class PatternSet:
         self.glance = Glance(self._openings, openers, heads, self.find) if isinstance(openers, HyperScan) else _look
 
     @property
+    def engine(self) -> Engine:
+        """Which engine scans."""
+        return "hyperscan" if isinstance(self._scan, HyperScan) else "fallback"
+
+    @property
     def kinds(self) -> frozenset[str]:
         """Every kind that these rules can report."""
         return frozenset(form.label.kind for form in self._forms)
@@ -132,6 +137,18 @@ class PatternSet:
     def rule_ids(self) -> frozenset[str]:
         """The ids of these rules."""
         return frozenset(self._by_rule)
+
+    @property
+    def scanned(self) -> dict[str, tuple[HyperScan, list[tuple[str, bool]]]]:
+        """The compiled sets with the expressions in them: what a text is looked for, and a stream's end. Empty for the fallback engine."""
+        if not (isinstance(self._scan, HyperScan) and isinstance(self._openers, HyperScan)):
+            return {}
+        rules = tuple(form.rule for form in self._forms)
+        plan = self._outline.openings
+        return {
+            "heads": (self._scan, _expressions(rules, self._outline)),
+            "sights": (self._openers, sights(plan, _unled(rules, self._outline), _RUN)),
+        }
 
     def dump(self) -> bytes:
         """The compiled set for `compile_patterns(cache=…)`: no secret is in it. Empty for the fallback engine."""
@@ -313,10 +330,13 @@ def _span(
 def compile_patterns(rules: Sequence[Rule], *, cache: bytes | None = None, engine: Engine | None = None) -> PatternSet:
     """Compile rules into a set. `cache` is what `dump` gave for the same rules, library and processor; anything else is ignored.
 
-    `engine` forces one; None takes hyperscan where it can be imported. Raises PatternRefused for a pattern that RE2 refuses.
+    `engine` forces one; None takes hyperscan where it can be imported, and warns once where it cannot. Raises PatternRefused for a pattern
+    that RE2 refuses.
     """
-    chosen = engine or ("hyperscan" if _has_hyperscan() else "fallback")
+    chosen = engine or engine_here()
     if chosen == "fallback":
+        if engine is None:
+            warnings.warn(SLOWER, RuntimeWarning, stacklevel=1)  # this line, so that Python says it once in a process
         bounds = tuple(rule.longest for rule in rules)
         owners = tuple((index,) for index in range(len(rules)))
         outline = Outline(tuple(rule.pattern for rule in rules), owners, ("",) * len(rules), bounds, plan_openings(rules))
@@ -329,14 +349,6 @@ def compile_patterns(rules: Sequence[Rule], *, cache: bytes | None = None, engin
         compile_linear(rule.pattern, ignores_case=rule.case_insensitive)
     outline, scan = _compile_scan(rules, _outline(rules))
     return PatternSet(rules, outline, scan, compile_sights(outline.openings, _unled(rules, outline), _RUN))
-
-
-def _has_hyperscan() -> bool:
-    try:
-        library_version()
-    except ImportError:
-        return False
-    return True
 
 
 @cache
@@ -357,6 +369,8 @@ def _key(rules: Sequence[Rule]) -> str:
 
 def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
     """The compiled set that `PatternSet.dump` gave, or None when it is of other rules, another library version, or damaged."""
+    if not is_importable():
+        return None
     # A view, because each part is large and the library copies it once more.
     whole = memoryview(cache)
     begin = cache.find(b"\n") + 1

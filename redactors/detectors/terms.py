@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from redactors.detectors.aho import AhoScan
-from redactors.detectors.hyper import HyperScan, compile_literals, library_version
+from redactors.detectors.engines import Engine, scan_literals
 from redactors.detectors.subject import Label, Span, Subject
 from redactors.model import Finding
 
@@ -108,9 +107,9 @@ def joins(character: str) -> bool:
 
 
 class TermScanner:
-    """A list of blocked terms, compiled. Safe for several threads."""
+    """A list of blocked terms, compiled. Safe for several threads. `engine` forces one."""
 
-    def __init__(self, groups: Sequence[tuple[str, Iterable[Term]]]) -> None:
+    def __init__(self, groups: Sequence[tuple[str, Iterable[Term]]], engine: Engine | None = None) -> None:
         self._terms: list[_Folded] = []
         pieces: dict[bytes, list[tuple[int, int]]] = {}
         for rule, terms in groups:
@@ -123,7 +122,7 @@ class TermScanner:
             raise ValueError("a list of blocked terms is empty")
         self._reach = max(term.length + term.distance for term in self._terms) + 1
         self._pieces = tuple((len(piece), tuple(owners)) for piece, owners in pieces.items())
-        self._scan = _compile(tuple(pieces))
+        self._scan = scan_literals(tuple(pieces), engine)
 
     def find(self, subject: Subject, begin: int = 0) -> list[Span]:
         """Every term at or behind `begin`."""
@@ -175,11 +174,3 @@ class TermScanner:
     def find_all(self, text: str) -> list[Finding]:
         """Every term in a text, as findings."""
         return [Finding(span.start, span.end, span.label.rule, span.label.kind, "terms") for span in self.find(Subject(text))]
-
-
-def _compile(literals: tuple[bytes, ...]) -> HyperScan | AhoScan:
-    try:
-        library_version()
-    except ImportError:
-        return AhoScan(literals)
-    return compile_literals(literals)

@@ -8,15 +8,15 @@ from redactors import Redactor, build_redactor
 from redactors.detectors.pattern import PatternSet, compile_patterns
 from redactors.rules.catalog import all_rules
 from tests.compiled import compiled_rules
+from tests.engines import ENGINES
 
 
 @pytest.fixture(scope="session")
 def both_patterns() -> dict[str, PatternSet]:
-    hyperscan = compile_patterns(all_rules(), cache=compiled_rules(), engine="hyperscan")
-    return {"hyperscan": hyperscan, "fallback": compile_patterns(all_rules(), engine="fallback")}
+    return {engine: compile_patterns(all_rules(), cache=compiled_rules(), engine=engine) for engine in ENGINES}
 
 
-@pytest.fixture(scope="session", params=["hyperscan", "fallback"])
+@pytest.fixture(scope="session", params=ENGINES)
 def patterns(request: pytest.FixtureRequest, both_patterns: dict[str, PatternSet]) -> PatternSet:
     return both_patterns[request.param]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
-from redactors.rules.model import Rule
+from redactors.rules.model import Must, MustNot, Rule
 from tests import planted
 
 
@@ -45,6 +46,43 @@ PIECES = (
     "x\\",
 )
 """What texts are put together from, beside secrets: benign, half open, and odd."""
+
+BETWEEN = ("", " ", "", ":", "\n", "=", '"')
+STRAYS = ('"', "'", "\\", "=", ":", " ", "\n", "@", "/", "-", "\u200b", "%41", "[REDACTED:email]", "x", "9", "A")
+
+
+def sample_text(rule: Rule, rng: Random) -> str:
+    """A text that the rule must catch or must not."""
+    return _drawn(rng.choice([*rule.must, *rule.must_not]), rng)
+
+
+def sample_texts(rules: Sequence[Rule], rng: Random) -> list[str]:
+    """Every text that a rule must catch or must not, drawn once."""
+    return [_drawn(one, rng) for each in rules for one in (*each.must, *each.must_not)]
+
+
+def _drawn(one: Must | MustNot, rng: Random) -> str:
+    drawn = one.text(rng)
+    return drawn if isinstance(drawn, str) else drawn[0]
+
+
+def spoiled(text: str, rng: Random) -> str:
+    """The text with a part cut out, something put in, or doubled; often as it is."""
+    at = rng.randrange(len(text) + 1)
+    match rng.randrange(7):
+        case 0:
+            return text[:at] + text[rng.randrange(at, len(text) + 1) :]
+        case 1:
+            return text[:at] + rng.choice(STRAYS) + text[at:]
+        case 2:
+            return text + text
+        case _:
+            return text
+
+
+def mixed_texts(drawn: Sequence[str], count: int, rng: Random) -> list[str]:
+    """Texts of two to twelve of those that were drawn, most of them whole, one behind the other."""
+    return [rng.choice(BETWEEN).join(spoiled(rng.choice(drawn), rng) for _ in range(rng.randint(2, 12))) for _ in range(count)]
 
 
 def secrets(seed: int) -> dict[str, str]:

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from redactors import build_redactor
 from redactors.blocks import BLOCK, CONTEXT, in_blocks
 from redactors.detection import Detection
+from redactors.detectors.engines import Engine
 from redactors.detectors.known import KnownScanner, KnownSecrets
-from redactors.detectors.pattern import Engine, compile_patterns
+from redactors.detectors.pattern import compile_patterns
 from redactors.detectors.subject import Span, Subject
 from redactors.detectors.terms import Term, TermScanner
+from tests.engines import ENGINES
 from tests.redactors.samples import PIECES, RULES, TOKEN, rule
 
 PATTERNS = compile_patterns(RULES)
@@ -81,7 +83,7 @@ def test_a_secret_at_the_end_of_a_long_run_is_found() -> None:
     assert any(remark.rule == TOKEN.id for remark in REDACTOR.text(run).remarks)
 
 
-@pytest.mark.parametrize("engine", ["hyperscan", "fallback"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_crowd_of_matches_is_replaced_whole_and_counted_as_few(engine: Engine) -> None:
     text = "acme_abcdefghijkl " * 3000
     spans = compile_patterns(RULES, engine=engine).find(Subject(text))

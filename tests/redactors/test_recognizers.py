@@ -26,7 +26,7 @@ def analyzer(both_patterns: dict[str, PatternSet]) -> Any:
     registry = RecognizerRegistry(recognizers=[], supported_languages=languages)
     detectors = ("secrets", "pii", "known")
     for recognizer in presidio_recognizers(
-        languages, detectors=detectors, known=["swordfish-Q9-live"], pattern_set=both_patterns["hyperscan"]
+        languages, detectors=detectors, known=["swordfish-Q9-live"], pattern_set=next(iter(both_patterns.values()))
     ):
         registry.add_recognizer(recognizer)
     return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=languages)

@@ -16,6 +16,7 @@ from redactors.detectors.known import KnownSecrets
 from redactors.detectors.pattern import compile_patterns
 from redactors.model import RedactionError, Remark, Verdict
 from tests import planted
+from tests.engines import ENGINES
 from tests.redactors.samples import PIECES, RULES, secrets
 
 SMALL = build_redactor(
@@ -153,6 +154,7 @@ def test_a_glance_releases_nothing_that_the_detectors_would_hold(pieces: list[st
         at, turn = at + size, turn + 1
 
 
+@pytest.mark.skipif("hyperscan" not in ENGINES, reason="the fallback has no glance")
 def test_benign_text_of_many_scripts_needs_no_look_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "The café — as they say — opens at nine. 今日は良い天気です。 Très bien, merci. مرحبا بالعالم. " * 4
     monkeypatch.setattr(Detection, "find", lambda *_: pytest.fail("the detectors looked at benign text"))

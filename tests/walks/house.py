@@ -27,7 +27,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.walks.rig import ROOT, START_S, Answer
+from tests.engines import python_path
+from tests.walks.rig import START_S, Answer
 
 PRINTED_LAST = "Stop with Ctrl-C."
 
@@ -160,7 +161,7 @@ def environment_of(folder: Path, **more: str) -> dict[str, str]:
         **passed,
         "HOME": str(person),
         "TMPDIR": str(temporary),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": python_path(),
         "LOCKGATE_HOME": str(folder / "home"),
         "LOCKGATE_PORT": str(free_port()),
         "LOCKGATE_DASHBOARD_PORT": str(free_port()),

@@ -24,6 +24,7 @@ from typing import Any
 
 import yaml
 
+from tests.engines import python_path
 from tests.servers.otlp import OtlpSink
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,7 +168,7 @@ def environment_for(home: Path, config: Path, **more: str) -> dict[str, str]:
     passed = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return {
         **passed,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": python_path(),
         "LOCKGATE_HOME": str(home),
         "LOCKGATE_CONFIG": str(config),
         "LOCKGATE_PORT": "0",

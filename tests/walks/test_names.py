@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.engines import python_path
 from tests.redactors.detectors.ner_models import DIE, HANG, save_names, save_package
 from tests.servers.provider import Provider, running_provider
 from tests.walks.asking import SURFACES, Surface, ask, assert_refused
-from tests.walks.rig import MASK_ALL, ROOT, Gateway, anthropic_target, openai_target, refused_start, running_gateway, running_sink
+from tests.walks.rig import MASK_ALL, Gateway, anthropic_target, openai_target, refused_start, running_gateway, running_sink
 
 PATIENCE_S = 60.0
 PRICES = {f"{provider}/*": {"input_per_mtok_usd": 1, "output_per_mtok_usd": 2} for provider in SURFACES}
@@ -71,7 +72,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with running_provider() as provider, running_sink() as sink:
         telemetry = {"capture_content": True, "destinations": [{"id": "sre", "endpoint": sink.http_url, "protocol": "http/protobuf"}]}
         ner = {"models": [{"lang_code": "en", "model_name": model}], "deadline_ms": 2_000, "max_chars": 100_000}
-        path = os.pathsep.join([str(ROOT), str(folder / "site")])
+        path = os.pathsep.join([python_path(), str(folder / "site")])
         with running_gateway(folder, document(provider, ner, telemetry=telemetry), PYTHONPATH=path) as gateway:
             yield House(gateway, provider, sink, gateway.create_key()["key"])
 

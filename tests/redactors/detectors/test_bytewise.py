@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 
+pytest.importorskip("hyperscan", reason="the heads are for hyperscan")
+
 from redactors.detectors.bytewise import spelled_in_bytes
 from redactors.detectors.hyper import compile_set
 from redactors.detectors.linear import compile_linear

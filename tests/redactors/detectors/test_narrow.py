@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytest.importorskip("hyperscan", reason="the heads are for hyperscan")
+
 from redactors.detectors.hyper import compile_set
 from redactors.detectors.narrow import from_literal, split
 from redactors.detectors.syntax import parse, render

@@ -9,11 +9,12 @@ import pytest
 from redactors.detectors.pattern import PatternSet, compile_patterns
 from redactors.detectors.subject import Subject
 from redactors.rules.catalog import all_rules
+from tests.engines import ENGINES
 from tests.redactors.samples import RULES
 
 
 @pytest.mark.parametrize("text", ["see acme_abc", "see a", "my password", "my password: hun", "pay 4111 11", "acme_abcdefghijkl"])
-@pytest.mark.parametrize("engine", ["hyperscan", "fallback"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_beginning_is_held_from_where_it_begins(engine: str, text: str) -> None:
     patterns = compile_patterns(RULES, engine=engine)  # type: ignore[arg-type]
     start = max(text.rfind(" ") + 1, 0) if not text.startswith(("my", "pay")) else text.index(" ") + 1
