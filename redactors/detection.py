@@ -70,9 +70,9 @@ class Detection:
         for scanner in self._others:
             spans += scanner.find(subject, begin)
         if not subject.plain and (view := folded(text)) is not None:
-            self._through(view, begin, depth, decodings, spans)
+            self._through(view, begin, depth, decodings, spans, text)
         if (view := unescaped(text)) is not None:
-            self._through(view, begin, depth, decodings, spans)
+            self._through(view, begin, depth, decodings, spans, text)
         if hits and (starts := patterns.run_starts(subject, hits)):
             for stretch in self._telling(decoded(text, starts), deepest=depth == 0):
                 self._through(stretch, begin, depth, decodings, spans)
@@ -100,8 +100,8 @@ class Detection:
         telling = {bisect_left(ends, place) for place in places}
         return [one for index, one in enumerate(stretches) if index in telling or (disguised and may_be_escaped(one.text))]
 
-    def _through(self, view: View, begin: int, depth: int, decodings: int, spans: list[Span]) -> None:
-        """Add what is found in a view, in places of the original."""
+    def _through(self, view: View, begin: int, depth: int, decodings: int, spans: list[Span], text: str | None = None) -> None:
+        """Add what is found in a view, in places of the original; `text` is the original of a view that leaves most of it as it is."""
         if depth == 0:
             if view.decoded and decodings:
                 # Encodings around encodings beyond the depth: nobody looked inside, so it does not pass.
@@ -113,6 +113,9 @@ class Detection:
             if span.continues or (view.decoded and span.end - span.start < STRETCH):
                 continue
             start, end = view.origin(span.start, span.end)
+            if span.label is TOO_DEEP and text is not None and text[start:end] == view.text[span.start : span.end]:
+                # The view took nothing off here, so an escape somewhere else must not count as a depth: it is read without the view.
+                continue
             outer_start, outer_end = view.origin(span.outer_start, span.outer_end)
             if outer_start >= begin and end > start:
                 spans.append(Span(start, end, min(start, outer_start), max(end, outer_end), span.label))
