@@ -4,8 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 PYTEST_FLAGS ?=
+FUZZ_SECONDS ?= 600
+# What `make test` runs once more without hyperscan; tests/redactors compare both engines anyway.
+FALLBACK_SHORT := tests/redactors/test_stream.py tests/redactors/test_blocks.py tests/redactors/test_structure.py tests/redactors/test_api.py tests/redactors/detectors tests/pipeline/cli/test_redact.py tests/walks/test_redact.py
 
-.PHONY: help evaluation up demo test lint check-python bench faults walks docs lock clean clients backend peers
+.PHONY: help evaluation up demo test lint check-python bench fallback faults fuzz walks docs lock clean clients backend peers
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,6 +22,14 @@ demo: .venv/share/lockgate/rules.db ## The same in a temporary folder that is re
 test: lint .venv-test/.installed clients backend ## Everything: lint, types, layers, unit tests, walks with real clients
 	@.venv-test/bin/python -m pipeline.bootstrap.rules_cache
 	@.venv-test/bin/python -m pytest tests --ignore=tests/benchmarks -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+	@LOCKGATE_TEST_ENGINE=fallback .venv-test/bin/python -m pytest $(FALLBACK_SHORT) -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+
+fallback: .venv-test/.installed clients backend ## All tests where hyperscan cannot be imported, so that the fallback engine does the work
+	@LOCKGATE_TEST_ENGINE=fallback .venv-test/bin/python -m pytest tests --ignore=tests/benchmarks -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+
+fuzz: .venv-fuzz/.installed ## Let atheris look for inputs that break a property of the redaction engine, for FUZZ_SECONDS (600)
+	@.venv-fuzz/bin/python -m pipeline.bootstrap.rules_cache
+	@.venv-fuzz/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 walks: .venv-test/.installed clients backend ## Only the end-to-end walks
 	@.venv-test/bin/python -m pytest tests/walks $(PYTEST_FLAGS)
@@ -51,10 +62,11 @@ lock: ## Resolve the lock files again (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras -c requirements.lock pyproject.toml tests/locks/tools.in -o tests/locks/tools.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c tests/locks/tools.lock tests/locks/build.in -o tests/locks/build.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c requirements.lock tests/locks/fuzz.in -o tests/locks/fuzz.lock
 	for name in clients-newest clients-pinned phoenix peer-litellm peer-redaction-detect-secrets peer-redaction-kingfisher peer-redaction-presidio peer-redaction-datafog; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
 
 clean: ## Remove the environments and caches; .lockgate/ stays
-	rm -rf .venv .venv-test .venv-clients-newest .venv-clients-pinned .venv-phoenix .venv-peer-litellm .venv-peer-portkey .venv-peer-redaction-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-test .venv-fuzz .venv-clients-newest .venv-clients-pinned .venv-phoenix .venv-peer-litellm .venv-peer-portkey .venv-peer-redaction-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Lockgate needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.12 up" >&2; exit 1; }

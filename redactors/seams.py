@@ -17,7 +17,9 @@ _MARKS: Final = frozenset("\\%&=")
 
 
 def is_seamless(text: str, at: int) -> bool:
-    """Whether a word goes on across a place of the text: the visible characters on both sides belong to words."""
+    """Whether a word goes on across a place of the text: the characters on both sides belong to words, as they stand or as they read."""
+    if 0 < at < len(text) and _is_word(text[at - 1]) and _is_word(text[at]):
+        return True
     before = _before(text, at)
     if not before or not _is_word(before):
         return False

@@ -111,6 +111,9 @@ def run() -> None:
 
         print(VERSION)
         return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold what a command was given to keep out of sight
     sys.exit(main(sys.argv[1:]))
 
 

@@ -41,12 +41,13 @@ def _stop(index: int, start: int, end: int, flags: int, hits: Hits) -> bool:
 
 
 class HyperScan:
-    """A compiled database with a scratch for every thread."""
+    """A compiled database with a scratch for every thread. A `secret` one, which may hold live values, is never serialized."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Any, *, secret: bool = False) -> None:
         import hyperscan
 
         self._database = database
+        self._secret = secret
         self._scan = database.scan
         self._allocate = hyperscan.Scratch
         self._terminated: type[Exception] = hyperscan.ScanTerminated
@@ -80,7 +81,9 @@ class HyperScan:
         return bool(hits)
 
     def dump(self) -> bytes:
-        """The database as bytes, for `load` in the same version on the same kind of processor."""
+        """The database as bytes, for `load` in the same version on the same kind of processor. TypeError for a secret one."""
+        if self._secret:
+            raise TypeError("a scan database of literals may hold live secrets and is not serialized")
         import hyperscan
 
         return bytes(hyperscan.dumpb(self._database))
@@ -115,7 +118,7 @@ def compile_literals(literals: Sequence[bytes]) -> HyperScan:
     database = hs.Database(mode=hs.HS_MODE_BLOCK)
     count = len(literals)
     database.compile(expressions=list(literals), ids=list(range(count)), elements=count, flags=[0] * count, literal=True)
-    return HyperScan(database)
+    return HyperScan(database, secret=True)
 
 
 def load(dumped: bytes) -> HyperScan:

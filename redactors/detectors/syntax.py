@@ -67,7 +67,7 @@ EMPTY = Sequence(())
 _COUNT = re.compile(r"\{(\d{1,4})(?:(,)(\d{1,4})?)?\}")
 _OPEN = re.compile(r"\((?:\?(?:P?<\w{1,40}>|([a-zA-Z]{0,4}):|([a-zA-Z]{1,4})\)))?")
 _ESCAPE = re.compile(r"\\(?:x\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}|[pP]\{\^?\w{1,30}\}|[pP][A-Z]|[^\w]|[dDwWsSbBAzafnrtv])", re.DOTALL)
-_CLASS = re.compile(r"\[\^?\]?(?:\[:\^?\w{1,10}:\]|\\x\{[0-9a-fA-F]{1,6}\}|\\[pP]\{\^?\w{1,30}\}|\\.|[^\]\\])*\]", re.DOTALL)
+_CLASS = re.compile(r"\[\^?\]?(?:\[:\^?\w{1,10}:\]|\\x\{[0-9a-fA-F]{1,6}\}|\\[pP]\{\^?\w{1,30}\}|\\.|[^\]\\])*+\]", re.DOTALL)
 _NO_DOTS = re.compile(_CLASS.pattern + r"|\\.", re.DOTALL)
 _MARKS = frozenset({r"\b", r"\B", r"\A", r"\z"})
 

@@ -218,9 +218,11 @@ RULES: tuple[Rule, ...] = (
         "recovery-phrase",
         "recovery_phrase",
         "Words that restore a wallet, after a word for them",
-        r"(?:seed|recovery|mnemonic|secret|backup|wallet)(?:[ \t_-]+(?:recovery|seed|phrase|words|mnemonic))*[\"']?[ \t]*(?:is|are|:|=)[ \t]*[\"'`]?\s?((?:[a-z]{3,8}[ \t]+){11,23}[a-z]{3,8})\b",
+        r"(?:seed|recovery|mnemonic|secret|backup|wallet)(?:[ \t_-]+(?:recovery|seed|phrase|words|mnemonic))*[\"']?[ \t]*(?:is|are|:|=)[ \t]*[\"'`]?\s?("
+        + "|".join(rf"(?:[a-z]{{3,8}}[ \t]+){{{count - 1}}}[a-z]{{3,8}}" for count in (24, 21, 18, 15, 12))
+        + r")\b",
         recovery_phrase,
-        within("my seed phrase is {s}", "mnemonic: {s}", "recovery words: {s}")(_phrase),
+        within("my seed phrase is {s}", "mnemonic: {s}", "recovery words: {s}", "recovery words: {s} found them")(_phrase),
         (("the recovery phrase is a list of words that you write down and then keep in a very safe place", "a sentence about it"),),
         source="https://github.com/bitcoin/bips/blob/master/bip-0039.mediawiki",
         keywords=("seed", "recovery", "mnemonic", "secret", "backup", "wallet"),

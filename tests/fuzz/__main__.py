@@ -1,6 +1,6 @@
 """`make fuzz`: atheris drives each property of `tests.fuzz.properties` for its share of the time; 1 when one does not hold.
 
-What breaks a property is kept as a file of bytes, whose name is printed; `--show FILE` tells the target's text of it (made-up secrets only).
+What breaks a property is kept as a file of bytes, whose name is printed; `--show FILE` tells its text (made-up secrets only).
 """
 
 from __future__ import annotations

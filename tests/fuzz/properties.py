@@ -13,10 +13,14 @@ from pipeline.cli.redacting import redact_lines
 from redactors import KnownSecrets, Redactor, build_redactor
 from redactors.detectors.engines import Engine
 from redactors.model import RedactionError, Remark
+from redactors.operators import replacements
 from redactors.rules.catalog import all_rules
-from redactors.walk import _LONG_INTEGER, _embedded
+from redactors.walk import _LONG_INTEGER, _embedded, texts
 from tests.engines import ENGINES
 from tests.fuzz.reading import LIVE, PATTERNS, TERMS, Reader
+
+STREAMED = 2_000
+"""Characters of a text that is streamed: it may come in as many pieces."""
 
 
 @cache
@@ -33,20 +37,19 @@ def redactor(engine: Engine = ENGINES[0]) -> Redactor:
 
 
 def text(data: bytes) -> None:
-    """A text comes back with its findings in order and inside it, without a live secret, and a second time it stays as it is."""
+    """A text comes back with its findings in order and inside it, without a live secret, and stays as it is a second time."""
     raw = Reader(data).text()
     clean = redactor().text(raw)
     _in_order(clean.remarks, len(raw))
     assert _rebuilt(raw, clean.remarks, clean.value), "something else was changed, or something found is not there"
     _nothing_live(clean.value)
-    again = redactor().text(clean.value)
-    assert again.value == clean.value, f"a second redaction found {sorted({remark.rule for remark in again.remarks})}"
+    _stays(clean.value)
 
 
 def stream(data: bytes) -> None:
     """A stream gives what the whole text gives, wherever it is cut."""
     reader = Reader(data)
-    sizes, raw = reader.sizes(), reader.text()
+    sizes, raw = reader.sizes(), reader.text()[:STREAMED]
     whole = redactor().text(raw)
     pieces = redactor().stream()
     out, at, turn = [], 0, 0
@@ -60,17 +63,17 @@ def stream(data: bytes) -> None:
 
 
 def tree(data: bytes) -> None:
-    """A tree comes back as a tree of the same shape, as JSON inside strings too, and a second time it stays as it is."""
+    """A tree comes back as a tree of the same shape, as JSON inside strings too, and stays as it is a second time."""
     raw = Reader(data).tree()
     try:
         clean = redactor().tree(raw)
     except RedactionError:
         return  # too deep inside strings
-    shown = json.dumps(clean.value)
+    json.dumps(clean.value)
     assert _shape(clean.value) == _shape(raw), "the shape changed"
-    _nothing_live(shown)
-    again = redactor().tree(clean.value)
-    assert again.value == clean.value, f"a second redaction found {sorted({remark.rule for remark in again.remarks})}"
+    for one in texts(clean.value)[0]:
+        _nothing_live(one)
+        _stays(one)
 
 
 def engines(data: bytes) -> None:
@@ -101,7 +104,8 @@ def lines(data: bytes) -> None:
         assert ("error" in answer) != ("findings" in answer)
         if line.startswith(b'{"id": '):
             assert answer.get("id") == json.loads(line)["id"], "an id is missing or another line's"
-    _nothing_live(sink.getvalue().decode())
+        for one in texts(answer.get("text", answer.get("json")))[0]:
+            _nothing_live(one)  # read, not as spelled: an escape beside a text may complete what is no secret
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {"text": text, "stream": stream, "tree": tree, "engines": engines, "lines": lines}
@@ -136,6 +140,17 @@ def _rebuilt(raw: str, remarks: Sequence[Remark], value: str) -> bool:
 
 def _nothing_live(value: str) -> None:
     assert not live().contains(value.encode("utf-8", "replace")), "a live secret stands in what came out"
+
+
+def _stays(once: str) -> None:
+    """A second redaction changes nothing but what touches a replacement: glued to what stood there it was no match, and now may be one."""
+    masks = replacements(once, redactor()._kinds)
+    lows, highs = {low for low, _ in masks}, {high for _, high in masks}
+    spans = redactor()._detection.find(once)
+    glued = [span for span in spans if lows.intersection((span.end, span.outer_end)) or highs.intersection((span.start, span.outer_start))]
+    again = redactor().text(once).remarks
+    found = {one.rule for one in again if not any(span.start <= one.start and one.end <= span.end for span in glued)}
+    assert not found, f"a second redaction found {sorted(found)}"
 
 
 def _order(remarks: Sequence[Remark]) -> list[Remark]:

@@ -1,8 +1,7 @@
 """Bytes as texts, trees and cuts: what a fuzzer mutates, read so that most bytes give something that the engine has an opinion about.
 
 A text is a row of parts, each begun by one byte that says how the next ones are read: as they stand, as a sample of a rule, as a planted
-live secret in one of its forms, as an odd piece, or as what stands already, again. Every byte string is a text, and a change of one byte changes one
-part.
+live secret in one of its forms, as an odd piece, or as what stands already, again. Every byte string is a text.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ FORMS: tuple[Callable[[str], str], ...] = (
     lambda s: base64.b64encode(s.encode()).decode(),
     lambda s: base64.urlsafe_b64encode(b"x" + s.encode()).decode(),
     lambda s: base64.b64encode(b"xy" + s.encode() + b"!").decode(),
-    lambda s: "\u200b".join(s),
+    "\u200b".join,
     lambda s: "".join(f"\\u{ord(c):04x}" for c in s),
     lambda s: "".join(f"&#{ord(c)};" for c in s),
     lambda s: base64.b64encode(base64.b64encode(b"see " + s.encode() + b" ok")).decode(),
@@ -129,10 +128,8 @@ def _sample(number: int, seed: int) -> str:
 def seeds(count: int) -> list[bytes]:
     """Bytes to begin with: every rule's sample once, alone and between others, read as they stand."""
     rng = Random(9)
-    found = [bytes((2, number & 255, number >> 8, seed)) for number in range(len(all_rules())) for seed in (0,)]
+    found = [bytes((2, number & 255, number >> 8, 0)) for number in range(len(all_rules()))]
     for _ in range(count):
-        found.append(
-            rng.randbytes(8)
-            + b"".join(rng.choice(found) + bytes((rng.choice((4, 5, 6, 12, 20, 7, 15)), rng.randrange(256))) for _ in range(4))
-        )
+        parts = [rng.choice(found) + bytes((rng.choice((4, 5, 6, 7, 12, 15, 20)), rng.randrange(256))) for _ in range(4)]
+        found.append(rng.randbytes(8) + b"".join(parts))
     return found

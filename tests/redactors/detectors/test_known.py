@@ -9,11 +9,13 @@ import json
 import pickle
 import threading
 from random import Random
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
 
 from redactors import KnownSecrets
+from redactors.detectors import known as known_module
 from redactors.detectors.encoded_forms import forms
 from tests import planted
 
@@ -116,6 +118,61 @@ def test_the_values_are_never_printed_nor_copied() -> None:
     for copying in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="not pickled"):
             copying(known)
+
+
+def test_the_scan_for_the_values_is_never_serialized() -> None:
+    known = KnownSecrets([VALUE])
+    for segment in known._segments:
+        for scan in (segment._scan, segment._head_scan):
+            with pytest.raises((TypeError, AttributeError), match=r"not serialized|no attribute 'dump'"):
+                scan.dump()  # type: ignore[union-attr]
+            with pytest.raises(TypeError, match="not pickled"):
+                pickle.dumps(scan)
+
+
+def test_a_scan_while_a_value_is_replaced_sees_the_old_or_the_new_one() -> None:
+    first, second = VALUE, VALUE[::-1]
+    known = KnownSecrets()
+    known.announce(first, "rotated")
+    text = f"{first} {second}"
+    stop = threading.Event()
+    looks: list[int] = []
+
+    def scan() -> None:
+        while not stop.is_set():
+            looks.append(len(known.find(text)))
+
+    threads = [threading.Thread(target=scan) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in range(40):
+        known.announce(first if number % 2 else second, "rotated")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert looks
+    assert 0 not in looks
+
+
+def test_compiling_a_new_set_keeps_no_scan_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = KnownSecrets([VALUE])
+    compiling, go_on = threading.Event(), threading.Event()
+    compile_scan = known_module.scan_literals
+
+    def slowly(*arguments: Any) -> Any:
+        compiling.set()
+        assert go_on.wait(60)
+        return compile_scan(*arguments)
+
+    monkeypatch.setattr(known_module, "scan_literals", slowly)
+    announcing = threading.Thread(target=known.announce, args=("an-other-Value-9", "other"))
+    announcing.start()
+    assert compiling.wait(60)
+    assert known.contains(VALUE.encode())
+    assert not known.contains(b"an-other-Value-9")
+    go_on.set()
+    announcing.join()
+    assert known.contains(b"an-other-Value-9")
 
 
 def test_the_beginning_of_a_form_is_open() -> None:
