@@ -34,7 +34,7 @@ from redactors.policy import (
     verdict_of,
 )
 from redactors.rules.model import Rule
-from redactors.seams import GLUE, is_seamless
+from redactors.seams import GLUE, is_seamless, is_seamless_behind
 from redactors.spans import Applied, Judged, Region, merge, unshielded
 from redactors.stream import StreamRedactor
 
@@ -285,7 +285,7 @@ def _between(text: str, at: int, end: int, *, fresh: bool) -> list[str]:
     """The text up to the next replacement; `fresh` says that one has just been put in front of it."""
     if at >= end:
         return []
-    return [GLUE, text[at:end]] if fresh and is_seamless(text, at) else [text[at:end]]
+    return [GLUE, text[at:end]] if fresh and is_seamless_behind(text, at) else [text[at:end]]
 
 
 def _order(one: tuple[int, int, Label]) -> tuple[int, int, str]:

@@ -249,6 +249,8 @@ def custom_pattern(entry: Rule | str | Mapping[str, Any], name: str, *, where: s
     """
     if isinstance(entry, Rule):
         return entry
+    if not isinstance(entry, str | Mapping):
+        raise PolicyError(f"{where} ({name}) is a text, or has name, pattern and group")
     fields: Mapping[str, Any] = {"pattern": entry} if isinstance(entry, str) else entry
     unknown = sorted(str(field) for field in set(fields) - {"name", "pattern", "group"})
     expression, group = fields.get("pattern"), fields.get("group", 0)
@@ -260,7 +262,10 @@ def custom_pattern(entry: Rule | str | Mapping[str, Any], name: str, *, where: s
     try:
         compiled = compile_linear(expression)
     except ValueError as error:
-        raise PolicyError(f"{where} ({slug}) is not in RE2's syntax, which runs in linear time: {error}") from None
+        raise PolicyError(
+            f"{where} ({slug}) is not in RE2's syntax, which runs in linear time: {error}; instead of a look-around or a back-reference "
+            "match the words around the value too, and say with group which part it is"
+        ) from None
     if not isinstance(group, int) or isinstance(group, bool) or not 0 <= group <= compiled.groups:
         raise PolicyError(f"{where} ({slug}) has no group {group!r}")
     if compiled.match(b"") is not None:

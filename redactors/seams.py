@@ -17,14 +17,17 @@ _MARKS: Final = frozenset("\\%&=")
 
 
 def is_seamless(text: str, at: int) -> bool:
-    """Whether a word goes on across a place of the text: the characters on both sides belong to words, as they stand or as they read."""
-    if 0 < at < len(text) and _is_word(text[at - 1]) and _is_word(text[at]):
-        return True
+    """Whether a word goes on across a place of the text: the visible characters on both sides belong to words."""
     before = _before(text, at)
     if not before or not _is_word(before):
         return False
     after = _after(text, at)
     return bool(after) and _is_word(after)
+
+
+def is_seamless_behind(text: str, at: int) -> bool:
+    r"""The same behind a replacement, where the word may also go on only as the text stands: what follows `\u0025` had no border before it."""
+    return is_seamless(text, at) or (0 < at < len(text) and _is_word(text[at - 1]) and _is_word(text[at]))
 
 
 def _is_word(character: str) -> bool:

@@ -42,17 +42,24 @@ def build(
 ) -> Redactor:
     """The redactor of the options. BadRequest names the file and line that is wrong, never what stands there."""
     from pipeline.cli.engine import redactor_of
+    from redactors.policy import custom_pattern
 
     if direction not in ("prompt", "answer", "telemetry"):
         raise BadRequest("--direction is prompt, answer or telemetry.")
     chosen: Direction = direction  # type: ignore[assignment]
     values = [_text(tree, known, number) for number, tree in _lines(known)]
+    rules = []
+    for count, (number, tree) in enumerate(_lines(patterns), start=1):
+        try:
+            rules.append(custom_pattern(tree, str(count)))
+        except PolicyError as error:
+            raise BadRequest(f"{patterns}:{number}: {error}.", hint="Correct that line.") from None
     try:
         return redactor_of(
             process,
             known=values,
             terms=[tree for _, tree in _lines(terms)],
-            patterns=[tree for _, tree in _lines(patterns)],
+            patterns=rules,
             policy=_policy(policy),
             direction=chosen,
         )

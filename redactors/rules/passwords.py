@@ -31,6 +31,8 @@ def password(value: str) -> bool:
         return False
     if text.lower() in NOT_VALUES or is_expression(text) or is_path(text):
         return False
+    if text.endswith("=") and is_words(text[:-1]):
+        return False  # the name of the next field, whose own value stands behind it
     if is_placeholder(text) and not text.isdigit() and classes(text) < 3:
         return False
     words = text.split()

@@ -1,4 +1,4 @@
-"""The properties that `make fuzz` drives, on bytes drawn here, and on what a run once found."""
+"""The properties that `make fuzz` drives, on bytes drawn here. What a run found has tests of its own where it was mended."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from tests.fuzz.reading import seeds
 
 INPUTS = int(os.environ.get("LOCKGATE_TEST_TEXTS", "150"))
 
-FOUND: tuple[tuple[str, str], ...] = ()
-"""The target and the bytes (in hexadecimal) of what a run found and was mended since."""
-
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_it_holds_for_bytes_of_any_kind(target: str) -> None:
@@ -24,8 +21,3 @@ def test_it_holds_for_bytes_of_any_kind(target: str) -> None:
         data = bytearray(rng.choice(begun) + rng.randbytes(rng.randint(0, 60)) + rng.choice(begun))
         data[rng.randrange(len(data))] = rng.randrange(256)
         TARGETS[target](bytes(data))
-
-
-@pytest.mark.parametrize(("target", "found"), FOUND)
-def test_what_was_found_is_mended(target: str, found: str) -> None:
-    TARGETS[target](bytes.fromhex(found))

@@ -8,7 +8,7 @@ import pytest
 
 from redactors.model import Action
 from redactors.operators import LONGEST, Keys, operators, replacements, unfinished
-from redactors.seams import is_seamless
+from redactors.seams import is_seamless, is_seamless_behind
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.ALLOW])
@@ -50,3 +50,10 @@ def test_other_brackets_are_not_held(text: str) -> None:
 )
 def test_a_seam_is_where_a_word_goes_on(text: str, at: int, *, expected: bool) -> None:
     assert is_seamless(text, at) is expected
+
+
+def test_behind_an_escape_a_word_goes_on_as_it_stands() -> None:
+    text = r"\u0025Apartado"
+    assert not is_seamless(text, 6)
+    assert is_seamless_behind(text, 6)
+    assert not is_seamless_behind(r"\u0025 A", 6)

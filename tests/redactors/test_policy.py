@@ -167,7 +167,7 @@ def test_a_custom_term_that_is_none_is_refused(entry: Any) -> None:
         custom_term(entry)
 
 
-@pytest.mark.parametrize("entry", [{"pattern": ""}, {"pattern": "x", "flags": "i"}, "y" * 2001, {"name": "n"}])
+@pytest.mark.parametrize("entry", [{"pattern": ""}, {"pattern": "x", "flags": "i"}, "y" * 2001, {"name": "n"}, 5, None, ["x"]])
 def test_a_custom_pattern_that_is_none_is_refused(entry: Any) -> None:
     with pytest.raises(PolicyError):
         custom_pattern(entry, "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from random import Random
 from urllib.parse import quote
@@ -62,7 +63,7 @@ ODD = (
     quote('qu"ote\\d-Väl/ue'),
     "acme_" + "x1" * 900,
     b"see acme_abcdefghijkl".hex(),
-    __import__("base64").b64encode(b"pw acme_abcdefghijkl x").decode(),
+    base64.b64encode(b"pw acme_abcdefghijkl x").decode(),
     "\u200b".join("acme_abcdefghijkl"),
     "".join(f"%{ord(c):02x}" for c in "acme_abcdefghijkl"),
     "".join(f"\\u{ord(c):04x}" for c in "acme_abcdefghijkl"),
@@ -179,6 +180,13 @@ def test_what_the_scan_library_overlooked_in_large_sets_is_held(redactor: Redact
     text = f"| 5. Text%-----BEGIN RSA PRIVATE KEY-----\n&cmd -passphrase {password}#, from the log: and more. "
     for size in (1, 7, 19, 23):
         assert_same(redactor, text, [size])
+
+
+def test_an_escape_somewhere_else_does_not_count_as_an_encoding() -> None:
+    twice = base64.b64encode(base64.b64encode(b"see acme_" + b"x1" * 12 + b" ok")).decode()
+    text = f"caf\\u00e9 is open. {twice} and so on. " * 2
+    assert [remark.kind for remark in SMALL.text(text).remarks] == ["acme_token"] * 2
+    assert_same(SMALL, text, [20, 1])
 
 
 def test_an_unbounded_thing_is_masked_to_its_end_without_being_held() -> None:

@@ -168,6 +168,19 @@ def test_a_wrong_file_is_named_and_not_quoted(run: Any, home: Path, monkeypatch:
     assert (ran.code, ran.out) == (2, "")
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"), [('"(?=x)y"', "look-around"), ('{"name": "twice", "pattern": "(a)\\\\1"}', "look-around"), ("5", "a text")]
+)
+def test_a_pattern_that_is_refused_is_named_with_its_line_the_reason_and_the_way_out(run: Any, home: Path, line: str, reason: str) -> None:
+    path = home.parent / "patterns"
+    path.write_text(f'"EMP-[0-9]+"\n\n{line}\n')
+    ran = run("redact", "--patterns", str(path))
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{path}:3: a custom pattern (" in ran.err
+    assert reason in ran.err
+    assert "how to fix" in ran.err
+
+
 def test_a_policy_says_what_is_done(run: Any, home: Path, monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
     path = home.parent / "policy.yaml"
     rule = "[{detect: [secrets], action: remove}]"

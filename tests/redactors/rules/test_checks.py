@@ -99,6 +99,7 @@ def test_passwords_of_fields_may_be_anything(value: str) -> None:
         "/run/secrets/pw",
         "https://x.invalid/y",
         "env:DB",
+        "grant_type=",
         "********",
         "",
     ],
