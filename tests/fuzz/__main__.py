@@ -54,7 +54,13 @@ def _fuzz(target: str, seconds: int, findings: Path) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for number, seed in enumerate(reading.seeds(400)):
             (Path(folder) / str(number)).write_bytes(seed)
-        limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", f"-timeout={SLOWEST_S}", f"-rss_limit_mb={MEMORY_MB}"]
+        limits = [
+            f"-max_total_time={seconds}",
+            f"-max_len={LONGEST}",
+            f"-timeout={SLOWEST_S}",
+            f"-rss_limit_mb={MEMORY_MB}",
+            f"-report_slow_units={SLOWEST_S}",
+        ]
         quiet = ["-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={findings}/{target}-"]
         properties.redactor().text("a.b@example.org, +1 202 555 0143")  # what the first finding loads is not what an input takes
         atheris.Setup([sys.argv[0], *limits, *quiet, folder], properties.TARGETS[target])
