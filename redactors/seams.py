@@ -26,7 +26,7 @@ def is_seamless(text: str, at: int) -> bool:
 
 
 def is_seamless_behind(text: str, at: int) -> bool:
-    r"""The same behind a replacement, where a word may also go on only as the text stands: no border is in front of what follows `\u0025`."""
+    r"""The same behind a replacement, where a word may also go on only as the text stands: `\u0025` has no border behind it."""
     return is_seamless(text, at) or (0 < at < len(text) and _is_word(text[at - 1]) and _is_word(text[at]))
 
 
