@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
+from redactors.detectors.glance import CUT, Glance, cut_at
 from redactors.detectors.pattern import PatternSet
 from redactors.detectors.subject import Label, Scanner, Span, Subject
 from redactors.normalise import (
+    BASE64,
     LONGEST_ESCAPE,
     LONGEST_RUN,
     RUN,
@@ -52,6 +54,7 @@ class Detection:
         self._patterns = patterns
         self._others = tuple(others)
         self._glances = (patterns.glance, *(scanner.glance for scanner in others))
+        self._uncut = [glance.uncut if isinstance(glance, Glance) else glance for glance in self._glances]
 
     def find(self, text: str, begin: int = 0, resumed: Collection[str] = ()) -> list[Span]:
         """Everything found that begins at or behind `begin`, in places of `text`; `resumed` rules were cut at `begin` and go on there."""
@@ -181,8 +184,22 @@ class Detection:
             place = glance(tail, data, begin, end)
             if place < end:
                 if place <= begin:
-                    return place
+                    return place if place != CUT else self._glance_cut(tail, begin, end)
                 end = place
+        return end
+
+    def _glance_cut(self, tail: str, begin: int, end: int) -> int:
+        """The same where the end of the tail may be read as something else, or as nothing, so that the text before it goes on."""
+        cut = cut_at(tail)
+        before = tail[:cut]
+        end = min(end, cut)
+        for text in (tail, before) if cut < len(tail) else (tail,):
+            data = text.encode("utf-8", "replace")
+            end = min(end, len(text.rstrip(BASE64)))
+            for glance in self._uncut:
+                end = min(end, glance(text, data, begin, end))
+                if end <= begin:
+                    return end
         return end
 
     def suspects(self, subject: Subject) -> list[int]:

@@ -2,8 +2,9 @@
 
 What is held back is the part of the text from the earliest place on at which a detector may still find something: a beginning that the
 end of the text so far cuts, or a match that could grow. Everything before that place is settled, because each match depends on the
-text from its start on only, and on the character before it. So the usual piece needs a glance at the few characters that are not settled;
-only where something stands there do the detectors look at all that is kept. A stream that failed gives nothing more.
+text from its start on only, and on the character before it. So the usual piece needs a glance at the few characters that are not settled,
+and one inside a word not even that; only where something stands there do the detectors look at all that is kept. A stream that failed
+gives nothing more.
 """
 
 from __future__ import annotations
@@ -87,36 +88,31 @@ class StreamRedactor:
         try:
             text = self._text = self._text + piece
             if self._room and piece.isalnum() and piece.isascii():
-                # A word goes on, and is all that is held.
-                self._room = max(0, self._room - len(piece))
-                if self._room:
+                # A word goes on, and what stands before it was looked at with its beginning.
+                self._room -= len(piece)
+                if self._room > 0:
                     return ""
+                self._room = 0
             if not self._calm:
                 return self._looked()
             settled = self._settled
+            tail = text[settled - 1 :] if settled else text
             begin = 1 if settled else 0
-            tail = text[settled - begin :]
             end = len(tail.rstrip(BASE64))
             room = RUN - len(tail) + end
             if room <= 0:
                 return self._looked()
+            self._room = room
             if end - begin <= 1:
                 # The one character before the word may wait for its end.
-                self._room = room
                 return ""
             place = self._glance(tail, begin, end)
-            if place < 0:
-                return self._looked()
             if place <= begin:
-                self._room = 0
-                return ""
-            self._room = room if place == end else 0
-            settled += place - begin
-            value = text[self._settled : settled]
-            self._settled = settled
-            if settled > _MOST_KEPT:
+                return "" if place >= 0 else self._looked()
+            self._settled = border = settled + place - begin
+            if border > _MOST_KEPT:
                 self._forget()
-            return value
+            return tail[begin:place]
         except BaseException as error:
             self._fail()
             if isinstance(error, RedactionError) or not isinstance(error, Exception):

@@ -6,7 +6,8 @@ beginnings against the reversed end. Only where the scan saw something are rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from redactors.detectors.bytewise import spelled_in_bytes
@@ -20,14 +21,33 @@ LOOK: Final = -1
 """The answer of a glance where only the engine can tell."""
 
 READ_OTHERWISE: Final = (
-    r"\\|%(?:[0-9A-Fa-f]|\z)|&(?:[#A-Za-z]|\z)|=(?:[\r\n]|\z)|\[(?:[RHP]|\z)"
-    r"|[\"'][ \t]{0,4}(?:[+.&\r\n]|\z)|0(?:x|\z)|\r|\n(?:>|\z)"
+    r"\\|%[0-9A-Fa-f]{2}|&(?:#[0-9]|#[xX][0-9a-fA-F]|[a-z]{2,8};)|=\r?\n|\[[RHP]|\n>|0x[2-7][0-9a-fA-F][, \t]"
+    r"|[\"'][ \t]{0,4}(?:[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|\r?\n[ \t]{0,16})[\"']"
 )
-"""Escapes, continued lines, sums of strings, numbers of bytes, quoted lines and replacements, also cut ones."""
+"""Escapes, continued lines, sums of strings, numbers of bytes, quoted lines (`redactors.normalise`), and replacements."""
+
+CUT: Final = -2
+"""The answer where the end of the text cuts an escape or a sign of its like (`cut_at`)."""
+
+_CUT_READ: Final = (
+    r"(?:%[0-9a-fA-F]?|&[#0-9a-zA-Z]{0,9}|=\r?|\[|[\"'][ \t]{0,4}[+.&]?[ \t]{0,4}(?:\r|\r?\n[ \t]{0,16})?"
+    r"|0(?:x(?:[2-7][0-9a-fA-F]?)?)?|\r?\n|\r)\z"
+)
+"""The beginning of one of these at the end of the text."""
+
+_CUT: Final = re.compile(_CUT_READ.replace(r"\z", r"\Z"))
+_CUT_INDEX: Final = 2
+"""Its place behind the heads: runs and what is read otherwise come before."""
+
+
+def cut_at(text: str) -> int:
+    """Where begins what the end of the text cuts; the length when it cuts nothing."""
+    found = _CUT.search(text)
+    return len(text) if found is None else found.start()
 
 
 def compile_sights(plan: OpeningPlan, heads: Sequence[tuple[str, bool]], run: str) -> HyperScan:
-    """The scan of a glance, in this order: the plan's openers, heads (each with whether it ignores case), runs, what is read otherwise.
+    """The scan of a glance: the plan's openers, heads (each with whether it ignores case), runs, what is read otherwise, what cuts it.
 
     Raises ValueError when the library refuses one.
     """
@@ -37,7 +57,7 @@ def compile_sights(plan: OpeningPlan, heads: Sequence[tuple[str, bool]], run: st
 def sights(plan: OpeningPlan, heads: Sequence[tuple[str, bool]], run: str) -> list[tuple[str, bool]]:
     """The expressions of that scan, as `compile_set` takes them."""
     openers = ((render(spelled_in_bytes(parse(text), ignores_case=ignores_case)), ignores_case) for text, ignores_case in plan.openers)
-    return [*openers, *heads, (run, False), (READ_OTHERWISE, False)]
+    return [*openers, *heads, (run, False), (READ_OTHERWISE, False), (_CUT_READ, False)]
 
 
 class Glance:
@@ -53,21 +73,43 @@ class Glance:
         self._find = find
 
     def __call__(self, text: str, data: bytes, begin: int, end: int) -> int:
-        """See `Scanner.glance`."""
+        """See `Scanner.glance`; CUT where more has to be asked about the text, everybody, because its end cuts what is read otherwise."""
         hits = self._hits(data)
-        size, length = len(data), len(text)
-        backwards = data[::-1] if size == length else text[::-1].encode("utf-8", "replace")
-        measure = self._measure
-        if measure is None:
-            measure = self._measure = self._openings.measure
-        reach = measure(backwards, size)
-        if hits:
-            seen = {index for index, _ in hits}
-            if max(seen) >= self._heads or self._find(Subject(text), begin):
-                return LOOK
+        if not hits:
+            size = len(data)
+            if size != len(text):
+                return self._open_from(text, ())
+            # The usual case, in which nothing is called that need not be.
+            reach = (self._measure or self._measured())(data[::-1], size)
+            return size - reach if reach < TAIL else LOOK
+        seen = {index for index, _ in hits}
+        if max(seen) == self._heads + _CUT_INDEX and self._heads not in seen and self._heads + 1 not in seen:
+            return CUT
+        return self._answer(text, seen, begin)
+
+    def _measured(self) -> Measure:
+        """The measure of beginnings, whose large expression is compiled when the first stream asks; twice in two threads is harmless."""
+        measure = self._measure = self._openings.measure
+        return measure
+
+    def uncut(self, text: str, data: bytes, begin: int, end: int) -> int:
+        """The same of a text of which it is known whether it is cut."""
+        return self._answer(text, {index for index, _ in self._hits(data)}, begin)
+
+    def _answer(self, text: str, seen: set[int], begin: int) -> int:
+        seen.discard(self._heads + _CUT_INDEX)
+        if seen and (max(seen) >= self._heads or self._find(Subject(text), begin)):
+            return LOOK
+        return self._open_from(text, seen)
+
+    def _open_from(self, text: str, seen: Collection[int]) -> int:
+        """Where the earliest beginning of a match stands that reaches the end of the text."""
+        backwards = text[::-1].encode("utf-8", "replace")
+        reach = (self._measure or self._measured())(backwards, len(backwards))
+        if seen:
             reach = max(reach, self._openings.closing(seen, backwards))
         if reach >= TAIL:
             return LOOK
-        if size != length and reach:
+        if reach and len(backwards) != len(text):
             reach = len(backwards[:reach].decode("utf-8", "replace"))
-        return length - reach
+        return len(text) - reach

@@ -15,6 +15,7 @@ from redactors.detectors.encoded_forms import forms
 from redactors.detectors.engines import Engine, scan_literals
 from redactors.detectors.subject import Label, Span, Subject
 from redactors.model import Finding
+from redactors.normalise import BASE64
 
 LEAST = 8
 """Shorter values are not looked for: they would damage text."""
@@ -22,6 +23,7 @@ LEAST = 8
 KIND = "live_secret"
 
 _HEAD = 8
+_WORD = BASE64.encode()
 _STEPS = 16
 _MERGE = 4
 
@@ -49,7 +51,7 @@ def is_distinctive(value: str) -> bool:
 class _Segment:
     """An immutable set of values with its scans. `owners` tells which value a form belongs to."""
 
-    __slots__ = ("_forms", "_head_scan", "_heads", "_longest", "_owners", "_scan", "_starts", "values")
+    __slots__ = ("_forms", "_head_scan", "_heads", "_least", "_longest", "_owners", "_scan", "_starts", "_words", "values")
 
     def __init__(self, values: Mapping[str, str], engine: Engine | None) -> None:
         self.values = dict(values)
@@ -68,6 +70,9 @@ class _Segment:
         self._starts = frozenset(head[:size] for head in heads for size in range(1, _HEAD + 1))
         self._scan = scan_literals(self._forms, engine)
         self._head_scan = scan_literals(tuple(heads), engine)
+        words = tuple(dict.fromkeys(_first_word(form) for form in self._forms))
+        self._least = min(map(len, words))
+        self._words = scan_literals(words, engine) if self._least else None
 
     def any(self, data: bytes) -> bool:
         return self._scan.hits_anything(data)
@@ -80,6 +85,10 @@ class _Segment:
             start, stop = subject.point(end - len(self._forms[index])), subject.point(end)
             if start >= begin:
                 spans.append(Span(start, stop, start, stop, self._owners[index]))
+
+    def is_far(self, data: bytes, begin: int) -> bool:
+        """Whether no form stands behind `begin`, or begins there and before the last word and may go on."""
+        return self._words is not None and (len(data) - begin < self._least or not self._words.hits_anything(data))
 
     def glance(self, data: bytes, begin: int, end: int) -> int:
         starts = self._starts
@@ -104,6 +113,15 @@ class _Segment:
             if size - start > reach and any(len(form) > size - start and form.startswith(data[start:]) for form in completions):
                 reach = size - start
         return reach if len(data) == len(tail) else len(data[size - reach :].decode("utf-8", "replace"))
+
+
+def _first_word(form: bytes) -> bytes:
+    """What stands of a form in front of the last word of every text in which it is whole there, or begins there and goes on.
+
+    That is its first word with the character that ends it, or all of it when it is one word; nothing when it does not begin with one.
+    """
+    rest = form.lstrip(_WORD)
+    return b"" if len(rest) == len(form) else form[: len(form) - len(rest) + 1]
 
 
 class KnownSecrets:
@@ -196,13 +214,18 @@ class KnownSecrets:
         return [end for segment in self._segments for end in segment.ends(data)]
 
     def glance(self, text: str, data: bytes, begin: int, end: int) -> int:
-        """The first place between the two where a form may have begun; -1 when one may be whole, `end` when there is none."""
-        if len(data) != len(text):
-            if self.contains(data):
-                return -1
-            return min(end, self.open_from(text, begin))
+        """The first place between the two where a form may have begun; -1 when one may be whole, `end` when there is none.
+
+        `end` is not behind the beginning of the last word.
+        """
+        plain = len(data) == len(text)
         for segment in self._segments:
-            end = segment.glance(data, begin, end)
+            if segment.is_far(data, begin):
+                continue
+            if plain:
+                end = segment.glance(data, begin, end)
+            else:
+                end = -1 if segment.any(data) else min(end, len(text) - segment.reach(text[begin:]))
             if end <= begin:
                 break
         return end

@@ -22,7 +22,7 @@ from tests.redactors.samples import PIECES, RULES, secrets
 
 SMALL = build_redactor(
     pattern_set=compile_patterns(RULES),
-    known=["live-Value_0123", 'qu"ote\\d-Väl/ue'],
+    known=["live-Value_0123", 'qu"ote\\d-Väl/ue', "blue Horse, 77 staples", "(7Odd)begun"],
     terms=[{"term": "zeppelin", "max_distance": 2}, "project mercury"],
     patterns=[r"EMP-\d{6}", r"zz+y"],
 )
@@ -67,6 +67,16 @@ ODD = (
     "\u200b".join("acme_abcdefghijkl"),
     "".join(f"%{ord(c):02x}" for c in "acme_abcdefghijkl"),
     "".join(f"\\u{ord(c):04x}" for c in "acme_abcdefghijkl"),
+    "blue Horse, 77 staples",
+    "(7Odd)begun",
+    '"acme_abc" + "defghijkl"',
+    "'acme_abc' .\r\n  'defghijkl'",
+    "acme_abcde=\r\nfghijkl",
+    "acme_abcde\r\n> fghijkl",
+    ", ".join(f"0x{ord(c):02x}" for c in "acme_abcdefghijkl"),
+    "acme_abc&#100;efghijkl",
+    "acme_abc&lowbar;defghijkl",
+    "live-V%61lue_0123",
 )
 
 
@@ -229,7 +239,7 @@ def test_a_failure_closes_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Detection, "open_from", fail)
     with pytest.raises(RedactionError) as caught:
-        stream.feed("defghijkl")
+        stream.feed("defghijkl, and")
     assert "acme_abc" not in str(caught.value)
     monkeypatch.undo()
     for use in (lambda: stream.feed("x"), stream.close):
