@@ -62,6 +62,7 @@ class Channels:
         self._open: dict[Hashable, StreamForCaller] = {}
         self._shapes: dict[Hashable, _Shape] = {}
         self._labels: dict[str, str] = {}
+        self._empty: dict[str, dict[str, Any]] = {}
         self._done: list[Remark] = []
 
     def feed(self, key: Hashable, piece: str) -> str:
@@ -133,6 +134,21 @@ class Channels:
             if len(self._labels) >= _LABELS:
                 self._labels.clear()
             known = self._labels[value] = self.whole(value)
+        return known
+
+    def learn(self, values: Iterable[Any]) -> None:
+        """Redact labels that will be asked for together: what `label` would do for each."""
+        fresh = [value for value in dict.fromkeys(value for value in values if type(value) is str) if value not in self._labels]
+        if len(fresh) > 1 and len(self._labels) + len(fresh) <= _LABELS:
+            self._labels.update(zip(fresh, self.whole(fresh), strict=True))
+
+    def nothing(self, name: str) -> dict[str, Any]:
+        """A field that holds nothing, clean: only its name may change."""
+        known = self._empty.get(name)
+        if known is None:
+            if len(self._empty) >= _LABELS:
+                self._empty.clear()
+            known = self._empty[name] = self.whole({name: None})
         return known
 
     def field(self, scope: tuple[Hashable, ...], name: str, value: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from pipeline.routing.model import Delta, Surface
+from pipeline.routing.text_runs import one_by_one
 
 LIMIT: Final = 256 * 1024
 """Characters of text, reasoning and tool arguments that are kept of one answer."""
@@ -33,7 +34,11 @@ class Gathered:
         self.size = 0
 
     def see(self, delta: Delta) -> None:
-        """Take one event. Events of no known shape add nothing."""
+        """Take one event, or several that one Delta stands for. Events of no known shape add nothing."""
+        for one in one_by_one(delta):
+            self._see(one)
+
+    def _see(self, delta: Delta) -> None:
         if self.size > LIMIT:
             self._parts.clear()
         elif self._anthropic:

@@ -8,14 +8,31 @@ takes the long way, event by event.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from pipeline.routing.model import Delta
+from pipeline.routing.text_runs import one_by_one
 
 Plain = Callable[[dict[str, Any]], tuple[int, str] | None]
 """Says which text (by the index of its choice or block) an event carries a piece of; None when it carries anything else."""
 
-Run = list[tuple[Delta, str]]
+Put = Callable[[dict[str, Any], str, str], dict[str, Any]]
+"""Puts another piece into an event that has one."""
+
+Run = list[tuple[Delta, tuple[str, ...]]]
+"""Events in a row with their pieces: one each, or several where one Delta stands for several events."""
+
+
+class Several(NamedTuple):
+    """Events that differ in nothing but their piece of text: what `orjson` writes of one is split at the piece, and each gets its own."""
+
+    event: str
+    data: dict[str, Any]
+    pieces: list[str]
+
+
+SLOT: Final = "\x00"
+"""Stands in `Several.data` for the piece."""
 
 _CHUNK_FIELDS = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier", "usage", "choices"})
 _CHOICE_FIELDS = frozenset({"index", "finish_reason", "delta", "logprobs"})
@@ -71,12 +88,35 @@ def runs(plain: Plain, deltas: Sequence[Delta]) -> Iterator[tuple[int | None, Ru
                 yield of, run
                 run = []
             of = None
-            yield None, [(delta, "")]
+            for one in one_by_one(delta):
+                yield None, [(one, ())]
             continue
         if run and of != found[0]:
             yield of, run
             run = []
         of = found[0]
-        run.append((delta, found[1]))
+        run.append((delta, delta.pieces or (found[1],)))
     if run:
         yield of, run
+
+
+def pieces_of(run: Run) -> list[str]:
+    """The pieces of all events, in order."""
+    if len(run) == 1:
+        return list(run[0][1])
+    return [piece for _, pieces in run for piece in pieces]
+
+
+def with_parts(run: Run, parts: Sequence[str], put: Put, name: Callable[[str], str]) -> Iterator[tuple[str, dict[str, Any]] | Several]:
+    """The events with what each of them may carry instead of its piece; those that may carry nothing are left out.
+
+    Where fewer parts are given the last pieces are held back. `name` says what an event is called.
+    """
+    at = 0
+    for delta, pieces in run:
+        own = [part for part in parts[at : at + len(pieces)] if part]
+        at += len(pieces)
+        if len(own) == 1:
+            yield name(delta.event), put(delta.data, pieces[0], own[0])
+        elif own:
+            yield Several(name(delta.event), put(delta.data, pieces[0], SLOT), own)

@@ -7,6 +7,7 @@ Not streamed: the body is sent once it is settled. Streamed: clean events go out
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from pipeline.gateway.kept import Copy, Told
 from pipeline.gateway.leaving import Watch, has_left
 from pipeline.gateway.model import House
 from pipeline.gateway.settle import Ending, Trail, settle
-from pipeline.gateway.streaming import AnswerScreen, Event, LeakFound, Wire, encode
+from pipeline.gateway.streaming import AnswerScreen, LeakFound, Sendable, Wire, encode
 from pipeline.gateway.wire import blocking_rules, is_blocked, is_terminal, is_usage_only, screen_answer, stream_screen
 from pipeline.gateway.workers import worked
 from pipeline.ledger.model import ChargeState
@@ -182,7 +183,7 @@ class _Flow:
         return _shown(self._trail, delta)
 
 
-async def _fed(house: House, screen: AnswerScreen, deltas: list[Delta], size: int) -> list[Event]:
+async def _fed(house: House, screen: AnswerScreen, deltas: list[Delta], size: int) -> Sequence[Sendable]:
     """Screen events that came together; a provider may send megabytes in one."""
     return await worked(house.screening, size, screen.feed_all, tuple(deltas))
 
@@ -226,7 +227,7 @@ def _shown(trail: Trail, delta: Delta) -> Delta | None:
     if is_usage_only(delta):
         return None
     if "usage" in delta.data:
-        return Delta({name: value for name, value in delta.data.items() if name != "usage"}, delta.event, delta.upstream_id)
+        return replace(delta, data={name: value for name, value in delta.data.items() if name != "usage"})
     return delta
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
 from pipeline.gateway.channels import Channels
-from pipeline.gateway.pieces import plain_content, plain_text, runs, with_content, with_text
+from pipeline.gateway.pieces import SLOT, Several, pieces_of, plain_content, plain_text, runs, with_content, with_parts, with_text
 from pipeline.routing.model import Delta
 from redactors.model import AnswerRedactor, Remark
 
 Wire = bytes
 Event = tuple[str, dict[str, Any]]
+Sendable = Event | Several
 
 
 class AnswerScreen(Protocol):
@@ -29,7 +30,7 @@ class AnswerScreen(Protocol):
         """Take one event of the provider and return clean ones (none, one, or several)."""
         ...
 
-    def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
+    def feed_all(self, deltas: Sequence[Delta]) -> Sequence[Sendable]:
         """Take events that came together. Gives the same texts as one by one; pieces of one text are looked at as one."""
         ...
 
@@ -60,9 +61,9 @@ class OpenAIScreen:
         self._clean_labels: tuple[Any, ...] = ()
         self._finished: set[int] = set()
 
-    def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
+    def feed_all(self, deltas: Sequence[Delta]) -> Sequence[Sendable]:
         """Redact chunks that came together."""
-        if len(deltas) == 1:
+        if len(deltas) == 1 and not deltas[0].pieces:
             chunk = deltas[0].data
             plain = self._plain(chunk)
             if plain is None:
@@ -70,14 +71,13 @@ class OpenAIScreen:
             self._begin(chunk)
             safe = self._channels.feed((plain[0], "content"), plain[1])
             return [("", with_content(chunk, plain[1], safe))] if safe else []
-        events: list[Event] = []
+        events: list[Sendable] = []
         for index, run in runs(self._plain, deltas):
             if index is None:
                 events.extend(self.feed(run[0][0]))
                 continue
             self._begin(run[0][0].data)
-            parts = self._channels.share((index, "content"), [piece for _, piece in run])
-            events.extend(("", with_content(delta.data, piece, part)) for (delta, piece), part in zip(run, parts, strict=False) if part)
+            events.extend(with_parts(run, self._channels.share((index, "content"), pieces_of(run)), with_content, _unnamed))
         return events
 
     def _plain(self, chunk: dict[str, Any]) -> tuple[int, str] | None:
@@ -95,6 +95,7 @@ class OpenAIScreen:
     def _begin(self, chunk: Mapping[str, Any]) -> None:
         """Remember what every chunk says of itself, for those that we add."""
         if not self._skeleton:
+            self._channels.learn(_labels_of(chunk))
             self._skeleton = {name: self._channels.label(chunk[name]) for name in ("id", "object", "created", "model") if name in chunk}
 
     def feed(self, delta: Delta) -> list[Event]:
@@ -110,7 +111,7 @@ class OpenAIScreen:
             elif name == "choices":
                 out[name], silent = self._choices(value, before)
             elif value is None:
-                out |= channels.whole({name: None})
+                out |= channels.nothing(name)
             else:
                 out |= channels.field((None, "chunk"), name, value)
         if silent and not out.get("usage"):
@@ -157,7 +158,7 @@ class OpenAIScreen:
             elif name in ("index", "finish_reason"):
                 out[name] = channels.label(value)
             elif name == "logprobs" or value is None:
-                out |= channels.whole({name: None})
+                out |= channels.nothing(name)
             else:
                 out |= channels.field((index, "choice"), name, value)
         if choice.get("logprobs") is not None:
@@ -192,7 +193,7 @@ class OpenAIScreen:
                 out[name] = self._function((index, "function_call"), value)
                 quiet = False
             elif value is None:
-                out |= channels.whole({name: None})
+                out |= channels.nothing(name)
             else:
                 out |= channels.field((index, "delta"), name, value)
                 quiet = False
@@ -253,6 +254,11 @@ class OpenAIScreen:
     def remarks(self) -> tuple[Remark, ...]:
         """What was done so far."""
         return self._channels.remarks()
+
+
+def _unnamed(event: str) -> str:
+    """OpenAI's events have no names."""
+    return ""
 
 
 def _labels_of(chunk: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -322,24 +328,22 @@ class AnthropicScreen:
         self._channels = Channels(redactor)
         self._stopped: set[int] = set()
 
-    def feed_all(self, deltas: Sequence[Delta]) -> list[Event]:
+    def feed_all(self, deltas: Sequence[Delta]) -> Sequence[Sendable]:
         """Redact events that came together."""
-        if len(deltas) == 1:
+        if len(deltas) == 1 and not deltas[0].pieces:
             delta = deltas[0]
             plain = plain_text(delta.data)
             if plain is None or plain[0] in self._stopped:
                 return self.feed(delta)
             safe = self._channels.feed((plain[0], "text_delta"), plain[1])
             return [(self._event(delta.event), with_text(delta.data, plain[1], safe))] if safe else []
-        events: list[Event] = []
+        events: list[Sendable] = []
         for index, run in runs(plain_text, deltas):
             if index is None or index in self._stopped:
                 for delta, _ in run:
                     events.extend(self.feed(delta))
                 continue
-            parts = self._channels.share((index, "text_delta"), [piece for _, piece in run])
-            shared = ((delta, with_text(delta.data, piece, part)) for (delta, piece), part in zip(run, parts, strict=False) if part)
-            events.extend((self._event(delta.event), data) for delta, data in shared)
+            events.extend(with_parts(run, self._channels.share((index, "text_delta"), pieces_of(run)), with_text, self._event))
         return events
 
     def feed(self, delta: Delta) -> list[Event]:
@@ -430,24 +434,42 @@ class LeakFound(Exception):
     """The last look saw a live secret in bytes about to be sent; they were not sent."""
 
 
-def encode(events: Sequence[Event], is_dirty: Callable[[bytes], bool]) -> Wire:
+def encode(events: Sequence[Sendable], is_dirty: Callable[[bytes], bool]) -> Wire:
     """Write events as SSE. Raises LeakFound when they hold a live secret, also in pieces of one text: the last look before the socket."""
-    dumps = orjson.dumps
-    wire = b"".join(
-        [b"event: %b\ndata: %b\n\n" % (name.encode(), dumps(data)) if name else b"data: %b\n\n" % dumps(data) for name, data in events]
-    )
-    if is_dirty(wire) or (len(events) > 1 and is_dirty(_put_together(events))):
+    wire = b"".join([_written(one) if isinstance(one, Several) else _line(*one) for one in events])
+    if is_dirty(wire) or ((together := _put_together(events)) and is_dirty(together)):
         raise LeakFound
     return wire
 
 
-def _put_together(events: Sequence[Event]) -> bytes:
+def _line(name: str, data: dict[str, Any]) -> Wire:
+    written = orjson.dumps(data)
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), written) if name else b"data: %b\n\n" % written
+
+
+_SLOT: Final = orjson.dumps(SLOT)
+
+
+def _written(several: Several) -> Wire:
+    """Events that share everything but their piece of text."""
+    parts = _line(several.event, several.data).split(_SLOT)
+    put = with_content if "choices" in several.data else with_text
+    if len(parts) != 2:
+        return b"".join([_line(several.event, put(several.data, SLOT, piece)) for piece in several.pieces])
+    front, back = parts
+    dumps = orjson.dumps
+    return b"".join([front + dumps(piece) + back for piece in several.pieces])
+
+
+def _put_together(events: Sequence[Sendable]) -> bytes:
     """The texts of which several events carry a piece: what becomes safe at once may be shared out among them (`Channels.share`)."""
+    if len(events) < 2 and not any(isinstance(one, Several) for one in events):
+        return b""
     texts: dict[int, list[str]] = {}
-    for _, data in events:
-        found = plain_content(data) or plain_text(data)
+    for one in events:
+        found = plain_content(one[1]) or plain_text(one[1])
         if found is not None:
-            texts.setdefault(found[0], []).append(found[1])
+            texts.setdefault(found[0], []).extend(one.pieces if isinstance(one, Several) else (found[1],))
     return "\n".join(["".join(pieces) for pieces in texts.values() if len(pieces) > 1]).encode("utf-8", "replace")
 
 

@@ -7,6 +7,7 @@ Only the model, the key and, on OpenAI streams, `stream_options.include_usage` d
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,6 +16,7 @@ from pipeline.routing.client import Http, Reader
 from pipeline.routing.model import Delta, Outbound, Surface, UpstreamError
 from pipeline.routing.providers import Catalog
 from pipeline.routing.sse import EventTooLongError, SseDecoder
+from pipeline.routing.text_runs import TextRuns, with_piece
 from pipeline.routing.upstream import failure_in_stream
 from pipeline.vaults.model import Secret
 
@@ -141,14 +143,14 @@ async def forward(http: Http, request: Outbound, write: Callable[[], Written]) -
         if not response.headers.get("content-type", "").startswith("text/event-stream"):
             whole(await reader.tree(ident), ident)
             raise UpstreamError("broken_stream", status=200, upstream_id=ident)
-        decoder = SseDecoder()
+        decoder, runs = SseDecoder(), TextRuns()
         take = anthropic_deltas if request.surface.startswith("anthropic.") else openai_deltas
         done = False
         while not done:
             piece = await reader.piece()
             if not piece:
                 raise UpstreamError("broken_stream", status=200, upstream_id=ident)
-            deltas, done, failure = take(decoder.feed(piece), ident)
+            deltas, done, failure = take(decoder.feed(piece), ident, runs)
             for delta in deltas:
                 yield delta
             if failure is not None:
@@ -171,43 +173,86 @@ Taken = tuple[list[Delta], bool, UpstreamError | None]
 """Pieces of an answer, whether the terminator was among them, and how the stream failed after them."""
 
 
-def openai_deltas(events: Iterable[tuple[str, bytes]], ident: str) -> Taken:
+def openai_deltas(events: Iterable[tuple[str, bytes]], ident: str, runs: TextRuns) -> Taken:
     """OpenAI's events up to `[DONE]`, which is no Delta; an event with an `error` or a line that is not JSON fails the stream."""
-    deltas: list[Delta] = []
+    taken = _Together(ident, runs)
     for _, data in events:
+        if taken.goes_on("", data):
+            continue
         if data == b"[DONE]":
-            return _ended(deltas), True, None
+            return taken.ended(), True, None
         try:
             tree = orjson.loads(data)
             error = tree.get("error")
         except (orjson.JSONDecodeError, AttributeError):
-            return _ended(deltas), False, UpstreamError("broken_stream", status=200, upstream_id=ident)
+            return taken.ended(), False, UpstreamError("broken_stream", status=200, upstream_id=ident)
         if error:
-            return _ended(deltas), False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
-        deltas.append(Delta(tree, "", ident, more=True))
-    return _ended(deltas), False, None
+            return taken.ended(), False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
+        taken.add("", data, tree)
+    return taken.ended(), False, None
 
 
-def anthropic_deltas(events: Iterable[tuple[str, bytes]], ident: str) -> Taken:
+def anthropic_deltas(events: Iterable[tuple[str, bytes]], ident: str, runs: TextRuns) -> Taken:
     """Anthropic's events including `message_stop`, which ends the stream; an `error` event or bad JSON fails it."""
-    deltas: list[Delta] = []
+    taken = _Together(ident, runs)
     for event, data in events:
+        if taken.goes_on(event, data):
+            continue
         try:
             tree = orjson.loads(data)
             kind = event or tree.get("type", "")
         except (orjson.JSONDecodeError, AttributeError):
-            return _ended(deltas), False, UpstreamError("broken_stream", status=200, upstream_id=ident)
+            return taken.ended(), False, UpstreamError("broken_stream", status=200, upstream_id=ident)
         if kind == "error":
-            return _ended(deltas), False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
-        deltas.append(Delta(tree, kind, ident, more=True))
+            return taken.ended(), False, UpstreamError(failure_in_stream(tree), status=200, body=tree, upstream_id=ident)
+        taken.add(event, data, tree, kind)
         if kind == "message_stop":
-            return _ended(deltas), True, None
-    return _ended(deltas), False, None
+            return taken.ended(), True, None
+    return taken.ended(), False, None
 
 
-def _ended(deltas: list[Delta]) -> list[Delta]:
-    """Pieces that came together, the last of which says that nothing came with it."""
-    if deltas:
-        last = deltas[-1]
-        deltas[-1] = Delta(last.data, last.event, last.upstream_id)
-    return deltas
+class _Together:
+    """The Deltas of events that came together; those that differ in their piece of text only are one."""
+
+    __slots__ = ("_deltas", "_ident", "_kind", "_pieces", "_runs", "_tree")
+
+    def __init__(self, ident: str, runs: TextRuns) -> None:
+        self._ident, self._runs = ident, runs
+        self._deltas: list[Delta] = []
+        self._tree: dict[str, Any] = {}
+        self._kind = ""
+        self._pieces: list[str] = []
+
+    def goes_on(self, event: str, data: bytes) -> bool:
+        """Take an event of the shape that the stream has had before; False when it has another and must be parsed."""
+        piece = self._runs.piece(event, data)
+        if not piece:
+            return False
+        if not self._pieces:
+            self._kind, self._tree = self._runs.kind, self._runs.tree
+        self._pieces.append(piece)
+        return True
+
+    def add(self, event: str, data: bytes, tree: dict[str, Any], kind: str = "") -> None:
+        """Take an event that was parsed."""
+        self._close()
+        piece = self._runs.learn(event, data, tree, kind)
+        if piece:
+            self._kind, self._tree, self._pieces = kind, tree, [piece]
+        else:
+            self._deltas.append(Delta(tree, kind, self._ident, more=True))
+
+    def ended(self) -> list[Delta]:
+        """The Deltas, the last of which says that nothing came with it."""
+        self._close()
+        if self._deltas:
+            self._deltas[-1] = replace(self._deltas[-1], more=False)
+        return self._deltas
+
+    def _close(self) -> None:
+        if not self._pieces:
+            return
+        tree = with_piece(self._tree, self._pieces[0])
+        assert tree is not None  # it was learned by putting another piece in
+        self._deltas.append(Delta(tree, self._kind, self._ident, more=True, pieces=tuple(self._pieces) if len(self._pieces) > 1 else ()))
+        self._pieces = []

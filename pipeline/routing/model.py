@@ -110,13 +110,15 @@ class Delta:
 
     Not streamed: exactly one Delta whose `data` is the whole body. Streamed: one per event, `event` is Anthropic's event
     name ("" on the OpenAI surface, whose final `[DONE]` is not a Delta). `upstream_id` is the provider's request id. `more` says
-    that the next one has come already, so that both can be passed on together.
+    that the next one has come already, so that both can be passed on together. Where events in a row differ in nothing but their piece
+    of text, one Delta may stand for all of them: `pieces` has every piece, and `data` the first (`routing.text_runs`).
     """
 
     data: dict[str, Any]
     event: str = ""
     upstream_id: str = ""
     more: bool = False
+    pieces: tuple[str, ...] = ()
 
 
 class Provider(Protocol):

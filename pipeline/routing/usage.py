@@ -103,6 +103,8 @@ class UsageMeter:
         reported = self._see_anthropic(delta.data) if self._anthropic else self._see_openai(delta.data)
         if reported:
             self._reported_at = self.written
+        for piece in delta.pieces[1:]:
+            self.written += _size(piece)
 
     def _see_openai(self, tree: dict[str, Any]) -> bool:
         """Take note of a body or chunk; says whether it reports usage."""

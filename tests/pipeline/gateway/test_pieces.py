@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.gateway.pieces import plain_content, plain_text
-from pipeline.gateway.streaming import AnthropicScreen, Event, OpenAIScreen
+from pipeline.gateway.streaming import AnthropicScreen, Event, LeakFound, OpenAIScreen, encode
 from pipeline.routing.model import Delta
 from redactors.engine import Redactor, build_redactor
 from tests import planted
@@ -50,6 +53,24 @@ def grouped(deltas: list[Delta], sizes: list[int]) -> list[list[Delta]]:
     return [group for group in [*groups, deltas[at:]] if group]
 
 
+def merged(group: list[Delta]) -> list[Delta]:
+    """Neighboring plain events as one Delta, as the direct lane gives them."""
+    out: list[Delta] = []
+    for delta in group:
+        plain = plain_content(delta.data) or plain_text(delta.data)
+        last = out[-1] if out else None
+        before = plain_content(last.data) or plain_text(last.data) if last else None
+        if last is None or plain is None or before is None or plain[0] != before[0]:
+            out.append(delta)
+        else:
+            out[-1] = replace(last, pieces=(*(last.pieces or (before[1],)), plain[1]))
+    return out
+
+
+def received(wire: bytes) -> list[dict[str, Any]]:
+    return [orjson.loads(line[6:]) for line in wire.split(b"\n") if line.startswith(b"data: ")]
+
+
 def content(events: list[Event]) -> str:
     return "".join(choice["delta"].get("content", "") for _, data in events for choice in data["choices"])
 
@@ -75,6 +96,38 @@ def test_however_block_deltas_come_together_the_text_is_the_redacted_one(mask: R
     screen = AnthropicScreen(mask)
     events = [event for group in grouped(deltas, sizes) for event in screen.feed_all(group)]
     assert block_text([*events, *screen.close()]) == mask.text(TEXT).value
+
+
+@settings(max_examples=60, deadline=None)
+@given(places=st.lists(st.integers(1, 10_000), max_size=30), sizes=st.lists(st.integers(1, 12), max_size=12))
+@pytest.mark.parametrize(("kind", "screen"), [(chunk, OpenAIScreen), (block_delta, AnthropicScreen)], ids=["openai", "anthropic"])
+def test_one_delta_of_many_pieces_is_sent_as_the_events_that_it_stands_for(
+    mask: Redactor, kind: Callable[[str], Delta], screen: type[OpenAIScreen] | type[AnthropicScreen], places: list[int], sizes: list[int]
+) -> None:
+    groups = grouped([kind(piece) for piece in cut(TEXT, places)], sizes)
+    one, other = screen(mask), screen(mask)
+    for group in groups:
+        wire, same = (encode(sent, lambda _: False) for sent in (one.feed_all(group), other.feed_all(merged(group))))
+        assert wire == same
+    assert one.close() == other.close()
+    assert one.remarks() == other.remarks()
+
+
+def test_a_live_secret_in_the_pieces_of_one_delta_is_seen_before_the_socket(mask: Redactor) -> None:
+    secret = "blue-horse-77-staples"
+    pieces = ("Say ", *secret, ". And ")
+    deltas = [replace(chunk(pieces[0]), pieces=pieces)]
+    with pytest.raises(LeakFound):
+        encode(OpenAIScreen(mask).feed_all(deltas), lambda wire: secret.encode() in wire)
+
+
+def test_a_label_that_looks_like_the_place_of_a_piece_is_no_place(mask: Redactor) -> None:
+    delta = replace(chunk("One. "), pieces=("One. ", "Two. ", "Three. "))
+    delta.data["system_fingerprint"] = "\x00"
+    sent = received(encode(OpenAIScreen(mask).feed_all([delta]), lambda _: False))
+    assert "".join(tree["choices"][0]["delta"]["content"] for tree in sent) == "One. Two. "
+    assert len(sent) == 2
+    assert {tree["system_fingerprint"] for tree in sent} == {"\x00"}
 
 
 def test_pieces_that_came_together_and_are_clean_stay_the_events_that_they_were(mask: Redactor) -> None:
