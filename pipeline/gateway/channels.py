@@ -29,6 +29,8 @@ STREAMED = frozenset(
         "code",
     }
 )
+_PROTOCOL = frozenset({"logprobs", "usage", "refusal", "role", "content", "reasoning_content", "tool_calls", "function_call", "audio"})
+"""Fields of OpenAI's chunks that often hold nothing."""
 _DEEPEST = 16
 _LABELS = 256
 _SHORT = 64
@@ -143,7 +145,9 @@ class Channels:
             self._labels.update(zip(fresh, self.whole(fresh), strict=True))
 
     def nothing(self, name: str) -> dict[str, Any]:
-        """A field that holds nothing, clean: only its name may change."""
+        """A field that holds nothing, clean: only its name may change, and that of a field of the protocol does not."""
+        if name in _PROTOCOL:
+            return {name: None}
         known = self._empty.get(name)
         if known is None:
             if len(self._empty) >= _LABELS:

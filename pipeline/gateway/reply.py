@@ -227,7 +227,8 @@ def _shown(trail: Trail, delta: Delta) -> Delta | None:
     if is_usage_only(delta):
         return None
     if "usage" in delta.data:
-        return replace(delta, data={name: value for name, value in delta.data.items() if name != "usage"})
+        data = {name: value for name, value in delta.data.items() if name != "usage"}
+        return Delta(data, delta.event, delta.upstream_id, pieces=delta.pieces)
     return delta
 
 

@@ -7,7 +7,6 @@ Only the model, the key and, on OpenAI streams, `stream_options.include_usage` d
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -246,7 +245,8 @@ class _Together:
         """The Deltas, the last of which says that nothing came with it."""
         self._close()
         if self._deltas:
-            self._deltas[-1] = replace(self._deltas[-1], more=False)
+            last = self._deltas[-1]
+            self._deltas[-1] = Delta(last.data, last.event, last.upstream_id, False, last.pieces)
         return self._deltas
 
     def _close(self) -> None:

@@ -16,6 +16,7 @@ from redactors.detectors.linear import Measure
 from redactors.detectors.openings import TAIL, OpeningPlan, Openings
 from redactors.detectors.subject import Span, Subject
 from redactors.detectors.syntax import parse, render
+from redactors.normalise import LONGEST_ESCAPE
 
 LOOK: Final = -1
 """The answer of a glance where only the engine can tell."""
@@ -42,7 +43,7 @@ _CUT_INDEX: Final = 2
 
 def cut_at(text: str) -> int:
     """Where begins what the end of the text cuts; the length when it cuts nothing."""
-    found = _CUT.search(text)
+    found = _CUT.search(text, max(0, len(text) - LONGEST_ESCAPE))
     return len(text) if found is None else found.start()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from itertools import chain
 from typing import Any
 
 from pipeline.routing.model import Delta, Lane, Outbound, Surface, Target, UpstreamError
+from pipeline.routing.text_runs import one_by_one
 from pipeline.vaults.model import Secret
 
 
@@ -81,7 +83,7 @@ async def failure(deltas: AsyncIterator[Delta]) -> tuple[UpstreamError, list[Del
 def text_of(deltas: list[Delta], surface: Surface) -> str:
     """Everything that the answer says, streamed or not, on any surface."""
     said = ""
-    for delta in deltas:
+    for delta in chain.from_iterable(map(one_by_one, deltas)):
         tree = delta.data
         if surface == "anthropic.messages":
             said += "".join(block.get("text", "") for block in tree.get("content", []))

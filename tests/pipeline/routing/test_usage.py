@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.routing.direct import DirectProvider
 from pipeline.routing.model import Delta, Surface, Usage
+from pipeline.routing.text_runs import one_by_one
 from pipeline.routing.tokens import estimate, estimate_input
 from pipeline.routing.usage import UsageMeter, anthropic_usage, openai_usage, weigh
 from tests.pipeline.routing.asking import at, body_for, collect, outbound, secret, target
@@ -155,8 +156,11 @@ async def test_an_aborted_anthropic_stream_keeps_the_input_that_the_provider_cou
     request = outbound(target("anthropic", "say:50+cached", provider.url), "anthropic.messages", "hello " * 40, stream=True)
     meter = UsageMeter("anthropic.messages")
     stream = direct.complete(request, secret())
-    for _ in range(12):
-        meter.see(await anext(stream))
+    taken: list[Delta] = []
+    while len(taken) < 12:
+        taken += one_by_one(await anext(stream))
+    for delta in taken[:12]:
+        meter.see(delta)
     await stream.aclose()  # type: ignore[attr-defined]
     assert meter.usage() is None
     used = estimate(meter, "anthropic.messages", request.body)
