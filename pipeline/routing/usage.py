@@ -101,10 +101,10 @@ class UsageMeter:
     def see(self, delta: Delta) -> None:
         """Take note of one piece."""
         reported = self._see_anthropic(delta.data) if self._anthropic else self._see_openai(delta.data)
-        if reported:
-            self._reported_at = self.written
         for piece in delta.pieces[1:]:
             self.written += _size(piece)
+        if reported:  # of events that one Delta stands for, each reports the same
+            self._reported_at = self.written
 
     def _see_openai(self, tree: dict[str, Any]) -> bool:
         """Take note of a body or chunk; says whether it reports usage."""

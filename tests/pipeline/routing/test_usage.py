@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -209,6 +210,14 @@ def test_a_chunk_with_text_and_usage_is_counted_as_one() -> None:
     meter = UsageMeter("openai.chat")
     meter.see(openai_piece("a" * 400, 3))  # few tokens for so much text, but that is the provider's word for all of it
     assert meter.usage() == Usage(input=7, output=3)
+
+
+def test_usage_in_each_of_several_events_that_are_one_delta_is_as_late_as_the_last_of_them() -> None:
+    meter = UsageMeter("openai.chat")
+    meter.see(replace(openai_piece("a" * 40, 3), pieces=("a" * 40, "a" * 40)))
+    assert meter.usage() == Usage(input=7, output=3)
+    meter.see(openai_piece("a" * 40))
+    assert meter.usage() is None
 
 
 def test_zero_usage_beside_an_answer_is_not_believed() -> None:
