@@ -158,7 +158,7 @@ LIVE_FORMS: dict[str, Callable[[str], str]] = {
     "JSON twice": lambda v: _json_times(v, 2),
     "JSON three times": lambda v: _json_times(v, 3),
     "URL": lambda v: quote(v, safe=""),
-    "URL lower": lambda v: "".join(f"%{b:02x}" if not chr(b).isalnum() else chr(b) for b in v.encode()),
+    "URL lower": lambda v: "".join(f"%{b:02x}" if b > 127 or not chr(b).isalnum() else chr(b) for b in v.encode()),
     "URL plus": quote_plus,
     "HTML": html.escape,
     "hex": lambda v: v.encode().hex(),
