@@ -12,7 +12,6 @@ from redactors.detectors.pattern import PatternSet
 from redactors.detectors.subject import Label, Scanner, Span, Subject
 from redactors.normalise import (
     BASE64,
-    LONGEST_ESCAPE,
     LONGEST_RUN,
     RUN,
     STRETCH,
@@ -20,18 +19,24 @@ from redactors.normalise import (
     View,
     decoded,
     folded,
+    is_packed,
     may_be_escaped,
     open_runs,
     run_at_end,
     unescaped,
     unfinished,
 )
+from redactors.spelled import CONTEXT, SpelledOut
+from redactors.turned import open_word, turned
 
 DEPTH: Final = 3
 """How many disguises around one another are taken off. A view is no longer than its text, so this bounds the bytes too."""
 
 _TOGETHER: Final = 1 << 14
 """Decoded characters that are scanned together."""
+
+LEAST: Final = 23
+"""Shorter texts spell nothing out."""
 
 TOO_DEEP: Final = Label("nested-encoding", "encoded", "secrets")
 
@@ -47,25 +52,41 @@ def _without_hosts(spans: list[Span]) -> list[Span]:
     return [span for span in spans if not any(one.start <= span.start < one.end < span.end for one in inside)]
 
 
+def _add(view: View, found: Iterable[Span], begin: int, spans: list[Span], text: str | None = None) -> None:
+    """Add what is found in a view, in places of the original `text` where that is given."""
+    for span in found:
+        if span.continues or (view.decoded and span.end - span.start < STRETCH) or (view.loose and span.label.detector == "pii"):
+            continue
+        start, end = view.origin(span.start, span.end)
+        if span.label is TOO_DEEP and text is not None and text[start:end] == view.text[span.start : span.end]:
+            # The view took nothing off here, so an escape somewhere else must not count as a depth: it is read without the view.
+            continue
+        outer_start, outer_end = view.origin(span.outer_start, span.outer_end)
+        if outer_start >= begin and end > start:
+            spans.append(Span(start, end, min(start, outer_start), max(end, outer_end), span.label))
+
+
 class Detection:
     """The detectors of one redactor. `patterns` is the main rule set, whose scan also sees encoded runs; `others` are scanned beside it."""
 
     def __init__(self, patterns: PatternSet, others: Sequence[Scanner] = ()) -> None:
         self._patterns = patterns
         self._others = tuple(others)
-        self._glances = (patterns.glance, *(scanner.glance for scanner in others))
+        self._spelled = SpelledOut()
+        self._glances = (patterns.glance, self._spelled.glance, *(scanner.glance for scanner in others))
         self._uncut = [glance.uncut if isinstance(glance, Glance) else glance for glance in self._glances]
 
     def find(self, text: str, begin: int = 0, resumed: Collection[str] = ()) -> list[Span]:
         """Everything found that begins at or behind `begin`, in places of `text`; `resumed` rules were cut at `begin` and go on there."""
-        spans = self._level(text, begin, DEPTH, 0)
+        spans = _without_hosts(self._level(text, begin, DEPTH, 0))
         if resumed:
             subject = Subject(text)
             for scanner in (self._patterns, *self._others):
                 spans += scanner.resume(subject, begin, resumed)
         return spans
 
-    def _level(self, text: str, begin: int, depth: int, decodings: int) -> list[Span]:
+    def _level(self, text: str, begin: int, depth: int, decodings: int, *, as_it_stands: bool = False) -> list[Span]:
+        """What is found in a text and behind it; words are not turned in a text that is taken `as_it_stands`: escaped ones are long."""
         subject = Subject(text)
         patterns = self._patterns
         hits = patterns.hits(subject.data)
@@ -79,11 +100,32 @@ class Detection:
         if hits and (starts := patterns.run_starts(subject, hits)):
             for stretch in self._telling(decoded(text, starts), deepest=depth == 0):
                 self._through(stretch, begin, depth, decodings, spans)
+            if depth and not as_it_stands:
+                self._turned(text, starts, begin, spans)
+        if len(text) >= LEAST:
+            for view in self._spelled.views(subject):
+                self._through(view, begin, depth, decodings, spans)
         return spans
 
-    def _telling(self, stretches: Iterable[Stretch], *, deepest: bool) -> Iterator[Stretch]:
+    def _turned(self, text: str, starts: Iterable[int], begin: int, spans: list[Span]) -> None:
+        """Add what is found in words that are read otherwise, as they stand then: nothing is decoded behind them."""
+        views = list(turned(text, starts))
+        joined = Subject("\n".join([view.text for view in views]))
+        places = self._patterns.heads(joined.data)
+        for scanner in self._others:
+            places += scanner.suspects(joined.data)
+        ends = list(accumulate(len(view.text) + 1 for view in views)) if places else []
+        for index in sorted({bisect_left(ends, joined.point(place)) for place in places}):
+            view = views[index]
+            subject = Subject(view.text)
+            found = self._patterns.find(subject)
+            for scanner in self._others:
+                found += scanner.find(subject, 0)
+            _add(view, found, begin, spans)
+
+    def _telling(self, stretches: Iterable[View], *, deepest: bool) -> Iterator[View]:
         """The stretches in which anything may be found: one scan over many of them together decides."""
-        waiting: list[Stretch] = []
+        waiting: list[View] = []
         size = 0
         for stretch in stretches:
             waiting.append(stretch)
@@ -93,7 +135,7 @@ class Detection:
                 waiting, size = [], 0
         yield from waiting if deepest or len(waiting) == 1 else self._suspicious(waiting)
 
-    def _suspicious(self, stretches: list[Stretch]) -> list[Stretch]:
+    def _suspicious(self, stretches: list[View]) -> list[View]:
         joined = "\n".join([stretch.text for stretch in stretches])
         places = self.suspects(Subject(joined))
         disguised = may_be_escaped(joined)
@@ -112,23 +154,15 @@ class Detection:
                 if low >= begin:
                     spans.append(Span(low, high, low, high, TOO_DEEP))
             return
-        for span in self._level(view.text, view.inward(begin), depth - 1, decodings + view.decoded):
-            if span.continues or (view.decoded and span.end - span.start < STRETCH):
-                continue
-            start, end = view.origin(span.start, span.end)
-            if span.label is TOO_DEEP and text is not None and text[start:end] == view.text[span.start : span.end]:
-                # The view took nothing off here, so an escape somewhere else must not count as a depth: it is read without the view.
-                continue
-            outer_start, outer_end = view.origin(span.outer_start, span.outer_end)
-            if outer_start >= begin and end > start:
-                spans.append(Span(start, end, min(start, outer_start), max(end, outer_end), span.label))
+        found = self._level(view.text, view.inward(begin), depth - 1, decodings + view.decoded, as_it_stands=not isinstance(view, Stretch))
+        _add(view, found, begin, spans, text)
 
     def open_from(self, text: str, begin: int = 0) -> int:
         """The earliest place, not before `begin`, from which on more text could change what is found, or the length."""
-        skipped = max(0, begin - LONGEST_ESCAPE)
+        skipped = max(0, begin - CONTEXT)
         return skipped + self._open(text[skipped:], begin - skipped, DEPTH, 0)
 
-    def _open(self, text: str, begin: int, depth: int, decodings: int) -> int:
+    def _open(self, text: str, begin: int, depth: int, decodings: int, *, as_it_stands: bool = False) -> int:
         size = len(text)
         opened = self._opened_by_scanners(text, begin)
         if begin >= size:
@@ -145,9 +179,13 @@ class Detection:
             opened = min(opened, self._opened_in(view, begin, depth, decodings, size))
         if (view := unescaped(whole)) is not None:
             opened = min(opened, self._opened_in(view, begin, depth, decodings, size))
+        for part in (text, whole) if cut < size else (text,):
+            opened = min(opened, self._opened_otherwise(part, begin, depth, decodings, size))
+            if not as_it_stands and (place := open_word(part)) < len(part):
+                opened = min(opened, place)
         length = min(run_at_end(text), LONGEST_RUN)
         if length >= RUN:
-            opened = min(opened, size - 3)
+            opened = min(opened, size - 8 if not is_packed(text[-length:]) else size - length)
             for stretch in open_runs(text, length):
                 if len(stretch.text) < STRETCH:
                     opened = min(opened, stretch.origin(0, 0)[0])
@@ -157,6 +195,15 @@ class Detection:
             opened = min(opened, size - length)
         return max(opened, begin)
 
+    def _opened_otherwise(self, text: str, begin: int, depth: int, decodings: int, size: int) -> int:
+        """The same for what is spelled out; `size` is the answer for nothing."""
+        place = self._spelled.open_from(text)
+        opened = place if place < len(text) else size
+        if len(text) >= LEAST:
+            for view in self._spelled.open_views(Subject(text)):
+                opened = min(opened, self._opened_in(view, begin, depth, decodings, size))
+        return opened
+
     def _opened_by_scanners(self, text: str, begin: int) -> int:
         opened = self._patterns.open_from(text, begin)
         for scanner in self._others:
@@ -164,7 +211,7 @@ class Detection:
         return opened
 
     def _opened_in(self, view: View, begin: int, depth: int, decodings: int, size: int) -> int:
-        place = self._open(view.text, view.inward(begin), depth - 1, decodings + view.decoded)
+        place = self._open(view.text, view.inward(begin), depth - 1, decodings + view.decoded, as_it_stands=not isinstance(view, Stretch))
         return view.origin(place, place)[0] if place < len(view.text) else size
 
     def glance(self, tail: str, begin: int, end: int) -> int:
@@ -202,9 +249,13 @@ class Detection:
                     return end
         return end
 
+    def runs_across(self, text: str, place: int) -> bool:
+        """Whether something that is spelled out goes on across a place, so that what comes cannot be read without what was."""
+        return self._spelled.covers(text, place)
+
     def suspects(self, subject: Subject) -> list[int]:
         """Places near everything that may be found: each finding has one inside it (behind its start, not behind its end)."""
-        places = self._patterns.suspects(subject.data)
+        places = self._patterns.suspects(subject.data) + self._spelled.suspects(subject.data)
         for scanner in self._others:
             places += scanner.suspects(subject.data)
         return places if subject.plain else [subject.point(place) for place in places]

@@ -11,6 +11,7 @@ import binascii
 import html
 import re
 import unicodedata
+import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -26,15 +27,29 @@ STRETCH: Final = 8
 LONGEST_RUN: Final = 1 << 16
 """A longer run is read in windows of as many characters, which overlap by far more than anything found in one is long."""
 
+LONGEST_PACKED: Final = 1 << 14
+"""A longer run is not unpacked: a stream would have to hold it."""
+
 _RUN_STEP: Final = LONGEST_RUN // 4 * 3
 BASE64: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 """The characters of an encoded run, hexadecimal ones included."""
+
+_DASHES: Final = re.compile("(?<=[0-9])\u2013")
+"""Typesetters put it between digits; between words it is left alone, because prose is full of it."""
 
 _FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
 _RUN_AT: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}")
 _PRINTABLE: Final = b"\t\n\r" + bytes(range(0x20, 0x7F))
 _HEX_RUNS: Final = re.compile(r"[0-9a-fA-F]{20,}")
+_BASE32_RUNS: Final = re.compile(r"[A-Z2-7]{24,}|[a-z2-7]{24,}")
+_PACKED: Final = (
+    "H4sI",
+    *(head + last for head, lasts in (("eJ", "wxyz"), ("eN", "opqr"), ("eA", "EFGH"), ("eF", "4567")) for last in lasts),
+)
+"""How gzip (RFC 1952) and zlib (RFC 1950, window of 32 KB, the four levels) begin in base64."""
 _STRETCHES: Final = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
+_BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_BASE32_DIGITS: Final = str.maketrans(_BASE32, "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 _URLSAFE: Final = str.maketrans("-_", "+/")
 
 _JOINED: Final = r"(?:[ \t]{0,4}[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|[ \t]{0,4}\r?\n[ \t]{0,16})[\"']"
@@ -118,14 +133,16 @@ def _codes(ranges: str) -> Iterator[int]:
 class View:
     """One other reading of a text. `pieces` are (start, end, origin start, origin end, width) in order.
 
-    `width` tells how places inside a piece go back: 0 as a whole, 1 one to one, 2 as hexadecimal, 4 as base64 (three for four).
+    `width` tells how places inside a piece go back: 0 as a whole, 1 one to one, 2 as hexadecimal, 4 as base64 (three for four), 8 as base32
+    (five for eight). `decoded` readings are what an encoding says; `loose` ones are a guess, in which only secrets are believed.
     """
 
-    __slots__ = ("_pieces", "_starts", "decoded", "text")
+    __slots__ = ("_pieces", "_starts", "decoded", "loose", "text")
 
-    def __init__(self, text: str, pieces: list[tuple[int, int, int, int, int]], *, decoded: bool = False) -> None:
+    def __init__(self, text: str, pieces: list[tuple[int, int, int, int, int]], *, decoded: bool = False, loose: bool = False) -> None:
         self.text = text
         self.decoded = decoded
+        self.loose = loose
         self._pieces = pieces
         self._starts = [piece[0] for piece in pieces]
 
@@ -155,6 +172,8 @@ def _outward(places: int, width: int, *, up: bool = False) -> int:
         return places
     if width == 2:
         return places * 2
+    if width == 8:
+        return -(-places * 8 // 5) if up else places * 8 // 5
     return -(-places * 4 // 3) if up else places * 4 // 3
 
 
@@ -163,7 +182,9 @@ def folded(text: str) -> View | None:
     if text.isascii():
         return None
     table = _folding()
-    if table.keys().isdisjoint("".join(_FOREIGN.findall(text))):
+    if "\u2013" in text and (joined := _DASHES.sub("-", text)) != text:
+        text = joined
+    elif table.keys().isdisjoint("".join(_FOREIGN.findall(text))):
         return None
     plain = [table.get(character, character) for character in text]
     visible = "".join(plain)
@@ -259,7 +280,7 @@ def _resolved(escape: str) -> str:
     return chr(codes[0]) if codes[0] <= 0x10FFFF else "\ufffd"
 
 
-def decoded(text: str, starts: Iterable[int]) -> Iterator[Stretch]:
+def decoded(text: str, starts: Iterable[int]) -> Iterator[View]:
     """Every printable stretch that stands behind the base64 or hexadecimal runs that begin at these places, at every alignment."""
     for start in starts:
         match = _RUN_AT.match(text, start)
@@ -272,7 +293,7 @@ def decoded(text: str, starts: Iterable[int]) -> Iterator[Stretch]:
         yield from _readings(text[at:end], at)
 
 
-def _readings(run: str, start: int) -> Iterator[Stretch]:
+def _readings(run: str, start: int) -> Iterator[View]:
     plain = run.translate(_URLSAFE) if "-" in run or "_" in run else run
     for phase in range(4):
         yield from _stretches(_base64_bytes(plain[phase:]), start + phase, 4)
@@ -280,6 +301,32 @@ def _readings(run: str, start: int) -> Iterator[Stretch]:
         body = inner.group()
         for phase in range(2):
             yield from _stretches(bytes.fromhex(body[phase : len(body) - (len(body) - phase) % 2]), start + inner.start() + phase, 2)
+    for inner in _BASE32_RUNS.finditer(run):
+        body = inner.group().upper()
+        if body.isalpha():
+            continue  # three in sixteen characters are digits
+        for phase in range(8):
+            yield from _stretches(_base32_bytes(body[phase:]), start + inner.start() + phase, 8)
+    if run.startswith(_PACKED) and len(run) <= LONGEST_PACKED:
+        yield from _unpacked(_base64_bytes(plain), start, len(run))
+
+
+def _unpacked(raw: bytes, start: int, length: int) -> Iterator[View]:
+    """The printable stretches of what was compressed, each written in the whole run. Of a damaged stream, what can be read."""
+    stream = zlib.decompressobj(wbits=47)
+    try:
+        plain = stream.decompress(raw, LONGEST_RUN)
+    except zlib.error:
+        return
+    for match in _STRETCHES.finditer(plain):
+        text = match.group().decode("ascii")
+        yield View(text, [(0, len(text), start, start + length, 0)], decoded=True)
+
+
+def _base32_bytes(text: str) -> bytes:
+    """The whole bytes that the characters give: five bits each, what is left over at the end is dropped."""
+    bits = len(text) * 5
+    return (int(text.translate(_BASE32_DIGITS), 32) >> bits % 8).to_bytes(bits // 8) if text else b""
 
 
 def _base64_bytes(text: str) -> bytes:
@@ -311,7 +358,7 @@ class Stretch(View):
     def inward(self, place: int) -> int:
         """The first byte whose characters begin at or behind a place of the original."""
         groups = place - self._origin
-        at = max(0, (groups * 3 // 4 if self._width == 4 else groups // 2) - self._skipped - 1)
+        at = max(0, (groups * 3 // 4 if self._width == 4 else groups * 5 // 8 if self._width == 8 else groups // 2) - self._skipped - 1)
         while at < len(self.text) and self.origin(at, at)[0] < place:
             at += 1
         return min(at, len(self.text))
@@ -325,6 +372,11 @@ def unfinished(text: str) -> int:
         return size
     match = _UNFINISHED.search(tail)
     return size if match is None else size - len(tail) + match.start()
+
+
+def is_packed(run: str) -> bool:
+    """Whether a run, or its beginning, holds something compressed that is held as a whole."""
+    return len(run) <= LONGEST_PACKED and run.startswith(_PACKED)
 
 
 def run_at_end(text: str) -> int:
@@ -342,6 +394,11 @@ def open_runs(text: str, length: int) -> Iterator[Stretch]:
     for phase in range(2):
         body = plain[length - digits + phase :]
         yield from _open_stretch(bytes.fromhex(body[: len(body) & ~1]), len(text) - digits + phase, 2)
+    for alphabet in (_BASE32, _BASE32.lower()):
+        letters = length - len(plain.rstrip(alphabet))
+        for phase in range(8 if letters else 0):
+            body = plain[length - letters + phase :].upper()
+            yield from _open_stretch(_base32_bytes(body[: len(body) & ~7]), len(text) - letters + phase, 8)
 
 
 def _open_stretch(raw: bytes, origin: int, width: int) -> Iterator[Stretch]:

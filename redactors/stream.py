@@ -145,7 +145,12 @@ class StreamRedactor:
         self._forget()
         self._room = 0
         value = self._release(self._open_from())
-        self._calm = not self._fresh and not self._resumed and _is_calm(self._text, self._settled)
+        self._calm = (
+            not self._fresh
+            and not self._resumed
+            and _is_calm(self._text, self._settled)
+            and not self._detection.runs_across(self._text, self._settled)
+        )
         return value
 
     def _forget(self) -> None:

@@ -22,6 +22,8 @@ MAX_EMBEDDED: Final = 1 << 18
 """Characters up to which a string is read as JSON: a parser cannot be interrupted. A longer one is read as text."""
 
 _LONG_INTEGER: Final = 10**11
+_LONGEST_FLOAT: Final = 2.0**63
+"""Larger floating-point numbers are nobody's account: they have lost their last digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def _collect(node: Any, key: str, depth: int, found: list[str], keys: list[str])
         raise RedactionError("the value is nested too deeply")
     kind = type(node)
     if kind is str:
-        inner = _embedded(node)
+        inner = _embedded(node, MAX_DEPTH - depth - 1)
         if inner is None:
             found.append(node)
             keys.append(key)
@@ -70,7 +72,11 @@ def _collect(node: Any, key: str, depth: int, found: list[str], keys: list[str])
         if not -_LONG_INTEGER < node < _LONG_INTEGER:
             found.append(str(node))
             keys.append(key)
-    elif node is not None and kind is not bool and kind is not float:
+    elif kind is float:
+        if _LONG_INTEGER <= node < _LONGEST_FLOAT and node.is_integer():
+            found.append(str(int(node)))
+            keys.append(key)
+    elif node is not None and kind is not bool:
         raise RedactionError("the value is not JSON")
 
 
@@ -89,31 +95,35 @@ def _collect_object(node: dict[Any, Any], depth: int, found: list[str], keys: li
 
 def changed(tree: Json, change: Change) -> Json:
     """The tree with every text passed through `change`; parts without a change are the same objects."""
-    fresh: Json = _rebuild(tree, "", "", change)
+    fresh: Json = _rebuild(tree, "", "", 0, change)
     return fresh
 
 
-def _rebuild(node: Any, path: str, key: str, change: Change) -> Any:
+def _rebuild(node: Any, path: str, key: str, depth: int, change: Change) -> Any:
     kind = type(node)
     if kind is str:
-        inner = _embedded(node)
+        inner = _embedded(node, MAX_DEPTH - depth - 1)
         if inner is None:
             return change(node, Place(path, key, False))
-        fresh = _rebuild(inner, path, key, change)
+        fresh = _rebuild(inner, path, key, depth + 1, change)
         return node if fresh is inner else json.dumps(fresh, ensure_ascii=node.isascii(), separators=_separators(node))
     if kind is dict:
-        return _rebuild_object(node, path, change)
+        return _rebuild_object(node, path, depth, change)
     if kind is list or kind is tuple:
-        items = [_rebuild(value, f"{path}/{index}", key, change) for index, value in enumerate(node)]
+        items = [_rebuild(value, f"{path}/{index}", key, depth + 1, change) for index, value in enumerate(node)]
         return node if all(new is old for new, old in zip(items, node, strict=True)) else items
     if kind is int and not -_LONG_INTEGER < node < _LONG_INTEGER:
         digits = str(node)
         fresh = change(digits, Place(path, key, False))
         return node if fresh == digits else fresh
+    if kind is float and _LONG_INTEGER <= node < _LONGEST_FLOAT and node.is_integer():
+        digits = str(int(node))
+        fresh = change(digits, Place(path, key, False))
+        return node if fresh == digits else fresh
     return node
 
 
-def _rebuild_object(node: dict[str, Any], path: str, change: Change) -> dict[str, Any]:
+def _rebuild_object(node: dict[str, Any], path: str, depth: int, change: Change) -> dict[str, Any]:
     out: dict[str, Any] = {}
     same = True
     for name, value in node.items():
@@ -122,7 +132,7 @@ def _rebuild_object(node: dict[str, Any], path: str, change: Change) -> dict[str
         if clean_name != name:
             # The pointer is shown, so it spells the key as it now stands.
             here = f"{path}/{clean_name.replace('~', '~0').replace('/', '~1')}"
-        fresh = value if value is None or value is True or value is False else _rebuild(value, here, name, change)
+        fresh = value if value is None or value is True or value is False else _rebuild(value, here, name, depth + 1, change)
         same = same and fresh is value and clean_name == name
         out[_free(out, clean_name)] = fresh
     return node if same else out
@@ -144,8 +154,11 @@ def _may_be_json(text: str) -> bool:
     return first in ("{", "[") or (first <= " " and text[:64].lstrip().startswith(("{", "[")))
 
 
-def _embedded(text: str) -> Any:
-    """The object or array that a string spells; None when it spells neither, names a key twice, or is too long."""
+def _embedded(text: str, room: int) -> Any:
+    """The object or array that a string spells; None when it spells neither, names a key twice, is too long, or deeper than `room`.
+
+    What is none is read as a text.
+    """
     if len(text) > MAX_EMBEDDED:
         return None
     if not _may_be_json(text):
@@ -156,7 +169,24 @@ def _embedded(text: str) -> Any:
         inner = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return None
-    return inner if type(inner) in (dict, list) else None
+    if type(inner) not in (dict, list):
+        return None
+    return None if text.count("[") + text.count("{") > room and _is_deeper(inner, room) else inner
+
+
+def _is_deeper(tree: Any, room: int) -> bool:
+    """Whether objects and arrays stand in one another more than `room` times."""
+    level = [tree]
+    for _ in range(room):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node if type(node) is list else ())
+            if type(child) in (dict, list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

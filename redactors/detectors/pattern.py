@@ -39,6 +39,8 @@ _CROWD: Final = 512
 # The same number of candidates in a row, each begun inside the one before and refused, is one match: no text that means anything has that.
 _FEW: Final = 8
 """Candidates that follow one another closely, up to which it is worth finding out where they begin."""
+_BEFORE: Final = 48
+"""Bytes before a value that may speak against it; a stream keeps more."""
 _CLOSE: Final = 24
 """Bytes between the ends of neighboring candidates of a crowd."""
 _BLOCK: Final = 512
@@ -175,6 +177,10 @@ class PatternSet:
         """Where twenty or more characters in a row begin that may be an encoding."""
         return [subject.point(end - _RUN_LENGTH) for index, end in hits if index == self._run]
 
+    def heads(self, data: bytes) -> list[int]:
+        """Ends of heads."""
+        return [end for index, end in self._scan.hits(data) if index != self._run]
+
     def suspects(self, data: bytes) -> list[int]:
         """Ends of heads, and of runs."""
         return self._scan.suspects(data)
@@ -297,6 +303,8 @@ def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[byte
         accepted = judged.get(value)
         if accepted is None:
             accepted = judged[value] = high > low and form.accepts(value.decode("utf-8", "replace"))
+        if accepted and form.rule.against is not None:
+            accepted = not form.rule.against(data[max(0, low - _BEFORE) : low].decode("utf-8", "replace"))
         if not accepted:
             chain = chain + 1 if start < covered else 0
             covered = end

@@ -150,16 +150,23 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="url-password-slash",
         kind="url_password",
-        about="Password with an unescaped slash in a database address",
-        pattern=r"(?:postgres(?:ql)?|mysql|mariadb|mongodb|redis|rediss|amqps?|mssql|sqlserver|oracle|clickhouse|cassandra|nats|ftp|sftp|smtps?|ldaps?|snowflake|jdbc:[a-z]{2,12})"
-        r"(?:\+[a-z0-9]{1,16})?://[^\s:/?#\"'<>\[\]]+:([^\s/@\"'<>`]*/[^\s@\"'<>`]*)@[A-Za-z0-9_.\[-]",
+        about="Password with an unescaped slash in a database address, or of a Git server's user for tokens",
+        pattern=r"(?:(?:postgres(?:ql)?|mysql|mariadb|mongodb|redis|rediss|amqps?|mssql|sqlserver|oracle|clickhouse|cassandra|nats|ftp|sftp|smtps?|ldaps?|snowflake|jdbc:[a-z]{2,12})"
+        r"(?:\+[a-z0-9]{1,16})?://[^\s:/?#\"'<>\[\]]+|https?://(?:oauth2|x-access-token|x-token-auth|gitlab-ci-token|token))"
+        r":([^\s/@\"'<>`]*/[^\s@\"'<>`]*)@[A-Za-z0-9_.\[-]",
         group=1,
         source="https://www.postgresql.org/docs/current/libpq-connect.html",
         dated=DATED,
         keywords=("://",),
         longest=1_024,
         validate=url_password,
-        must=(Must(within("mysql://app:{s}@db.invalid/app")(lambda rng: mixed(rng, ALNUM, 6) + "/" + mixed(rng, ALNUM, 8))),),
+        must=(
+            Must(
+                within("mysql://app:{s}@db.invalid/app", "https://oauth2:{s}@git.invalid/app.git")(
+                    lambda rng: mixed(rng, ALNUM, 6) + "/" + mixed(rng, ALNUM, 8)
+                )
+            ),
+        ),
         must_not=(MustNot(fixed("redis://cache:6379/0 and mail to ops@corp.invalid"), "a port, a path, and an address after a blank"),),
     ),
     Rule(

@@ -16,7 +16,8 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def token(value: str) -> bool:
-    """A value with a vendor's prefix: anything but a documentation sample."""
+    """A value with a vendor's prefix: anything but a documentation sample. Dots behind it end a sentence."""
+    value = value.rstrip(".")
     return not is_placeholder(value) and not is_counted(value)
 
 

@@ -48,7 +48,8 @@ RULES: tuple[Rule, ...] = (
     _command(
         "option-password",
         "Option of a command line whose name ends in password, passwd, passphrase, pass or pwd",
-        r"(?:^|[\s\"'`(=])--?(?:[a-z0-9]+[-_.])*(?:password|passwd|passphrase|pass|pwd|passin|passout)(?:[ \t=:]+|[ \t]+=[ \t]+)" + _ARG,
+        r"(?:^|[\s\"'`(=])--?(?:[a-z0-9]+[-_.])*(?:password|passwd|passphrase|pass|pwd|passin|passout)(?:[ \t=:]+|[ \t]+=[ \t]+)(?:pass:)?"
+        + _ARG,
         ("pass", "pwd"),
         ("app login --password {s} --user bob", "x --db-password={s}", "tool --http-passwd '{s}'", "cmd -passphrase {s}"),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from redactors.rules.checks import after, drawn, hexadecimal
+from redactors.rules.checks import after, drawn, hexadecimal, token
 from redactors.rules.model import Must, MustNot, Rule
 from redactors.rules.samples import ALNUM, DIGITS, HEX, LOWER_ALNUM, URLSAFE, fixed, in_plain, mixed, uuid
 from redactors.rules.shapes import DATED, beside, prefixed
@@ -19,6 +19,19 @@ def _zhipu_body(rest: str) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        id="fal-key",
+        kind="fal_key",
+        about="fal key: its id, a UUID, and its secret of 32 hexadecimal digits",
+        pattern=r"\b([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}:[0-9a-f]{32})\b",
+        group=1,
+        source="https://docs.fal.ai/model-apis/authentication",
+        dated=DATED,
+        longest=96,
+        validate=token,
+        must=(Must(in_plain(lambda rng: f"{uuid(rng)}:{mixed(rng, HEX, 32)}")),),
+        must_not=(MustNot(fixed("span 00000000-0000-0000-0000-000000000000:00000000000000000000000000000000"), "a null id"),),
+    ),
     prefixed("groq-key", "groq_key", "Groq API key", "gsk_", ALNUM, 52, least=24, source="https://console.groq.com/docs/quickstart"),
     prefixed("xai-key", "xai_key", "xAI API key", "xai-", ALNUM, 80, least=32, source="https://docs.x.ai/docs/overview", validate=drawn),
     prefixed(

@@ -53,9 +53,10 @@ class Rule:
 
     `pattern` is the expression of the scanner and of the confirm step; when `group` is not 0 only that group of it is
     the secret and the rest is context that stays. `keywords` are lower-case literals one of which must stand near a
-    match (a cheap prefilter for the fallback engine; empty: always confirm). `longest` bounds the window in characters
-    that a match may span. `witness` is what the value has in every match that `validate` accepts; None where nothing is
-    sure. `min_entropy` is in bits per character (Shannon). `dated` is when the format was last checked against `source`.
+    match (a cheap prefilter for the fallback engine; empty: always confirm). `longest` bounds the window in characters that a match may
+    span. `witness` is what the value has in every match that `validate` accepts; None where nothing is sure. `against` is asked about
+    the 48 bytes before the secret: whether they say that it is something else. `min_entropy` is in bits per character (Shannon).
+    `dated` is when the format was last checked against `source`.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Rule:
     longest: int = 512
     min_entropy: float = 0.0
     validate: Validator | None = None
+    against: Validator | None = None
     witness: Witness | None = None
     must: tuple[Must, ...] = ()
     must_not: tuple[MustNot, ...] = ()

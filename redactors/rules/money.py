@@ -4,6 +4,7 @@
 # Expressions and samples are read whole.
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from random import Random
 
@@ -39,7 +40,22 @@ def card(value: str) -> bool:
         or (2200 <= four <= 2204 and 16 <= size <= 19)
         or (two in {60, 82} and size == 16)
     )
-    return ranges and luhn(found) and varied(found, 2) and confirmed("card", value)
+    return ranges and _is_grouped(value) and luhn(found) and varied(found, 2) and confirmed("card", value)
+
+
+_SEPARATORS = re.compile("[ .-]")
+_ARTICLE = re.compile(r"\b(?:ean|gtin|isbn|upc|jan|barcode)(?:-?1[34])?(?:[ :=#\"']|number|no\.?|code){1,6}\Z", re.IGNORECASE)
+
+
+def _is_grouped(value: str) -> bool:
+    """Whether separators stand where cards have them: after every fourth digit, 4-6-5 and 4-6-4, or into equal parts."""
+    sizes = [len(part) for part in _SEPARATORS.split(value)]
+    return all(size == 4 for size in sizes[:-1]) or sizes[:2] == [4, 6] or len(set(sizes)) == 1 or len(sizes) == 1
+
+
+def _numbers_an_article(before: str) -> bool:
+    """Whether a word for article numbers stands right before thirteen digits."""
+    return _ARTICLE.search(before) is not None
 
 
 def iban(value: str) -> bool:
@@ -98,9 +114,12 @@ RULES: tuple[Rule, ...] = (
         r"\b(?:[2-68][0-9]{3}[ .-]?[0-9]{4}[ .-]?[0-9]{4}(?:[ .-]?[0-9]{1,4}){0,2}|3[0-9]{3}[ .-]?[0-9]{6}[ .-]?[0-9]{4,5})\b",
         "https://www.iso.org/standard/70484.html",
         validate=card,
+        against=_numbers_an_article,
         longest=48,
         must=plain(make_card),
         must_not=(
+            ("EAN 4354078430102 qty 70", "an article"),
+            ("GET /orders/375477124526 200 335ms", "grouped as no card is"),
             ("order 4000000000000001 and 1234567890123456", "the check digit does not fit"),
             ("1700000000000000000 ns since 1970", "no issuer's range"),
         ),

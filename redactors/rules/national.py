@@ -35,6 +35,7 @@ def national(
     source: str,
     names: str = "",
     wrong: str,
+    against: Validator | None = None,
 ) -> Rule:
     """A rule for a national number. `names` is an expression of words for it; without it the shape stands for itself.
 
@@ -50,6 +51,7 @@ def national(
             rf"\b{shape}{end}",
             source,
             validate=check,
+            against=against,
             longest=64,
             must=(Must(in_plain(secret)),),
             must_not=((wrong, "the check does not fit"),),

@@ -4,6 +4,7 @@
 # Expressions and samples are read whole.
 from __future__ import annotations
 
+import re
 from random import Random
 
 from redactors.rules.digits import alnum, is_date, is_short_date, luhn, numbers, varied, verhoeff, weighted
@@ -132,6 +133,20 @@ def _gstin(rng: Random) -> str:
     return f"{rng.randint(10, 37)}{''.join(rng.choice(UPPER) for _ in range(3))}P{rng.choice(UPPER)}{_digits(rng, 4)}{rng.choice(UPPER)}1Z{rng.choice(_ALNUM)}"
 
 
+_GROUPS_BEFORE = re.compile(r"(?:^|[^0-9])((?:[0-9]{1,4}[ -])+)\Z")
+
+
+def _in_a_row(before: str) -> bool:
+    """Whether groups of digits stand before the number that are no such number: it is part of a table then."""
+    found = _GROUPS_BEFORE.search(before)
+    if found is None:
+        return False
+    groups = re.split("[ -]", found[1].rstrip(" -"))
+    if len(groups) == 1:
+        return len(groups[0]) == 4
+    return len(groups) % 3 != 0 or not aadhaar("".join(groups[-3:]))
+
+
 RULES: tuple[Rule, ...] = (
     national(
         "in-aadhaar",
@@ -141,7 +156,8 @@ RULES: tuple[Rule, ...] = (
         aadhaar,
         lambda r: _grouped(r.choice("23456789") + _digits(r, 11), r.choice(" -"), 4, 4, 4),
         source="https://uidai.gov.in/",
-        wrong="2341 2341 2341",
+        wrong="2341 2341 2341 and row: 9607 4483 4579 6025 5070 5283 3736",
+        against=_in_a_row,
     ),
     national(
         "in-aadhaar-named",

@@ -41,6 +41,17 @@ def dea(value: str) -> bool:
     return varied(value) and (found[0] + found[2] + found[4] + 2 * (found[1] + found[3] + found[5])) % 10 == found[6]
 
 
+_GERMAN = frozenset("CFGHJKLMNPRTVWXYZ0123456789")
+"""The characters of German document numbers: no vowels, so that they spell no words."""
+
+
+def _passport(value: str) -> bool:
+    """Nine characters in upper case, with two digits or of an alphabet without vowels."""
+    return value.isupper() and (
+        (sum(c.isdigit() for c in value) >= 2 and varied(value, 2)) or (_GERMAN.issuperset(value) and len(set(value)) > 3)
+    )
+
+
 RULES: tuple[Rule, ...] = (
     national(
         "us-itin",
@@ -133,7 +144,7 @@ RULES: tuple[Rule, ...] = (
         "passport",
         "Passport number of letters and digits, as in Germany, beside a word for it",
         r"[A-Z][A-Z0-9]{8}",
-        lambda v: v.isupper() and sum(c.isdigit() for c in v) >= 2 and varied(v, 2),
+        _passport,
         lambda r: r.choice("CFGHJK") + "".join(r.choice("CFGHJKLMNPRTVWXYZ0123456789") for _ in range(8)),
         names=r"passport|reisepass|passeport|pasaporte|passaporto|passaporte|paspoort|paszport|personalausweis|ausweis|id card",
         source="https://www.icao.int/publications/pages/publication.aspx?docnum=9303",

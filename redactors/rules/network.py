@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from random import Random
 
 from redactors.rules.model import Rule
@@ -47,6 +48,18 @@ def _ipv4(rng: Random) -> str:
     return f"{rng.choice((84, 93, 185, 62, 203))}.{rng.randint(21, 250)}.{rng.randint(114, 250)}.{rng.randint(1, 254)}"
 
 
+_VERSION = re.compile(
+    r"(?:\b|_)(?:versions?|releases?|build|firmware|driver|ver|rev|revision|patch|upgrade|upgraded|downgrade|update|updated)"
+    r"(?:[ :=]|\bis\b|\bto\b|\bfrom\b|[\"'v]){1,6}\Z",
+    re.IGNORECASE,
+)
+
+
+def _names_a_version(before: str) -> bool:
+    """Whether a word for a version stands right before four numbers."""
+    return _VERSION.search(before) is not None
+
+
 RULES: tuple[Rule, ...] = (
     personal(
         "ipv4",
@@ -55,12 +68,14 @@ RULES: tuple[Rule, ...] = (
         r"(?:^|[^0-9A-Za-z._+-]|\\[nrt])([0-9]{1,3}(?:\.[0-9]{1,6}){3,})\b",
         "https://www.iana.org/assignments/iana-ipv4-special-registry/",
         validate=public_ipv4,
+        against=_names_a_version,
         group=1,
         longest=128,
         must=plain(_ipv4),
         must_not=(
             ("listen on 127.0.0.1 and 10.0.0.12, docs use 192.0.2.7, broadcast 255.255.255.255", "special ranges"),
             ("version 4.12.0.1 and v93.21.115.7, oid 1.3.6.1.4.1.311", "versions and object ids"),
+            ("version 6.26.25.15 of the driver, Chrome version: 131.0.86.204", "a word for versions before it"),
             ("resolver 8.8.8.8", "everybody's resolver"),
         ),
     ),

@@ -70,6 +70,7 @@ def prefixed(
     tail_sample: Draw | None = None,
     lead: bool = True,
     validate: Check = token,
+    against: Check | None = None,
     min_entropy: float = 0.0,
     longest: int | None = None,
     must_not: tuple[MustNot, ...] = (),
@@ -110,6 +111,7 @@ def prefixed(
         longest=longest or max(160, high * 2 + 64),
         min_entropy=min_entropy,
         validate=validate,
+        against=against,
         must=(Must(in_plain(secret)),),
         must_not=samples + must_not,
     )

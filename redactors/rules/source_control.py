@@ -7,8 +7,8 @@ from random import Random
 
 from redactors.rules.checks import hexadecimal, token
 from redactors.rules.model import Must, MustNot, Rule
-from redactors.rules.samples import ALNUM, HEX, LOWER_ALNUM, URLSAFE, WORD, fixed, in_plain, mixed
-from redactors.rules.shapes import DATED, LEAD, beside, prefixed
+from redactors.rules.samples import ALNUM, HEX, LOWER_ALNUM, URLSAFE, WORD, fixed, in_plain, mixed, within
+from redactors.rules.shapes import DATED, beside, prefixed
 
 _GITHUB = "https://github.blog/engineering/behind-githubs-new-authentication-token-formats/"
 _GITLAB = "https://docs.gitlab.com/security/tokens/"
@@ -29,14 +29,13 @@ def _github(name: str, about: str, prefix: str) -> Rule:
         id=name,
         kind="github_token",
         about=about,
-        pattern=f"{LEAD}({prefix}[A-Za-z0-9]{{28,}})",
-        group=1,
+        pattern=f"{prefix}[A-Za-z0-9]{{28,}}",  # distinctive enough to stand right behind a letter
         source=_GITHUB,
         dated=DATED,
         keywords=(prefix,),
         longest=320,
         validate=token,
-        must=(Must(in_plain(lambda rng: _checked(prefix, rng))),),
+        must=(Must(in_plain(lambda rng: _checked(prefix, rng))), Must(within("x{s}")(lambda rng: _checked(prefix, rng)))),
         must_not=(
             MustNot(fixed(f"{prefix}{'x' * 36} is not a token"), "a body of one filler character is a sample"),
             MustNot(fixed(f"tokens that start with {prefix} have a checksum"), "the prefix alone"),
@@ -63,6 +62,7 @@ RULES: tuple[Rule, ...] = (
         accepts=r"A-Za-z0-9_.\-",
         source=_GITHUB,
         longest=1_024,
+        lead=False,
     ),
     _github("github-refresh-token", "GitHub App refresh token", "ghr_"),
     prefixed(
@@ -73,6 +73,7 @@ RULES: tuple[Rule, ...] = (
         WORD,
         82,
         least=36,
+        lead=False,
         source=_GITHUB,
     ),
     _gitlab("gitlab-personal-token", "GitLab personal, project or group access token", "glpat-", (20, 51)),

@@ -288,6 +288,7 @@ def is_path(value: str) -> bool:
     """Whether the value is a file path or address rather than base64 with slashes."""
     if "://" in value or value.startswith(("./", "../", "~/", "C:\\", "file:", "env:", "store:", "keychain:", "vault:", "arn:", "op://")):
         return True
+    value = value.replace("\\\\", "\\")  # an escaped one
     if value.count("/") + value.count("\\") < 2 and not value.startswith("/"):
         return False
     parts = [part for part in re.split(r"[/\\]", value) if part]

@@ -531,7 +531,9 @@ def _hkid(r: Random) -> str:
 
 
 def _thai(r: Random) -> str:
-    body = _nonzero(r, 12)
+    body = r.choice("12345678") + draw(
+        r, DIGITS, 11
+    )  # the first digit tells the kind of person: 1 to 8 (Thai Department of Provincial Administration)
     check = (11 - weighted(body, tuple(range(13, 1, -1))) % 11) % 10
     text = f"{body}{check}"
     return f"{text[0]}-{text[1:5]}-{text[5:10]}-{text[10:12]}-{text[12]}"

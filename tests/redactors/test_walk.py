@@ -87,3 +87,27 @@ def test_both_walks_see_the_same_texts_in_the_same_order(tree: Any) -> None:
 def test_a_changed_tree_is_still_json(tree: Any) -> None:
     fresh = changed(tree, lambda text, place: f"[{text}]")
     assert json.loads(json.dumps(fresh)) is not None or fresh is None
+
+
+@pytest.mark.parametrize("outer", [0, 100, MAX_DEPTH - 1])
+def test_a_string_that_spells_something_too_deep_is_read_as_a_text(outer: int) -> None:
+    deep = "[" * MAX_DEPTH + "]" * MAX_DEPTH
+    tree: Any = [deep, "beside"]
+    for _ in range(outer):
+        tree = [tree]
+    assert texts(tree)[0] == [deep, "beside"]
+    seen: list[str] = []
+    changed(tree, lambda text, place: seen.append(text) or text)
+    assert seen == [deep, "beside"]
+
+
+def test_a_string_that_spells_as_much_as_fits_is_walked() -> None:
+    room = MAX_DEPTH - 1
+    tree = "[" * room + '"inside"' + "]" * room
+    assert texts(tree)[0] == ["inside"]
+
+
+def test_whole_floating_point_numbers_as_long_as_a_card_are_texts() -> None:
+    tree = [4111111111111111.0, 1.5, 12.0, 1e300, float("inf"), -1e15]
+    assert texts(tree)[0] == ["4111111111111111"]
+    assert changed(tree, lambda text, place: "***") == ["***", 1.5, 12.0, 1e300, float("inf"), -1e15]

@@ -1,0 +1,285 @@
+r"""Texts spelled out piece by piece: `s k - a b c`, `73 6b 2d`, `[115, 107, 45]`, `'s', 'k', '-'`, groups of four, wrapped lines.
+
+Each way of spelling is a run of units with one separator between them, from so many units on. A run depends on its own characters and on
+one before it only, and reading may begin at any of its units, so a stream sees the same runs as a whole text. The least run of every
+spelling is shorter than the context that a stream keeps (128 characters).
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Final
+
+from redactors.detectors.derived import beginnings
+from redactors.detectors.hyper import HyperScan, compile_set, library_version
+from redactors.detectors.linear import Measure, compile_linear, measure_prefix
+from redactors.detectors.subject import Subject
+from redactors.detectors.syntax import parse
+from redactors.normalise import View
+
+CONTEXT: Final = 128
+"""Characters before a place of which none has to be known to read what is spelled behind it."""
+
+_WORD: Final = "[A-Za-z0-9+/_.-]"
+_LONGEST_LINE: Final = 120
+_REACH: Final = 320
+_GROUP: Final = 4
+_LEADING: Final = 4
+"""So many words may stand in front of grouped characters and look like groups."""
+
+
+class Units(View):
+    """A reading in which every character is written by one unit: the arrays tell where units begin and end in the original."""
+
+    __slots__ = ("_begins", "_ends")
+
+    def __init__(self, text: str, begins: array[int], ends: array[int], *, whole: bool) -> None:
+        super().__init__(text, [], decoded=whole, loose=not whole)
+        self._begins, self._ends = begins, ends
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """From the beginning of the first unit to the end of the last one."""
+        begins, ends = self._begins, self._ends
+        first = begins[start] if start < len(begins) else ends[-1]
+        return first, ends[end - 1] if end > start else first
+
+    def inward(self, place: int) -> int:
+        """The first unit that begins at or behind a place of the original."""
+        return bisect_left(self._begins, place)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A way to spell a text. `least` is the shortest run for the scan, `run` a whole run, `read` what a unit says.
+
+    `whole` says that units are codes of characters: what they say is then read like any encoding, and not only searched for secrets.
+    """
+
+    least: str
+    run: re.Pattern[str]
+    unit: re.Pattern[str]
+    read: Callable[[str], str]
+    whole: bool = True
+
+
+def _codes(unit: str, separators: tuple[str, ...], base: int) -> Spelling:
+    """Numbers of printable characters, from eight on."""
+    written = f"(?:{unit})"
+    least = "|".join(f"{written}(?:{one}{written}){{7}}" for one in separators)
+    return Spelling(
+        rf"\b(?:{least})",
+        re.compile(rf"(?<![A-Za-z0-9_]){written}(?P<sep>{'|'.join(separators)}){written}(?:(?P=sep){written}(?![A-Za-z0-9])){{6,}}+"),
+        re.compile(unit),
+        lambda number: chr(int(number, base)),
+    )
+
+
+def _characters(separators: tuple[str, ...]) -> Spelling:
+    """Single characters, the first two of which are letters or digits."""
+    least = "|".join(f"[A-Za-z0-9]{one}[A-Za-z0-9](?:{one}[!-~]){{10}}" for one in separators)
+    one = f"(?P<sep>{'|'.join(separators)})"
+    return Spelling(
+        rf"\b(?:{least})",
+        re.compile(rf"(?<![A-Za-z0-9_])[A-Za-z0-9]{one}[A-Za-z0-9](?:(?P=sep)[!-~](?![A-Za-z0-9])){{10,}}+"),
+        re.compile(r"[!-~]"),
+        str,
+        whole=False,
+    )
+
+
+def _quoted() -> Spelling:
+    """Single characters in quotes, as the elements of a list."""
+    unit = r"(?:'[!-~]'|\"[!-~]\")"
+    return Spelling(
+        rf"{unit}(?:,[ \n]{{0,8}}{unit}){{7}}",
+        re.compile(rf"{unit}(?:,[ \n]{{0,8}}{unit}){{7,}}+"),
+        re.compile(unit),
+        lambda written: written[1],
+        whole=False,
+    )
+
+
+@cache
+def _spellings() -> tuple[Spelling, ...]:
+    """All of them but groups and lines, which keep more than one character in a unit."""
+    return (
+        _characters((", ", " ", "-", r"\.", r"\n")),
+        _codes("[2-7][0-9A-Fa-f]", (", ", " ", ":", "-", ",", r"\n"), 16),
+        _codes("3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6]", (", ", " ", ",", "-"), 10),
+        _codes("0[4-7][0-7]|1[0-7][0-7]", (", ", " ", ","), 8),
+        _codes("0[01]{7}", (", ", " ", ",", r"\n"), 2),
+        _quoted(),
+    )
+
+
+_GROUPED: Final = re.compile(
+    rf"(?<!{_WORD}){_WORD}{{{_GROUP}}}(?: {_WORD}{{{_GROUP}}}(?!{_WORD})){{4,}}+(?: {_WORD}{{1,{_GROUP - 1}}}(?!{_WORD}))?"
+)
+_LINES: Final = re.compile(
+    rf"(?<!{_WORD}){_WORD}{{16,{_LONGEST_LINE}}}+={{0,2}}"
+    rf"(?:\r?\n[ \t]{{0,16}}+(?=[A-Za-z0-9+/_.-]{{0,{_LONGEST_LINE}}}(?:[0-9][+/_.-]*[A-Za-z]|[A-Za-z][+/_.-]*[0-9]|[a-z][+/_.-]*[A-Z]))"
+    rf"{_WORD}{{4,{_LONGEST_LINE}}}+={{0,2}}(?=[\s\"'`,;)\]}}<>&]|\Z))++"
+)
+"""A word at the end of a line, and lines that are one word each, of mixed characters: what is left when a program breaks a long one."""
+
+_LINE: Final = re.compile(r"[^\s]+")
+_OPEN_LINES: Final = rf"(?:{_WORD}{{0,{_LONGEST_LINE}}}[ \t]{{0,16}}\n)?\r?={{0,2}}{_WORD}{{16,{_LONGEST_LINE}}}"
+"""Two broken lines read backwards, the second one as far as it is there."""
+
+
+def _triggers() -> list[str]:
+    """The expressions of the scan, in the order of the spellings, groups and lines; the last ones say no more than where to look."""
+    return [*(spelling.least for spelling in _spellings()), rf"(?:{_WORD}{{{_GROUP}}} ){{4}}", rf"{_WORD}{{16}}={{0,2}}\r?\n"]
+
+
+Run = tuple[int, int, Callable[[], Iterable[View]]]
+"""Where a run begins and ends, and what makes its readings."""
+
+
+class SpelledOut:
+    """Finds what is spelled out. Safe for several threads."""
+
+    __slots__ = ("_measure", "_scan")
+
+    def __init__(self) -> None:
+        self._scan = _scan()
+        self._measure = _measure()
+
+    def views(self, subject: Subject) -> Iterator[View]:
+        """Every reading of what is spelled out in a text."""
+        for _, _, readings in self._runs(subject):
+            yield from readings()
+
+    def open_views(self, subject: Subject) -> Iterator[View]:
+        """The readings of runs that reach the end of the text or the units that are not settled there."""
+        low = len(subject.text) - _REACH
+        for _, end, readings in self._runs(subject):
+            if end >= low:
+                yield from readings()
+
+    def covers(self, text: str, place: int) -> bool:
+        """Whether a run stands on both sides of a place."""
+        return any(start < place <= end for start, end, _ in self._runs(Subject(text)))
+
+    def open_from(self, text: str) -> int:
+        """Where the last units at the end of the text begin, from which on a run may begin or go on."""
+        tail = text[-_REACH:][::-1]
+        data = tail.encode("utf-8", "replace")
+        reach = self._measure(data, len(data))
+        return len(text) - (reach if len(data) == len(tail) else len(data[:reach].decode("utf-8", "replace")))
+
+    def glance(self, text: str, data: bytes, begin: int, end: int) -> int:
+        """See `Scanner.glance`."""
+        if self._scan is None or self._scan.hits_anything(data):
+            return -1
+        return min(end, self.open_from(text))
+
+    def suspects(self, data: bytes) -> list[int]:
+        """Offsets inside everything that is spelled out."""
+        if self._scan is not None:
+            return self._scan.suspects(data)
+        text = data.decode("utf-8", "replace")
+        return [len(text[:end].encode()) for _, end, _ in self._runs(Subject(text))]
+
+    def _runs(self, subject: Subject) -> Iterator[Run]:
+        text, kinds = subject.text, _spellings()
+        ends: dict[int, list[int] | None] = {}
+        if self._scan is None:
+            ends = dict.fromkeys(range(len(kinds) + 2))
+        else:
+            for index, end in self._scan.hits(subject.data):
+                places = ends.setdefault(index, [])
+                if places is not None:
+                    places.append(subject.point(end))
+        for index, places in ends.items():
+            if index < len(kinds):
+                for match in _matches(kinds[index].run, text, places):
+                    yield *match.span(), partial(_unit_views, kinds[index], match)
+            elif index == len(kinds):
+                for match in _matches(_GROUPED, text, places):
+                    yield *match.span(), partial(_group_views, match)
+            else:
+                for match in _matches(_LINES, text, places):
+                    yield *match.span(), partial(_line_views, match)
+
+
+def _matches(run: re.Pattern[str], text: str, places: list[int] | None) -> Iterator[re.Match[str]]:
+    """Every run, from left to right; `places` are ends of least runs, one in every run, or None when nobody looked for them."""
+    if places is None:
+        yield from run.finditer(text)
+        return
+    done = 0
+    for place in places:
+        while done < place:
+            found = run.search(text, max(done, place - CONTEXT - _LONGEST_LINE), place + CONTEXT)
+            match = run.match(text, found.start()) if found is not None else None
+            if match is None:
+                break
+            done = match.end()
+            yield match
+
+
+def _unit_views(spelling: Spelling, match: re.Match[str]) -> Iterable[View]:
+    begins, ends = array("I"), array("I")
+    plain = []
+    separator = len(match["sep"]) if "sep" in match.re.groupindex else 0
+    at, end = match.span()
+    while at < end and (unit := spelling.unit.match(match.string, at)) is not None:
+        begins.append(unit.start())
+        ends.append(unit.end())
+        plain.append(spelling.read(unit.group()))
+        at = unit.end() + separator if separator else _next_quote(match.string, unit.end(), end)
+    return (Units("".join(plain), begins, ends, whole=spelling.whole),)
+
+
+def _next_quote(text: str, at: int, end: int) -> int:
+    while at < end and text[at] not in "\"'":
+        at += 1
+    return at
+
+
+def _group_views(match: re.Match[str]) -> Iterable[View]:
+    """The groups joined; and once more behind each word in front that may be none of them."""
+    text, (start, end), size = match.string, match.span(), _GROUP
+    for _ in range(_LEADING):
+        yield _joined([(at, min(end, at + size)) for at in range(start, end, size + 1)], text)
+        if not text[start : start + size].isalpha():
+            break
+        start += size + 1
+
+
+def _line_views(match: re.Match[str]) -> Iterable[View]:
+    return (_joined([word.span() for word in _LINE.finditer(match.string, *match.span())], match.string),)
+
+
+def _joined(parts: list[tuple[int, int]], text: str) -> View:
+    pieces: list[tuple[int, int, int, int, int]] = []
+    size = 0
+    for start, end in parts:
+        pieces.append((size, size + end - start, start, end, 1))
+        size += end - start
+    return View("".join([text[start:end] for start, end in parts]), pieces, loose=True)
+
+
+@cache
+def _scan() -> HyperScan | None:
+    """The scan for least runs; None where hyperscan has no wheel."""
+    try:
+        library_version()
+    except ImportError:
+        return None
+    return compile_set([(expression, False) for expression in _triggers()])
+
+
+@cache
+def _measure() -> Measure:
+    """How many bytes of a reversed text are the beginning of a run, or units at its end."""
+    spelled = [beginnings(parse(spelling.least)) for spelling in _spellings()]
+    # Of a longer run, this is where its last groups are cut by a settled place at the latest.
+    groups = f"{beginnings(parse(rf'(?:{_WORD}{{{_GROUP}}} ){{5}}'))}(?:[^A-Za-z0-9+/_.-]|\\z)"
+    return measure_prefix(compile_linear("|".join([*spelled, groups, _OPEN_LINES]), longest=True))
