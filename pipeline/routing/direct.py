@@ -6,7 +6,7 @@ Only the model, the key and, on OpenAI streams, `stream_options.include_usage` d
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -172,9 +172,9 @@ Taken = tuple[list[Delta], bool, UpstreamError | None]
 """Pieces of an answer, whether the terminator was among them, and how the stream failed after them."""
 
 
-def openai_deltas(events: Iterable[tuple[str, bytes]], ident: str, runs: TextRuns) -> Taken:
+def openai_deltas(events: Sequence[tuple[str, bytes]], ident: str, runs: TextRuns) -> Taken:
     """OpenAI's events up to `[DONE]`, which is no Delta; an event with an `error` or a line that is not JSON fails the stream."""
-    taken = _Together(ident, runs)
+    taken = _Together(ident, runs if len(events) > 1 else None)
     for _, data in events:
         if taken.goes_on("", data):
             continue
@@ -191,9 +191,9 @@ def openai_deltas(events: Iterable[tuple[str, bytes]], ident: str, runs: TextRun
     return taken.ended(), False, None
 
 
-def anthropic_deltas(events: Iterable[tuple[str, bytes]], ident: str, runs: TextRuns) -> Taken:
+def anthropic_deltas(events: Sequence[tuple[str, bytes]], ident: str, runs: TextRuns) -> Taken:
     """Anthropic's events including `message_stop`, which ends the stream; an `error` event or bad JSON fails it."""
-    taken = _Together(ident, runs)
+    taken = _Together(ident, runs if len(events) > 1 else None)
     for event, data in events:
         if taken.goes_on(event, data):
             continue
@@ -211,48 +211,48 @@ def anthropic_deltas(events: Iterable[tuple[str, bytes]], ident: str, runs: Text
 
 
 class _Together:
-    """The Deltas of events that came together; those that differ in their piece of text only are one."""
+    """The Deltas of events that came together; those that differ in their piece of text only are one. One that came alone needs no `runs`."""
 
-    __slots__ = ("_deltas", "_ident", "_kind", "_pieces", "_runs", "_tree")
+    __slots__ = ("_deltas", "_first", "_ident", "_kind", "_pieces", "_runs", "_tree")
 
-    def __init__(self, ident: str, runs: TextRuns) -> None:
+    def __init__(self, ident: str, runs: TextRuns | None) -> None:
         self._ident, self._runs = ident, runs
         self._deltas: list[Delta] = []
         self._tree: dict[str, Any] = {}
-        self._kind = ""
+        self._kind = self._first = ""
         self._pieces: list[str] = []
 
     def goes_on(self, event: str, data: bytes) -> bool:
         """Take an event of the shape that the stream has had before; False when it has another and must be parsed."""
-        piece = self._runs.piece(event, data)
-        if not piece:
+        if self._runs is None or not (piece := self._runs.piece(event, data)):
             return False
         if not self._pieces:
-            self._kind, self._tree = self._runs.kind, self._runs.tree
+            self._kind, self._tree, self._first = self._runs.kind, self._runs.tree, ""
         self._pieces.append(piece)
         return True
 
     def add(self, event: str, data: bytes, tree: dict[str, Any], kind: str = "") -> None:
         """Take an event that was parsed."""
         self._close()
-        piece = self._runs.learn(event, data, tree, kind)
-        if piece:
-            self._kind, self._tree, self._pieces = kind, tree, [piece]
+        if self._runs is not None and (piece := self._runs.learn(event, data, tree, kind)):
+            self._kind, self._tree, self._first, self._pieces = kind, tree, piece, [piece]
         else:
             self._deltas.append(Delta(tree, kind, self._ident, more=True))
 
     def ended(self) -> list[Delta]:
         """The Deltas, the last of which says that nothing came with it."""
-        self._close()
-        if self._deltas:
+        if self._pieces:
+            self._close(more=False)
+        elif self._deltas:
             last = self._deltas[-1]
             self._deltas[-1] = Delta(last.data, last.event, last.upstream_id, False, last.pieces)
         return self._deltas
 
-    def _close(self) -> None:
-        if not self._pieces:
+    def _close(self, *, more: bool = True) -> None:
+        pieces = self._pieces
+        if not pieces:
             return
-        tree = with_piece(self._tree, self._pieces[0])
+        tree = self._tree if pieces[0] == self._first else with_piece(self._tree, pieces[0])
         assert tree is not None  # it was learned by putting another piece in
-        self._deltas.append(Delta(tree, self._kind, self._ident, more=True, pieces=tuple(self._pieces) if len(self._pieces) > 1 else ()))
+        self._deltas.append(Delta(tree, self._kind, self._ident, more, tuple(pieces) if len(pieces) > 1 else ()))
         self._pieces = []

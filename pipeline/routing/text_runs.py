@@ -74,8 +74,9 @@ class TextRuns:
 def with_piece(tree: dict[str, Any], piece: str) -> dict[str, Any] | None:
     """The event with another piece: of the content of its one choice, or of the text of its block; None when it has neither."""
     choices, delta = tree.get("choices"), tree.get("delta")
-    if type(choices) is list and len(choices) == 1 and type(choices[0]) is dict and type(choices[0].get("delta")) is dict:
-        return {**tree, "choices": [{**choices[0], "delta": {**choices[0]["delta"], "content": piece}}]}
+    if type(choices) is list and len(choices) == 1 and type(choices[0]) is dict:
+        inner = choices[0].get("delta")
+        return {**tree, "choices": [{**choices[0], "delta": {**inner, "content": piece}}]} if type(inner) is dict else None
     if type(delta) is dict and "choices" not in tree:
         return {**tree, "delta": {**delta, "text": piece}}
     return None

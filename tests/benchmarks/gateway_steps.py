@@ -148,16 +148,16 @@ async def _whole(house: House, lap: Lap, trails: list[settle.Trail], answers: li
             wire.screen_answer(trail.call.surface, delta.data, trail.policy.answer) for trail, delta in zip(trails, deltas, strict=True)
         ]
     with lap.of("8 price the answer"):
-        endings = [
+        ended = [
             endings.ending_of(house, trail, answer, meter, "ok", 200, "observed", one.remarks)
             for trail, answer, meter, one in zip(trails, answers, meters, clean, strict=True)
         ]
     with lap.of("[9 span: rebuild and encode]"):
-        for trail, ending in zip(trails, endings, strict=True):
+        for trail, ending in zip(trails, ended, strict=True):
             settle._spans(house, trail, ending, 0, house.clock.now_us())
             trail.call.span.children.clear()
     with lap.of("9, 10 close the span, settle"):
-        await asyncio.gather(*(settle.settle(house, *two) for two in zip(trails, endings, strict=True)))
+        await asyncio.gather(*(settle.settle(house, *two) for two in zip(trails, ended, strict=True)))
 
 
 async def _stream(house: House, lap: Lap, trails: list[settle.Trail], answers: list[Any], body: bytes) -> None:
