@@ -211,7 +211,7 @@ def anthropic_deltas(events: Sequence[tuple[str, bytes]], ident: str, runs: Text
 
 
 class _Together:
-    """The Deltas of events that came together; those that differ in their piece of text only are one. One that came alone needs no `runs`."""
+    """The Deltas of events that came together; those that differ in their piece of text only are one. One alone needs no `runs`."""
 
     __slots__ = ("_deltas", "_first", "_ident", "_kind", "_pieces", "_runs", "_tree")
 
