@@ -90,6 +90,11 @@ def _literal_weight(node: Node) -> int:
     return 1 if text.isascii() else 2
 
 
+def literal_run(node: Node) -> int:
+    """The longest run of literal characters that every match holds."""
+    return _literal_run(node)[0]
+
+
 def _literal_run(node: Node) -> tuple[int, int | None]:
     """The longest run of literal characters that every match holds, and the length of the node when it is nothing else."""
     match node:

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from redactors.detectors.derived import positions
-from redactors.detectors.syntax import EMPTY, Char, Choice, Group, Node, Repeat, Sequence
+from redactors.detectors.derived import positions, width
+from redactors.detectors.literals import literal_run
+from redactors.detectors.syntax import EMPTY, Char, Choice, Group, Mark, Node, Repeat, Sequence
 
 _TELLING: Final = 3
 """Characters of a literal that is rare enough to be looked for alone."""
+_RARE: Final = frozenset("@")
+"""Literals that are rare enough alone."""
+_COUNTED: Final = 16
+"""Characters of one class behind a literal that make it rare enough."""
 _LONG: Final = 20
 """Characters of a leading run from which on it is left out."""
 _TOGETHER: Final = 16
@@ -89,28 +94,58 @@ def _common(sequences: list[tuple[Node, ...]]) -> tuple[Node, ...]:
 
 
 def from_literal(node: Node) -> Node:
-    """The head from its first telling literal on, when nothing but a long run of classes stands before; it has the same ends."""
+    """The head from its first telling literal on, when much or any number of anything stands before; it has the same ends, and more."""
     match node:
         case Group(item, captures, flags):
             return Group(from_literal(item), captures, flags)
-        case Sequence((Group(item, captures, flags), *rest)) if rest:
-            return Sequence((Group(from_literal(item), captures, flags), *rest))
-        case Sequence(items):
-            length = 0
-            for index, item in enumerate(items):
-                if length >= _LONG and len(ahead := items[index : index + _TELLING]) == _TELLING and all(map(_is_literal, ahead)):
-                    return Sequence(items[index:])
-                match item:
-                    case Char():
-                        length += 1
-                    case Repeat(Char(), low):
-                        length += low
-                    case _:
-                        return node
-            return node
+        case Choice(options):
+            return Choice(tuple(map(from_literal, options)))
+        case Sequence():
+            items = _items(node)
+            return Sequence(_from_literal(items) if len(items) > 1 else tuple(map(from_literal, items)))
         case _:
             return node
 
 
-def _is_literal(node: Node) -> bool:
-    return isinstance(node, Char) and (len(node.text) == 1 or (node.text[0] == "\\" and not node.text[1].isalnum())) and node.text != "."
+def _from_literal(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    if _tells(items):
+        return items
+    least, endless, loose = 0, False, True
+    for index, item in enumerate(items):
+        if (least >= _LONG or (endless and loose)) and _tells(items[index:]):
+            return items[index:]
+        low, high = width(item)
+        least, endless, loose = least + low, endless or high is None, loose and not literal_run(item)
+    return (from_literal(items[0]), *items[1:]) if isinstance(items[0], Group) else items
+
+
+def _tells(items: tuple[Node, ...]) -> bool:
+    """Whether what begins a pattern is rare: a few literal characters, an at sign, or one character before a long run of others."""
+    first = items[0]
+    if isinstance(first, Char) and first.text in _RARE:
+        return True
+    if literal_prefix(Sequence(items[:_TELLING])) >= _TELLING:
+        return True
+    return len(items) > 1 and literal_prefix(first) == 1 and isinstance(items[1], Repeat) and items[1].low >= _COUNTED
+
+
+def literal_prefix(node: Node) -> int:
+    """How many literal characters every match begins with, at least."""
+    match node:
+        case Char(text):
+            return 1 if (len(text) == 1 and text != ".") or (len(text) == 2 and text[0] == "\\" and not text[1].isalnum()) else 0
+        case Mark():
+            return 0
+        case Group(item):
+            return literal_prefix(item)
+        case Choice(options):
+            return min(map(literal_prefix, options))
+        case Repeat(item, low):
+            return literal_prefix(item) if low else 0
+        case Sequence(items):
+            total = 0
+            for item in items:
+                total += (count := literal_prefix(item))
+                if not isinstance(item, Char) or not count:
+                    break
+            return total

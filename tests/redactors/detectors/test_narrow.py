@@ -20,10 +20,14 @@ def ends(expression: str, text: str, *, ignores_case: bool = False) -> set[int]:
     ("pattern", "left"),
     [
         (r"[A-Za-z0-9+/]{22}==:[0-9]{3}", "==:[0-9]{3}"),
-        (r"(?:[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)\b", r"(?:_mmk)\b"),
+        (r"(?:[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)\b", r"_mmk\b"),
         (r"[a-z]{8}_key", r"[a-z]{8}_key"),
         (r"[a-z]{30}_k", r"[a-z]{30}_k"),
         (r"(?:[a-z]{30}|x)_key", r"(?:[a-z]{30}|x)_key"),
+        (r"[a-z]+(?:street|road)[0-9]", r"(?:street|road)[0-9]"),
+        (r"--?[a-z]+_key", r"--?[a-z]+_key"),
+        (r"(?:[a-z]|%)[a-z]*@[a-z]", r"@[a-z]"),
+        (r"[0-9a-f]{8}-[0-9a-f]{12}:[0-9a-f]{32}", r":[0-9a-f]{32}"),
     ],
 )
 def test_only_a_long_run_before_a_telling_literal_is_left_out(pattern: str, left: str) -> None:
