@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from redactors.rules.checks import after, drawn, hexadecimal, token
+from redactors.rules.checks import after, drawn, hexadecimal
 from redactors.rules.model import Must, MustNot, Rule
 from redactors.rules.samples import ALNUM, DIGITS, HEX, LOWER_ALNUM, URLSAFE, fixed, in_plain, mixed, uuid
-from redactors.rules.shapes import DATED, beside, prefixed
+from redactors.rules.shapes import DATED, LEAD, beside, prefixed
 
 _ZHIPU_BODY = re.compile(r"[A-Za-z0-9_-]{16,24}\b", re.ASCII)
 
@@ -23,12 +23,12 @@ RULES: tuple[Rule, ...] = (
         id="fal-key",
         kind="fal_key",
         about="fal key: its id, a UUID, and its secret of 32 hexadecimal digits",
-        pattern=r"\b([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}:[0-9a-f]{32})\b",
+        pattern=rf"{LEAD}([0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}:[0-9a-f]{{32}})\b",
         group=1,
         source="https://docs.fal.ai/model-apis/authentication",
         dated=DATED,
         longest=96,
-        validate=token,
+        validate=hexadecimal,
         must=(Must(in_plain(lambda rng: f"{uuid(rng)}:{mixed(rng, HEX, 32)}")),),
         must_not=(MustNot(fixed("span 00000000-0000-0000-0000-000000000000:00000000000000000000000000000000"), "a null id"),),
     ),

@@ -34,7 +34,8 @@ def spans(rule: Rule, text: str) -> Iterator[tuple[int, int]]:
             return
         start, end = match.span(rule.group)
         value = text[start:end]
-        if shannon(value) >= rule.min_entropy and (rule.validate is None or rule.validate(value)):
+        refused = rule.against is not None and rule.against(text[max(0, start - 48) : start])
+        if not refused and shannon(value) >= rule.min_entropy and (rule.validate is None or rule.validate(value)):
             yield start, end
             position = max(end, position + 1)
         else:
