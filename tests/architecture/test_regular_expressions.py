@@ -25,6 +25,7 @@ MANY = 16
 ALPHABET = frozenset(chr(code) for code in (*range(0x180), 0x4E00))
 
 COMPOSED = {
+    "redactors/spelled.py": "units and separators that the same file writes down, in bounded counts",
     "pipeline/gateway/routes.py": "a route's own path, escaped, with segments of at most 255 characters",
 }
 """Where an expression is put together inside a function, and of what."""
