@@ -154,7 +154,7 @@ def _may_be_json(text: str) -> bool:
     return first in ("{", "[") or (first <= " " and text[:64].lstrip().startswith(("{", "[")))
 
 
-def _embedded(text: str, room: int) -> Any:
+def _embedded(text: str, room: int = MAX_DEPTH) -> Any:
     """The object or array that a string spells; None when it spells neither, names a key twice, is too long, or deeper than `room`.
 
     What is none is read as a text.

@@ -121,10 +121,10 @@ def test_a_tree_whose_texts_are_counted_differently_does_not_pass(redactor: Reda
         redactor.tree([json.dumps({"a": "harmless"}), SECRET])
 
 
-def _changing_its_mind() -> Callable[[str], Any]:
+def _changing_its_mind() -> Callable[[str, int], Any]:
     looks: dict[str, int] = {}
 
-    def embedded(text: str) -> Any:
+    def embedded(text: str, room: int) -> Any:
         looks[text] = looks.get(text, 0) + 1
         return json.loads(text) if text[:1] == "{" and looks[text] == 1 else None
 
