@@ -6,7 +6,7 @@ import re
 
 from redactors.rules.entropy import classes, reads_as_names, shannon, switches, turns
 from redactors.rules.model import Validator, Witness
-from redactors.rules.placeholders import has_mark, is_filler, is_placeholder
+from redactors.rules.placeholders import has_mark, is_filler, is_placeholder, names_placeholder
 from redactors.rules.values import (
     DATE,
     HEX_RUN,
@@ -14,9 +14,11 @@ from redactors.rules.values import (
     METHODS,
     NOT_VALUES,
     PROSE,
-    SYMBOLS,
     UUID,
     VERSION,
+    has_digit,
+    has_letter,
+    has_symbol,
     is_expression,
     is_path,
     is_plain,
@@ -33,7 +35,7 @@ def password(value: str) -> bool:
         return False
     if text.endswith("=") and is_words(text[:-1]):
         return False  # the name of the next field, whose own value stands behind it
-    if is_placeholder(text) and not text.isdigit() and classes(text) < 3:
+    if not text.isdigit() and classes(text) < 3 and names_placeholder(text):
         return False
     words = text.split()
     if len(words) > 1:
@@ -48,7 +50,7 @@ def marked_password(value: str) -> bool:
         return value.isdigit() and 4 <= len(value) <= 12
     if is_words(value):
         return _inner_capitals(value)
-    return any(c.isalpha() for c in value) or any(c in SYMBOLS for c in value)
+    return has_letter(value) or has_symbol(value)
 
 
 def _inner_capitals(value: str) -> bool:
@@ -65,9 +67,9 @@ def spoken(value: str) -> bool:
     """A password said in a sentence: at least six characters, with a digit beside letters or with a symbol; not a term of technology."""
     if len(value) < 6 or not password(value) or is_plain(value) or is_words(value.rstrip("?!")) or is_expression(value):
         return False
-    letters = any(c.isalpha() for c in value)
-    digits = sum(c.isdigit() for c in value)
-    if any(c in SYMBOLS for c in value):
+    letters = has_letter(value)
+    digits = sum(map(str.isdigit, value))
+    if has_symbol(value):
         return letters or digits > 0
     if not letters or not digits:
         return False
@@ -97,11 +99,11 @@ def secret_like(value: str) -> bool:
         return False
     if HEX_RUN.match(text):
         return size >= 12 and shannon(text) >= 2.5
-    letters = any(c.isalpha() for c in text)
-    digits = any(c.isdigit() for c in text)
+    letters = has_letter(text)
+    digits = has_digit(text)
     if not letters:
         return False
-    if any(c in SYMBOLS for c in text.rstrip("=")):
+    if has_symbol(text.rstrip("=")):
         return shannon(text) >= 2.5
     if not digits:
         return size >= 20 and classes(text) >= 2 and shannon(text) >= 3.8
@@ -119,7 +121,7 @@ def token_like(value: str) -> bool:
         len(value) >= 8
         and " " not in value
         and spoken(value)
-        and (any(c in SYMBOLS for c in value) or classes(value.replace("_", "").replace("-", "")) >= 3)
+        and (has_symbol(value) or classes(value.replace("_", "").replace("-", "")) >= 3)
     )
 
 
@@ -170,7 +172,7 @@ def login_password(value: str) -> bool:
 
 def firm_password(value: str) -> bool:
     """A password without any word that says what it is, as in `admin:…`: a symbol, or letters of both cases with digits."""
-    return spoken(value) and not is_path(value) and (any(c in SYMBOLS for c in value) or (classes(value) >= 3 and value.isalnum()))
+    return spoken(value) and not is_path(value) and (has_symbol(value) or (classes(value) >= 3 and value.isalnum()))
 
 
 def lone_key(value: str) -> bool:

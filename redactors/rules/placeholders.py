@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from redactors.rules.entropy import ascending, longest_run
 
 _MARKS = ("...", "…", "***", "•••", "●●●", "${", "{{", "$(", "<%", "%(", "#{", "[REDACTED", "[redacted", "[MASKED", "[SECRET")
 """Templates, ellipses and masks, ours included: a value with one of these inside is not a value."""
+
+_MARK = re.compile("|".join(map(re.escape, _MARKS)))
 
 _WORDS = (
     "placeholder", "changeme", "change_me", "change-me", "replaceme", "replace_me", "replace-me", "replace_with", "replace-with",
@@ -18,6 +22,8 @@ _WORDS = (
 )  # fmt: skip
 """Spellings that documentation uses for a value; long enough that random text does not contain them."""
 
+_WORD = re.compile("|".join(map(re.escape, _WORDS)))
+
 _FILLERS = frozenset("xX*#?•●-_.")
 """Characters that stand for "some character" in masks."""
 
@@ -26,13 +32,13 @@ def has_mark(value: str) -> bool:
     """Whether the value holds a template mark, an ellipsis or a mask."""
     if value[:1] == "<" and value[-1:] == ">":
         return True
-    return any(mark in value for mark in _MARKS)
+    return _MARK.search(value) is not None
 
 
 def names_placeholder(value: str) -> bool:
     """Whether the value spells a documentation word such as `your_key`, `changeme` or `EXAMPLE`."""
     lower = value.lower()
-    if any(word in lower for word in _WORDS):
+    if _WORD.search(lower) is not None:
         return True
     where = lower.find("example")
     if where < 0:
@@ -46,13 +52,25 @@ def is_filler(value: str) -> bool:
     size = len(value)
     if size < 4:
         return size > 0 and all(character in _FILLERS for character in value)
-    fillers = sum(character in _FILLERS for character in value)
+    fillers = sum(map(_FILLERS.__contains__, value))
     if fillers * 2 > size and longest_run(value) >= 4:
         return True
     if "xxxxx" in value or "XXXXX" in value:
         return True
     body = value.rstrip("=")
-    return len(set(body)) <= 2 or longest_run(body) * 2 >= len(body)
+    return len(set(body)) <= 2 or _repeats_one(body)
+
+
+def _repeats_one(text: str) -> bool:
+    """Whether one character repeated is half of the text or more: then it stands in the middle of it."""
+    size = len(text)
+    for middle in ((size - 1) // 2, size // 2):
+        one = text[middle]
+        if text.count(one) * 2 >= size:
+            around = size - len(text[:middle].rstrip(one)) - len(text[middle:].lstrip(one))
+            if around * 2 >= size:
+                return True
+    return False
 
 
 def is_placeholder(value: str) -> bool:

@@ -15,7 +15,13 @@ IMAGE = re.compile(r"[a-z][a-z0-9./-]*:v?[0-9]+(?:\.[0-9]+)*(?:-[a-z0-9.]+)?\Z")
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 NAMESPACE = re.compile(r"[a-z_][a-z_:]*:v?[0-9]{1,4}\Z")
+_PLAIN = re.compile("|".join(f"(?:{form.pattern})" for form in (NUMBER, VERSION, DATE, NAMESPACE)))
 _ESCAPED_LETTER = re.compile(r"\\u0[0-6][0-9a-fA-F]{2}")
+_ASCII_WORDS = re.compile(rf"(?:[A-Za-z \-_.'/:]|{_ESCAPED_LETTER.pattern})*+")
+_CODE = re.compile(r"[$@%{(\[.>:]")
+"""What every expression has one of."""
+_LETTER = re.compile("[A-Za-z]")
+_DIGIT = re.compile("[0-9]")
 
 NOT_VALUES = frozenset(
     [
@@ -255,6 +261,8 @@ SYMBOLS = frozenset("!@#$%^&*+=~?|\\§€£")
 
 def is_expression(value: str) -> bool:
     """Whether the value is code: a call, an index, a member, a path of names, a variable, a template."""
+    if _CODE.search(value) is None:
+        return False
     if (
         value[:1] in {"$", "@", "%", "{", "(", "["}
         and IDENTIFIER.match(value.strip("$@%{}()[]")) is not None
@@ -297,6 +305,8 @@ def is_path(value: str) -> bool:
 
 def is_words(value: str) -> bool:
     """Whether the value is one or more plain words: letters of any script, joined by dashes, underscores, dots, apostrophes or blanks."""
+    if value.isascii():
+        return _ASCII_WORDS.fullmatch(value) is not None
     return all(c.isalpha() or c in " -_.'’/:" for c in _ESCAPED_LETTER.sub("é", value))
 
 
@@ -304,4 +314,19 @@ def is_plain(value: str) -> bool:
     """Whether the value is a number, a version, a date, a type name or a state."""
     if value.lower().strip(".,;:!?()[]") in NOT_VALUES:
         return True
-    return any(form.match(value.lstrip("=~^<>!")) is not None for form in (NUMBER, VERSION, DATE, NAMESPACE))
+    return _PLAIN.match(value.lstrip("=~^<>!")) is not None
+
+
+def has_letter(value: str) -> bool:
+    """Whether one of the characters is a letter of any script."""
+    return _LETTER.search(value) is not None if value.isascii() else any(map(str.isalpha, value))
+
+
+def has_digit(value: str) -> bool:
+    """Whether one of the characters is a digit of any script."""
+    return _DIGIT.search(value) is not None if value.isascii() else any(map(str.isdigit, value))
+
+
+def has_symbol(value: str) -> bool:
+    """Whether one of the characters stands inside passwords but hardly ever inside words and names."""
+    return not SYMBOLS.isdisjoint(value)
