@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
 from redactors.detectors.glance import CUT, Glance, cut_at
 from redactors.detectors.pattern import PatternSet
-from redactors.detectors.subject import Label, Scanner, Span, Subject
+from redactors.detectors.subject import Label, Memory, Scanner, Span, Subject
 from redactors.normalise import (
     BASE64,
     LONGEST_RUN,
@@ -46,10 +46,23 @@ _USER_INFO: Final = frozenset({"url-password", "url-password-slash", "url-user-t
 
 def _without_hosts(spans: list[Span]) -> list[Span]:
     """Without what begins inside the password of an address and goes on into its host: `password@host` is no mail address and no key."""
-    inside = [span for span in spans if span.label.rule in _USER_INFO]
+    inside = sorted({(span.start, span.end) for span in spans if span.label.rule in _USER_INFO})
     if not inside:
         return spans
-    return [span for span in spans if not any(one.start <= span.start < one.end < span.end for one in inside)]
+    starts = [start for start, _ in inside]
+    # How far those reach that begin at or before each: further back than to where that is no more than a place nobody has to look.
+    reaches = list(accumulate((end for _, end in inside), max))
+    return [span for span in spans if not _goes_on_behind(span, inside, starts, reaches)]
+
+
+def _goes_on_behind(span: Span, inside: list[tuple[int, int]], starts: list[int], reaches: list[int]) -> bool:
+    """Whether the span begins inside one of the stretches, in order, and ends behind it."""
+    at = bisect_right(starts, span.start) - 1
+    while at >= 0 and reaches[at] > span.start:
+        if span.start < inside[at][1] < span.end:
+            return True
+        at -= 1
+    return False
 
 
 def _add(view: View, found: Iterable[Span], begin: int, spans: list[Span], text: str | None = None) -> None:
@@ -78,36 +91,36 @@ class Detection:
 
     def find(self, text: str, begin: int = 0, resumed: Collection[str] = ()) -> list[Span]:
         """Everything found that begins at or behind `begin`, in places of `text`; `resumed` rules were cut at `begin` and go on there."""
-        spans = _without_hosts(self._level(text, begin, DEPTH, 0))
+        spans = _without_hosts(self._level(text, begin, DEPTH, 0, Memory()))
         if resumed:
             subject = Subject(text)
             for scanner in (self._patterns, *self._others):
                 spans += scanner.resume(subject, begin, resumed)
         return spans
 
-    def _level(self, text: str, begin: int, depth: int, decodings: int, *, as_it_stands: bool = False) -> list[Span]:
+    def _level(self, text: str, begin: int, depth: int, decodings: int, memory: Memory, *, as_it_stands: bool = False) -> list[Span]:
         """What is found in a text and behind it; words are not turned in a text that is taken `as_it_stands`: escaped ones are long."""
-        subject = Subject(text)
+        subject = Subject(text, memory.judged)
         patterns = self._patterns
         hits = patterns.hits(subject.data)
         spans = _without_hosts(patterns.find(subject, begin, hits)) if hits else []
         for scanner in self._others:
             spans += scanner.find(subject, begin)
         if not subject.plain and (view := folded(text)) is not None:
-            self._through(view, begin, depth, decodings, spans, text)
+            self._through(view, begin, depth, decodings, memory, spans, text)
         if (view := unescaped(text)) is not None:
-            self._through(view, begin, depth, decodings, spans, text)
+            self._through(view, begin, depth, decodings, memory, spans, text)
         if hits and (starts := patterns.run_starts(subject, hits)):
-            for stretch in self._telling(decoded(text, starts), deepest=depth == 0):
-                self._through(stretch, begin, depth, decodings, spans)
+            for stretch in self._telling(decoded(text, starts, memory.blank), deepest=depth == 0):
+                self._through(stretch, begin, depth, decodings, memory, spans)
             if depth and not as_it_stands:
-                self._turned(text, starts, begin, spans)
+                self._turned(text, starts, begin, memory, spans)
         if len(text) >= LEAST:
             for view in self._spelled.views(subject):
-                self._through(view, begin, depth, decodings, spans)
+                self._through(view, begin, depth, decodings, memory, spans)
         return spans
 
-    def _turned(self, text: str, starts: Iterable[int], begin: int, spans: list[Span]) -> None:
+    def _turned(self, text: str, starts: Iterable[int], begin: int, memory: Memory, spans: list[Span]) -> None:
         """Add what is found in words that are read otherwise, as they stand then: nothing is decoded behind them."""
         views = list(turned(text, starts))
         joined = Subject("\n".join([view.text for view in views]))
@@ -117,7 +130,7 @@ class Detection:
         ends = list(accumulate(len(view.text) + 1 for view in views)) if places else []
         for index in sorted({bisect_left(ends, joined.point(place)) for place in places}):
             view = views[index]
-            subject = Subject(view.text)
+            subject = Subject(view.text, memory.judged)
             found = self._patterns.find(subject)
             for scanner in self._others:
                 found += scanner.find(subject, 0)
@@ -145,7 +158,9 @@ class Detection:
         telling = {bisect_left(ends, place) for place in places}
         return [one for index, one in enumerate(stretches) if index in telling or (disguised and may_be_escaped(one.text))]
 
-    def _through(self, view: View, begin: int, depth: int, decodings: int, spans: list[Span], text: str | None = None) -> None:
+    def _through(
+        self, view: View, begin: int, depth: int, decodings: int, memory: Memory, spans: list[Span], text: str | None = None
+    ) -> None:
         """Add what is found in a view, in places of the original; `text` is the original of a view that leaves most of it as it is."""
         if depth == 0:
             if view.decoded and decodings:
@@ -154,7 +169,8 @@ class Detection:
                 if low >= begin:
                     spans.append(Span(low, high, low, high, TOO_DEEP))
             return
-        found = self._level(view.text, view.inward(begin), depth - 1, decodings + view.decoded, as_it_stands=not isinstance(view, Stretch))
+        stands = not isinstance(view, Stretch)
+        found = self._level(view.text, view.inward(begin), depth - 1, decodings + view.decoded, memory, as_it_stands=stands)
         _add(view, found, begin, spans, text)
 
     def open_from(self, text: str, begin: int = 0) -> int:

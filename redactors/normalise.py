@@ -7,12 +7,12 @@ depends on a few neighboring characters of the original only, so a stream sees t
 
 from __future__ import annotations
 
-import binascii
 import html
 import re
 import unicodedata
 import zlib
 from array import array
+from binascii import a2b_base64
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
@@ -50,7 +50,6 @@ _PACKED: Final = (
 _STRETCHES: Final = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
 _BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _BASE32_DIGITS: Final = str.maketrans(_BASE32, "0123456789ABCDEFGHIJKLMNOPQRSTUV")
-_URLSAFE: Final = str.maketrans("-_", "+/")
 
 _JOINED: Final = r"(?:[ \t]{0,4}[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|[ \t]{0,4}\r?\n[ \t]{0,16})[\"']"
 # Every alternative begins with one plain character: only then does the search skip to the next place where one may begin.
@@ -106,7 +105,7 @@ _COMPATIBLE: Final = (
 
 
 @cache
-def _folding() -> dict[str, str]:
+def stands_for() -> dict[str, str]:
     """What each odd character stands for; "" for invisible ones."""
     table = {ord(odd): plain for odd, plain in _LOOK_ALIKES.items()}
     for low, high in _COMPATIBLE:
@@ -133,8 +132,8 @@ def _codes(ranges: str) -> Iterator[int]:
 class View:
     """One other reading of a text. `pieces` are (start, end, origin start, origin end, width) in order.
 
-    `width` tells how places inside a piece go back: 0 as a whole, 1 one to one, 2 as hexadecimal, 4 as base64 (three for four), 8 as base32
-    (five for eight). `decoded` readings are what an encoding says; `loose` ones are a guess, in which only secrets are believed.
+    `width` tells how places inside a piece go back: 0 as a whole, 1 one to one. `decoded` readings are what an encoding says; `loose` ones
+    are a guess, in which only secrets are believed.
     """
 
     __slots__ = ("_pieces", "_starts", "decoded", "loose", "text")
@@ -148,10 +147,16 @@ class View:
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the original in which a stretch of the view is written, whole escapes and groups included."""
-        low, _, origin_low, origin_high, width = self._pieces[max(0, bisect_right(self._starts, start) - 1)]
-        first = origin_high if width == 0 and start >= _ else origin_low if width == 0 else origin_low + _outward(start - low, width)
-        low, high, origin_low, origin_high, width = self._pieces[max(0, bisect_right(self._starts, max(start, end - 1)) - 1)]
-        last = origin_high if width == 0 or end >= high else origin_low + _outward(end - low, width, up=True)
+        at = bisect_right(self._starts, start) - 1
+        low, high, origin_low, origin_high, width = self._pieces[at]
+        if width == 1:
+            first = origin_low + start - low
+            if start < end <= high:  # nearly always both ends lie in one piece
+                return first, origin_low + end - low
+        else:
+            first = origin_high if start >= high else origin_low
+        low, high, origin_low, origin_high, width = self._pieces[bisect_right(self._starts, max(start, end - 1)) - 1]
+        last = origin_high if width == 0 or end >= high else origin_low + end - low
         return first, max(first, last)
 
     def inward(self, place: int) -> int:
@@ -160,16 +165,12 @@ class View:
             if origin_low >= place:
                 return start
             if origin_high > place and width:
-                at = start
-                while at < end and origin_low + _outward(at - start, width) < place:
-                    at += 1 if width != 1 else max(1, place - origin_low - (at - start))
-                return at
+                return min(end, start + place - origin_low)
         return len(self.text)
 
 
 def _outward(places: int, width: int, *, up: bool = False) -> int:
-    if width == 1:
-        return places
+    """How many characters hold so many decoded bytes: two for one in hexadecimal (2), four for three in base64 (4)."""
     if width == 2:
         return places * 2
     if width == 8:
@@ -181,7 +182,7 @@ def folded(text: str) -> View | None:
     """The text without invisible characters and with look-alikes as ASCII; None when nothing changes."""
     if text.isascii():
         return None
-    table = _folding()
+    table = stands_for()
     if "\u2013" in text and (joined := _DASHES.sub("-", text)) != text:
         text = joined
     elif table.keys().isdisjoint("".join(_FOREIGN.findall(text))):
@@ -280,35 +281,46 @@ def _resolved(escape: str) -> str:
     return chr(codes[0]) if codes[0] <= 0x10FFFF else "\ufffd"
 
 
-def decoded(text: str, starts: Iterable[int]) -> Iterator[View]:
-    """Every printable stretch that stands behind the base64 or hexadecimal runs that begin at these places, at every alignment."""
+def decoded(text: str, starts: Iterable[int], blank: set[str]) -> Iterator[View]:
+    """Every printable stretch that stands behind the base64 or hexadecimal runs that begin at these places, at every alignment.
+
+    Runs in `blank` have none, and those of which this turns out are put into it.
+    """
     for start in starts:
         match = _RUN_AT.match(text, start)
-        if match is None:
+        if match is None or (run := match.group()) in blank:
             continue
         at, end = match.span()
         while end - at > LONGEST_RUN:
             yield from _readings(text[at : at + LONGEST_RUN], at)
             at += _RUN_STEP
-        yield from _readings(text[at:end], at)
+            run = ""
+        rest = text[at:end]
+        nothing = True
+        for stretch in _readings(rest, at):
+            nothing = False
+            yield stretch
+        if nothing and run:
+            blank.add(run)
 
 
 def _readings(run: str, start: int) -> Iterator[View]:
-    plain = run.translate(_URLSAFE) if "-" in run or "_" in run else run
-    for phase in range(4):
-        yield from _stretches(_base64_bytes(plain[phase:]), start + phase, 4)
+    size = len(run)
+    plain = run.replace("-", "+").replace("_", "/") + "=="
+    # One character more than whole groups gives no byte: the alignment that would end with it stops before it.
+    raw = [a2b_base64(plain[phase:] if (size - phase) % 4 != 1 else plain[phase : size - 1]) for phase in range(4)]
+    yield from _stretches(raw, start, 4)
     for inner in _HEX_RUNS.finditer(run):
         body = inner.group()
-        for phase in range(2):
-            yield from _stretches(bytes.fromhex(body[phase : len(body) - (len(body) - phase) % 2]), start + inner.start() + phase, 2)
+        even, odd = len(body) & ~1, 1 + (len(body) - 1 & ~1)
+        yield from _stretches([bytes.fromhex(body[:even]), bytes.fromhex(body[1:odd])], start + inner.start(), 2)
     for inner in _BASE32_RUNS.finditer(run):
         body = inner.group().upper()
         if body.isalpha():
             continue  # three in sixteen characters are digits
-        for phase in range(8):
-            yield from _stretches(_base32_bytes(body[phase:]), start + inner.start() + phase, 8)
+        yield from _stretches([_base32_bytes(body[phase:]) for phase in range(8)], start + inner.start(), 8)
     if run.startswith(_PACKED) and len(run) <= LONGEST_PACKED:
-        yield from _unpacked(_base64_bytes(plain), start, len(run))
+        yield from _unpacked(raw[0], start, len(run))
 
 
 def _unpacked(raw: bytes, start: int, length: int) -> Iterator[View]:
@@ -333,12 +345,17 @@ def _base64_bytes(text: str) -> bytes:
     """The whole bytes that the characters give, an incomplete group at the end included."""
     if len(text) % 4 == 1:
         text = text[:-1]
-    return binascii.a2b_base64(text + "=" * (-len(text) % 4)) if text else b""
+    return a2b_base64(text + "=" * (-len(text) % 4)) if text else b""
 
 
-def _stretches(raw: bytes, origin: int, width: int) -> Iterator[Stretch]:
-    for match in _STRETCHES.finditer(raw):
-        yield Stretch(match.group().decode("ascii"), origin, match.start(), width)
+def _stretches(raw: list[bytes], origin: int, width: int) -> Iterator[Stretch]:
+    """The printable stretches of bytes read at several alignments: the first from `origin` on, the others one place later each."""
+    joined = b"\0".join(raw)  # one look at all of them, because nearly always nothing is there
+    if _STRETCHES.search(joined) is None:
+        return
+    for phase, data in enumerate(raw):
+        for match in _STRETCHES.finditer(data):
+            yield Stretch(match.group().decode("ascii"), origin + phase, match.start(), width)
 
 
 class Stretch(View):
@@ -387,7 +404,7 @@ def run_at_end(text: str) -> int:
 def open_runs(text: str, length: int) -> Iterator[Stretch]:
     """The readings of the run of `length` characters at the end of the text: what it decodes to so far, as far as that ends printable."""
     start = len(text) - length
-    plain = text[start:].translate(_URLSAFE)
+    plain = text[start:].replace("-", "+").replace("_", "/")
     for phase in range(4):
         yield from _open_stretch(_base64_bytes(plain[phase : length - (length - phase) % 4]), start + phase, 4)
     digits = length - len(plain.rstrip("0123456789abcdefABCDEF"))

@@ -6,10 +6,11 @@ between the replacement and the word keeps the text as borderless as it was. Esc
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from redactors.detectors.terms import joins
-from redactors.normalise import LONGEST_ESCAPE, folded, unescaped
+from redactors.normalise import LONGEST_ESCAPE, folded, stands_for, unescaped
 
 GLUE: Final = "x"
 _NEAR: Final = LONGEST_ESCAPE + 4
@@ -38,16 +39,27 @@ def _before(text: str, at: int) -> str:
     near = text[max(0, at - _NEAR) : at]
     if not near:
         return ""
-    if not near.isascii() or not _MARKS.isdisjoint(near):
-        near = _visible(near)
-    return near[-1:]
+    if near.isascii():
+        return near[-1:] if _MARKS.isdisjoint(near) else _visible(near)[-1:]
+    return _alone(near[-1]) if _may_be_marks().isdisjoint(near) and _alone(near[-1]) else _visible(near)[-1:]
 
 
 def _after(text: str, at: int) -> str:
     near = text[at : at + 1]
-    if near in _MARKS or not near.isascii():
-        near = _visible(text[at : at + _NEAR])
-    return near[:1]
+    if near in _MARKS or (not near.isascii() and (near in _may_be_marks() or not _alone(near))):
+        return _visible(text[at : at + _NEAR])[:1]
+    return _alone(near)
+
+
+def _alone(character: str) -> str:
+    """What a character stands for that belongs to no escape; "" for an invisible one."""
+    return character if character.isascii() else stands_for().get(character, character)
+
+
+@cache
+def _may_be_marks() -> frozenset[str]:
+    """The characters of `_MARKS`, and those that look like them."""
+    return _MARKS.union(odd for odd, plain in stands_for().items() if plain in _MARKS)
 
 
 def _visible(text: str) -> str:

@@ -208,6 +208,38 @@ def shortened(node: Node) -> Node:
 
 
 _FEW: Final = 24
+
+
+def ended_once(node: Node) -> Node:
+    """A head that would end at each character of a word, cut to where the word is long enough: `[!-~]{4,}[!-~]` becomes `[!-~]{4}`.
+
+    Such a head comes from a value whose last character is of a narrower class than the others.
+    """
+    match node:
+        case Sequence((*before, Repeat(Char() as item, low, None), Char(text))) if low and _share(item.text, text) >= _WORDLY:
+            return Sequence((*before, Repeat(item, low, low)))
+        case Sequence((*before, last)):
+            return Sequence((*before, ended_once(last)))
+        case Choice(options):
+            return Choice(tuple(ended_once(option) for option in options))
+        case Group(item, captures, flags):
+            return Group(ended_once(item), captures, flags)
+        case _:
+            return node
+
+
+_WORDLY: Final = 10
+"""Characters that two classes share, from which on a word of the one may go on and on with the other."""
+
+
+def _share(one: str, other: str) -> int:
+    """How many printable ASCII characters both expressions of a character match."""
+    if "[:" in one + other:
+        return 0
+    first, second = re.compile(one), re.compile(other)
+    return sum(first.match(character) is not None and second.match(character) is not None for character in map(chr, range(0x20, 0x7F)))
+
+
 _LARGE: Final = 150
 _SEPARATORS: Final = re.compile(
     r"\\?[!-/:-@\[-`{|}~]|\[(?:\\[^A-Za-z0-9^]|\\[tn]|[!-,./:-@_`{|}~ ])*[!-,./:-@_`{|}~](?:\\[tn]|[!-/:-@_`{|}~ ])*\]"

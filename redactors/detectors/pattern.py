@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from redactors.detectors.bytewise import coarse, spelled_in_bytes
-from redactors.detectors.derived import backwards, head, led, loosened, shortened, trimmed, width
+from redactors.detectors.derived import backwards, ended_once, head, led, loosened, shortened, trimmed, width
+from redactors.detectors.effort import Effort
 from redactors.detectors.engines import SLOWER, Engine, engine_here
 from redactors.detectors.glance import LOOK, Glance, compile_sights, sights
 from redactors.detectors.hyper import Hits, HyperScan, compile_set, is_importable, library_version, load
@@ -36,7 +37,6 @@ _GROUPED: Final = 4096
 _WINDOW: Final = 512
 _CROWD: Final = 512
 """Matches of one rule in a text, and candidates that follow, from which on the latter are no longer looked at one by one."""
-# The same number of candidates in a row, each begun inside the one before and refused, is one match: no text that means anything has that.
 _FEW: Final = 8
 """Candidates that follow one another closely, up to which it is worth finding out where they begin."""
 _BEFORE: Final = 48
@@ -53,7 +53,7 @@ _RUN_LENGTH: Final = 20
 class Form:
     """A rule ready for confirming: its expression (compiled on first use), how far its beginning reaches back, and its checks."""
 
-    __slots__ = ("_backwards", "_finders", "_start", "back", "group", "label", "longest", "rule")
+    __slots__ = ("_backwards", "_finders", "_start", "back", "check", "group", "label", "longest", "rule")
 
     def __init__(self, rule: Rule, back: int, start: str) -> None:
         self.rule = rule
@@ -61,6 +61,7 @@ class Form:
         self.group = rule.group
         self.longest = rule.longest
         self.back = back
+        self.check = (rule.validate, rule.min_entropy)
         self._start = start
         self._finders: tuple[Finder, Finder] | None = None
         self._backwards: Finder | None = None
@@ -209,7 +210,7 @@ class PatternSet:
         for rule in rules:
             form = self._by_rule.get(rule)
             if form is not None:
-                _go_on(form.label, subject, at, _GOES_ON if form.longest < _GROUPED else _ARMOR_GOES_ON, spans)
+                _go_on(form.label, subject, at, _run_of(form), spans)
         return spans
 
     def open_from(self, text: str, begin: int = 0) -> int:
@@ -221,8 +222,9 @@ def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: l
     """Look at every start that one of the ends may belong to, each once, from left to right."""
     longest, back = form.longest, form.back
     at, index, count, taken = begin, 0, len(ends), 0
-    # In repetitive text the same value is a candidate again and again, and checks cost more than finding it.
-    judged: dict[bytes, bool] = {}
+    effort = Effort(begin)
+    # The same value is a candidate again and again: for rules that check alike, in other readings, in repetitive text. Checks cost most.
+    judged = subject.judged.setdefault(form.check, {})
     while index < count:
         first = last = ends[index]
         begun = index
@@ -237,7 +239,7 @@ def _confirm(form: Form, subject: Subject, ends: list[int], begin: int, spans: l
                 continue
             low = min(end - reach for end, reach in reaches)
         before = len(spans)
-        at = _examine(form, subject, max(at, low), last, judged, spans)
+        at = _examine(form, subject, max(at, low), last, judged, effort, spans)
         taken += len(spans) - before
         if taken >= _CROWD:
             at, index = _crowd(form, subject, at, ends, index, spans)
@@ -262,7 +264,7 @@ def _crowd(form: Form, subject: Subject, at: int, ends: list[int], index: int, s
         end = _whole(data, min(high, (at // _BLOCK + 1) * _BLOCK))
         spans.append(_span(subject, at, end, at, end, form.label, more=True, continues=goes_on))
         at, goes_on = end, True
-    return _go_on(form.label, subject, high, _GOES_ON if form.longest < _GROUPED else _ARMOR_GOES_ON, spans), stop
+    return _go_on(form.label, subject, high, _run_of(form), spans), stop
 
 
 def _whole(data: bytes, at: int) -> int:
@@ -272,17 +274,18 @@ def _whole(data: bytes, at: int) -> int:
     return at
 
 
-def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[bytes, bool], spans: list[Span]) -> int:
+def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[bytes, bool], effort: Effort, spans: list[Span]) -> int:
     """Take what matches from `at` on with a start before `last`; answers from where to go on."""
     data, longest, group = subject.data, form.longest, form.group
     search, match_at = form.finders
+    size = len(data)
     window = max(_WINDOW, longest)
     chain = covered = 0
     begun = False
     while at < last:
         # Short windows, because a match is looked for as far as the window reaches.
         stop = min(last, at + window)
-        limit = min(len(data), stop + longest)
+        limit = min(size, stop + longest)
         # Where candidates are few, the first of them begins here: to match is cheaper than to search.
         match = (None if begun else match_at(data, at, limit)) or search(data, at, limit)
         begun = True
@@ -294,7 +297,7 @@ def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[byte
             match = match_at(data, start, start + longest)
             end = match[0][1] if match is not None else start
         at = start + 1
-        if match is None or end == start:
+        if match is None or end <= start:
             continue
         low, high = match[group]
         if low < 0:
@@ -305,14 +308,20 @@ def _examine(form: Form, subject: Subject, at: int, last: int, judged: dict[byte
             accepted = judged[value] = high > low and form.accepts(value.decode("utf-8", "replace"))
         if accepted and form.rule.against is not None:
             accepted = not form.rule.against(data[max(0, low - _BEFORE) : low].decode("utf-8", "replace"))
-        if not accepted:
-            chain = chain + 1 if start < covered else 0
-            covered = end
-        if accepted or chain >= _CROWD:
+        chain = chain + 1 if start < covered and not accepted else 0
+        if start < covered and effort.is_too_much(start, end - start, chain):
+            accepted, high = True, end
+        covered = end
+        if accepted:
             cut = high == end and end - start >= longest
             spans.append(_span(subject, low, high, start, end, form.label, more=cut))
-            at = _go_on(form.label, subject, end, _GOES_ON if longest < _GROUPED else _ARMOR_GOES_ON, spans) if cut else max(high, at)
+            at = _go_on(form.label, subject, end, _run_of(form), spans) if cut else max(high, at)
     return max(at, last)
+
+
+def _run_of(form: Form) -> re.Pattern[bytes]:
+    """What a match of the form goes on with behind its bound."""
+    return _GOES_ON if form.longest < _GROUPED else _ARMOR_GOES_ON
 
 
 def _go_on(label: Label, subject: Subject, at: int, run: re.Pattern[bytes], spans: list[Span]) -> int:
@@ -417,7 +426,7 @@ def _head(tree: Node, rule: Rule) -> tuple[Node, Node]:
     """The head of a rule from where its matches begin, and as it is looked for; both end at the same places."""
     known = witnessed(tree, rule)
     if known is None:
-        start = trimmed(head(loosened(tree)))
+        start = ended_once(trimmed(head(loosened(tree))))
         return start, start
     return (head(loosened(tree)) if known.comes_first else known.head), coarse(known.head, ignores_case=rule.case_insensitive)
 

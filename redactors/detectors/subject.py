@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from redactors.model import DetectorName
 
+Judged = dict[object, dict[bytes, bool]]
+"""What each check said about each value."""
+
+
+class Memory:
+    """What turned out about parts of a text, for as long as it is looked at: its other readings mostly hold the same parts.
+
+    `blank` are runs of characters that decode to nothing that could be read.
+    """
+
+    __slots__ = ("blank", "judged")
+
+    def __init__(self) -> None:
+        self.blank: set[str] = set()
+        self.judged: Judged = {}
+
+
 _STEP = 1024
 _CONTINUATION = bytes(range(0x80, 0xC0))
+_BEGINS = bytes(byte & 0xC0 != 0x80 for byte in range(256))
+_OFTEN = 64
+"""Where more than one place in so many bytes is asked for, all of them are counted once."""
 
 
 class Subject:
     """One text as code points and as UTF-8, with the way back from byte offsets.
 
-    A lone surrogate is one `?` in the bytes, so that the bytes are always valid and every code point keeps its place.
+    A lone surrogate is one `?` in the bytes, so that the bytes are always valid and every code point keeps its place. `judged` is what
+    the checks of rules said about values so far: other readings of one text share it, because they mostly hold the same values.
     """
 
-    __slots__ = ("_backwards", "_marks", "data", "plain", "text")
+    __slots__ = ("_asked", "_backwards", "_marks", "_points", "data", "judged", "plain", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, judged: Judged | None = None) -> None:
         self.text = text
+        self.judged: Judged = {} if judged is None else judged
         self.plain = text.isascii()
         self.data = text.encode() if self.plain else text.encode("utf-8", "replace")
         self._marks: list[int] | None = None
+        self._points: array[int] | None = None
+        self._asked = 0
         self._backwards: bytes | None = None
 
     @property
@@ -39,6 +65,12 @@ class Subject:
         """The code point that begins at a byte offset."""
         if self.plain:
             return offset
+        if self._points is not None:
+            return self._points[offset]
+        self._asked += _OFTEN
+        if self._asked > len(self.data):
+            self._points = array("I", accumulate(self.data.translate(_BEGINS), initial=0))
+            return self._points[offset]
         if self._marks is None:
             self._marks = _marks(self.data)
         block = offset // _STEP

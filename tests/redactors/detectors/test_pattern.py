@@ -8,6 +8,8 @@ from random import Random
 
 import pytest
 
+from redactors import build_redactor
+from redactors.detectors.engines import Engine
 from redactors.detectors.pattern import PatternSet, compile_patterns
 from redactors.detectors.subject import Subject
 from redactors.rules.catalog import all_rules
@@ -149,3 +151,31 @@ def test_the_engines_agree_on_what_every_rule_must_catch(both_patterns: dict[str
 @pytest.mark.parametrize("text", ["1.2." * 25_000, "a" * 100_000, "password=" * 11_000, '"' * 100_000, "acme_" * 20_000, "=\n" * 50_000])
 def test_hostile_texts_end(small: PatternSet, text: str) -> None:
     assert isinstance(found(small, text), list)
+
+
+NEVER = rule("never", r"k=([a-z=]{4,})", group=1, longest=400, validate=lambda value: False)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_refused_candidates_inside_one_another_are_looked_at_a_bounded_number_of_times(engine: Engine) -> None:
+    patterns = compile_patterns([NEVER], engine=engine)
+    assert found(patterns, "k=" * 20) == []
+    spans = patterns.find(Subject("k=" * 20_000))
+    assert sum(span.end - span.start for span in spans) > 30_000, "what nobody can afford to look at is taken as it is"
+
+
+def test_refused_candidates_that_are_apart_stay_refused_in_a_text_of_any_length() -> None:
+    assert found(compile_patterns([NEVER]), f"k={'a' * 300} " * 500) == []
+
+
+def test_a_number_of_brief_candidates_inside_one_another_stays_refused() -> None:
+    brief = rule("brief", r"[0-9]{4} [0-9]{4} [0-9]{4}", longest=32, validate=lambda value: False)
+    assert found(compile_patterns([brief]), "\n".join(["1234 " * 20] * 500)) == []
+
+
+def test_a_value_is_checked_once_in_all_readings_of_a_text() -> None:
+    asked: list[str] = []
+    seen = rule("seen", r"t_[a-z]{8}", validate=lambda value: asked.append(value) is None)
+    redactor = build_redactor(pattern_set=compile_patterns([seen]))
+    assert redactor.text("t_abcdefgh and t_abcdefgh, then\\nt_abcdefgh and n\u200bo").value.count("[REDACTED:seen]") == 3
+    assert asked == ["t_abcdefgh"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from redactors.detectors.derived import beginnings, head, led, loosened, width
+from redactors.detectors.derived import beginnings, ended_once, head, led, loosened, width
 from redactors.detectors.linear import compile_linear
 from redactors.detectors.literals import opener, required
 from redactors.detectors.syntax import EMPTY, SyntaxRefused, parse, render
@@ -58,6 +58,20 @@ def test_a_head_is_the_necessary_beginning(pattern: str, expected: str) -> None:
 @pytest.mark.parametrize(("pattern", "expected"), [(r"[a-z]+@b", "[a-z]@b"), (r"\b_?x{2,9}y", "x{2}y"), (r"(?:\b|_)k", "k"), (r"a?", "")])
 def test_a_leading_repetition_is_cut_to_its_least(pattern: str, expected: str) -> None:
     assert render(led(parse(pattern))) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"k=([!-~]{4,}[!-Z_a-z])", r"k=([!-~]{4})"),
+        (r"(?:a|b)[a-z]{2,}[a-z0-9]", r"(?:a|b)[a-z]{2}"),
+        (r'"[^"]{4,}"', r'"[^"]{4,}"'),
+        (r"[a-z]{3,}:", r"[a-z]{3,}:"),
+        (r"k[a-z]*[a-z]", r"k[a-z]*[a-z]"),
+    ],
+)
+def test_a_head_ends_once_in_a_word_that_goes_on(pattern: str, expected: str) -> None:
+    assert render(ended_once(parse(pattern))) == expected
 
 
 def test_long_counts_are_loosened() -> None:
