@@ -14,6 +14,7 @@ from redactors import operators
 from redactors.detection import TOO_DEEP, Detection
 from redactors.detectors.subject import Span
 from redactors.model import Remark, Verdict
+from redactors.patience import GoOn, endless
 from redactors.spans import Applied, Region, settled_before
 
 BLOCK: Final = 1 << 17
@@ -32,8 +33,13 @@ Apply = Callable[[str, Sequence[Span], Region], Applied]
 """`Redactor.apply`."""
 
 
-def in_blocks(text: str, detection: Detection, apply: Apply, recognized: Sequence[Span] = (), *, block: int = BLOCK) -> Applied:
-    """Redact a text of any length. `recognized` are spans that were found in it otherwise; `block` is how many characters a step adds."""
+def in_blocks(
+    text: str, detection: Detection, apply: Apply, recognized: Sequence[Span] = (), *, block: int = BLOCK, go_on: GoOn = endless
+) -> Applied:
+    """Redact a text of any length. `recognized` are spans that were found in it otherwise; `block` is how many characters a step adds.
+
+    Raises what `go_on` raises, which is asked before each block.
+    """
     size = len(text)
     beside = sorted(recognized)
     starts = [span.start for span in beside]
@@ -42,6 +48,7 @@ def in_blocks(text: str, detection: Detection, apply: Apply, recognized: Sequenc
     verdict, fresh, resumed = Verdict.ALLOW, False, frozenset[str]()
     settled = stop = 0
     while settled < size:
+        go_on()
         stop = min(size, stop + block)
         low = max(0, settled - CONTEXT)
         window, begin = text[low:stop], settled - low

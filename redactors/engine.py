@@ -23,6 +23,7 @@ from redactors.detectors.terms import KIND as TERM_KIND
 from redactors.detectors.terms import Term, TermScanner
 from redactors.model import Action, Clean, Detector, Direction, Finding, Json, RedactionError, Remark, Verdict, seal
 from redactors.normalise import may_be_escaped
+from redactors.patience import GoOn, Patience, endless
 from redactors.policy import (
     CompiledPolicy,
     Policy,
@@ -67,6 +68,7 @@ class Redactor:
         self._recognizers = tuple(recognizers)
         self._dump = dump
         self._generation = generation
+        self._begin: Callable[[], GoOn] = _endlessly
         self._silent: list[tuple[int, set[str]]] = [(-1, set())]  # one entry; a list, so that copies with other keys share it
 
     def __repr__(self) -> str:
@@ -84,7 +86,7 @@ class Redactor:
 
     def text(self, raw: str) -> Clean[str]:
         """Redact a text. Never raises because of what it finds; raises RedactionError for a text too long to be looked at."""
-        outcome = self._redacted(raw, None, self._recognized([raw])[0])
+        outcome = self._redacted(raw, None, self._recognized([raw])[0], self._begin())
         if outcome is None:
             return seal(raw)
         return seal(outcome.value, outcome.remarks, outcome.verdict)
@@ -98,7 +100,7 @@ class Redactor:
         if type(raw) is str and raw in silent:
             return seal(raw)
         found, keys = walk.texts(raw)
-        outcomes = self._outcomes(found, keys, silent)
+        outcomes = self._outcomes(found, keys, silent, self._begin())
         if not outcomes:
             if type(raw) is str and len(raw) <= _SHORT:
                 silent.add(raw)
@@ -136,21 +138,28 @@ class Redactor:
         other._operators = operators.operators(self._keys, names)
         return other
 
+    def patient(self, patience: Patience) -> Redactor:
+        """The same redactor, which gives up on a text or tree (RedactionError) that costs more. Streams are as long as they are."""
+        other = copy.copy(self)
+        other._begin = patience.begin
+        return other
+
     def stream(self) -> StreamRedactor:
         """A redactor of one text that comes in pieces. NER does not run in streams; everything else gives the same as `text`."""
         return StreamRedactor(self._detection, self.apply)
 
-    def _outcomes(self, found: list[str], keys: list[str], silent: set[str]) -> dict[int, Applied]:
+    def _outcomes(self, found: list[str], keys: list[str], silent: set[str], go_on: GoOn) -> dict[int, Applied]:
         """What is to be done, by index, with those of a tree's texts about which anything is to be said; `silent` learns of the others."""
         recognized = self._recognized(found)
-        indices = sorted(self._suspicious(found, keys, silent).union(index for index, spans in enumerate(recognized) if spans))
+        indices = sorted(self._suspicious(found, keys, silent, go_on).union(index for index, spans in enumerate(recognized) if spans))
         outcomes: dict[int, Applied] = {}
         for index in indices:
             text, key = found[index], keys[index]
             whole = KEY_NAME if key and names_secret(key) and is_value(text) else None
             if whole is None and not recognized[index] and text in silent:
                 continue
-            outcome = self._redacted(text, whole, recognized[index])
+            go_on()
+            outcome = self._redacted(text, whole, recognized[index], go_on)
             if outcome is not None:
                 outcomes[index] = outcome
             elif whole is None and len(text) <= _SHORT:
@@ -172,7 +181,7 @@ class Redactor:
             self._silent[0] = (generation, silent)
         return silent
 
-    def _suspicious(self, found: list[str], keys: list[str], silent: set[str]) -> set[int]:
+    def _suspicious(self, found: list[str], keys: list[str], silent: set[str], go_on: GoOn) -> set[int]:
         """Which texts have to be looked at one by one: one scan over all that are not known to be silent decides, and `silent` learns."""
         suspicious = {index for index, key in enumerate(keys) if key and names_secret(key)}
         fresh = [index for index, text in enumerate(found) if text not in silent]
@@ -182,6 +191,7 @@ class Redactor:
         if sum(map(len, texts)) > MAX_TEXT:
             raise RedactionError("the value holds more text than may be redacted at once")
         for first, last in _blocks(texts):
+            go_on()
             if len(texts[first]) > BLOCK:
                 suspicious.add(fresh[first])
             else:
@@ -211,12 +221,12 @@ class Redactor:
                 spans[index].extend(map(_span_of, findings))
         return spans
 
-    def _redacted(self, text: str, whole: Label | None, recognized: Sequence[Span]) -> Applied | None:
+    def _redacted(self, text: str, whole: Label | None, recognized: Sequence[Span], go_on: GoOn) -> Applied | None:
         """Redact one text; None when nothing is to be said about it. Remarks have no path yet."""
         if len(text) > MAX_TEXT:
             raise RedactionError("the text is longer than may be redacted at once")
         if len(text) > BLOCK:
-            return self._redacted_long(text, whole, recognized)
+            return self._redacted_long(text, whole, recognized, go_on)
         spans = [*self._detection.find(text), *recognized]
         if whole is not None:
             spans.append(Span(0, len(text), 0, len(text), whole))
@@ -225,9 +235,9 @@ class Redactor:
         applied = self.apply(text, spans, Region(0, len(text)))
         return applied if applied.remarks else None
 
-    def _redacted_long(self, text: str, whole: Label | None, recognized: Sequence[Span]) -> Applied | None:
+    def _redacted_long(self, text: str, whole: Label | None, recognized: Sequence[Span], go_on: GoOn) -> Applied | None:
         """The same for a text of more than a block."""
-        applied = in_blocks(text, self._detection, self.apply, recognized)
+        applied = in_blocks(text, self._detection, self.apply, recognized, go_on=go_on)
         if whole is not None and self._policy.action(whole) not in (None, Action.ALLOW):
             replaced = self.apply(text, [Span(0, len(text), 0, len(text), whole)], Region(0, len(text)))
             applied = Applied(replaced.value, replaced.remarks, max(applied.verdict, replaced.verdict), replaced.fresh)
@@ -266,6 +276,10 @@ class Redactor:
             at, fresh = one.end, True
         pieces += _between(text, at, end, fresh=fresh)
         return Applied("".join(pieces), remarks, verdict_of(actions), fresh and at == end)
+
+
+def _endlessly() -> GoOn:
+    return endless
 
 
 def _blocks(texts: Sequence[str]) -> list[tuple[int, int]]:

@@ -26,6 +26,7 @@ from redactors.detectors.pattern import PatternSet
 from redactors.detectors.recognizer import Recognizer
 from redactors.engine import Redactor, build_redactor
 from redactors.model import Direction
+from redactors.patience import Patience
 from redactors.policy import PolicyError, Restorable, restorable
 from redactors.screen import Screen
 
@@ -188,11 +189,12 @@ def compile_policies(document: Document, redaction: Redaction, keys: TenantKeys,
     Raises ConfigError that names the policy and the place.
     """
     sets = {}
+    patience = Patience(document.limits.redaction_cpu_s)
     for name, section in document.policies.items():
         plain = section.plain()
         digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
         try:
-            prompt, answer, telemetry = (redaction.redactor(plain, direction, recognizer) for direction in DIRECTIONS)
+            prompt, answer, telemetry = (redaction.redactor(plain, direction, recognizer).patient(patience) for direction in DIRECTIONS)
         except PolicyError as error:
             raise ConfigError(f"The policy {name!r} cannot be used: {error}.", hint="`lockgate check` shows the place.") from None
         restores = restorable(plain)

@@ -47,6 +47,9 @@ class LimitsSection(Section):
     """Number of headers."""
     body_timeout_s: Seconds = 30.0
     """Seconds in which a body must arrive."""
+    redaction_cpu_s: Seconds = 10.0
+    """Seconds of CPU that redacting one prompt, answer, record or text of `/v1/redact` may take; what costs more is refused (400
+    `content_not_screenable`) and does not leave. Megabytes of nothing but findings cost that much, ordinary text a hundredth of it."""
     max_in_flight: Count = 512
     """Calls that run at the same time; the next one is answered 503 with Retry-After."""
     drain_s: Seconds = 30.0

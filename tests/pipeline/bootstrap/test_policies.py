@@ -8,11 +8,13 @@ from pipeline.bootstrap.policies import PolicyBook, Redaction, compile_policies
 from pipeline.bootstrap.tenant_keys import DAY_US, TenantKeys
 from pipeline.config.document import Document
 from pipeline.config.policies import PolicyRule, PolicySection
+from pipeline.config.serving import LimitsSection
 from pipeline.errors import ConfigError
 from pipeline.gateway.model import PolicySet
 from pipeline.keys.model import Caller, VirtualKey
 from redactors.detectors.known import KnownSecrets
 from redactors.detectors.pattern import compile_patterns
+from redactors.model import RedactionError
 from tests.redactors.samples import RULES
 
 NUMBER = "4111 1111 1111 1111"
@@ -149,3 +151,18 @@ def test_what_a_caller_asks_for_is_made_with_keys_of_its_own(book: PolicyBook, p
     assert kept(asked) != kept(given)
     assert (prompt(asked), kept(asked)) == (prompt(book.asked(caller(policy=policy))), kept(book.asked(caller(policy=policy))))
     assert kept(asked) != kept(book.asked(caller("w2", policy=policy)))
+
+
+def test_a_value_costs_no_more_than_the_document_allows(clock: MovableClock) -> None:
+    masked = (rule("mask"),)
+    document = Document(
+        policies={"default": PolicySection(prompt=masked, answer=masked, telemetry=masked)},
+        limits=LimitsSection(redaction_cpu_s=0.001),
+    )
+    redaction = Redaction(compile_patterns(RULES), KnownSecrets(), b"r" * 32)
+    policy = compile_policies(document, redaction, TenantKeys(b"m" * 32, clock)).of(caller())
+    dear = f"{NUMBER}, " * 30_000  # several blocks, each of which takes longer than that
+
+    for work in (policy.prompt.inspect, policy.answer.tree, policy.telemetry.text):
+        with pytest.raises(RedactionError, match="costs more time"):
+            work(dear)
