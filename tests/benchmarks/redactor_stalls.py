@@ -3,7 +3,8 @@
 Run as `python -m tests.benchmarks.redactor_stalls`.
 
 A watcher wakes up every millisecond; between two of its wakes only the redacting thread ran. What that burned meanwhile, in CPU time, is
-how long an event loop would have stood still; the time that other processes took is not in it.
+how long an event loop would have stood still; the time that other processes took is not in it. What is loaded is kept out of the rounds of
+the garbage collector, as in a running gateway.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from random import Random
 
+from pipeline.bootstrap.upkeep import keep_what_is_loaded
 from redactors import KnownSecrets, build_redactor, compile_patterns
 from redactors.rules.catalog import all_rules
 from tests import planted
@@ -38,7 +40,7 @@ UNITS = {
 
 
 def stalls(work: Callable[[], object]) -> tuple[float, float, int]:
-    """Seconds of CPU of the whole work, the longest wait of another thread, and how many waits were over 50 ms."""
+    """Seconds of CPU of the whole work, the longest wait of another thread, and how many waits were over 20 ms."""
     waits: list[float] = []
     ended = threading.Event()
 
@@ -57,7 +59,7 @@ def stalls(work: Callable[[], object]) -> tuple[float, float, int]:
     took = time.process_time() - start
     ended.set()
     watcher.join()
-    return took, max(waits), sum(wait > 0.05 for wait in waits)
+    return took, max(waits), sum(wait > 0.02 for wait in waits)
 
 
 def main() -> None:
@@ -74,9 +76,10 @@ def main() -> None:
     texts["key words"] = wordy(rng, 100_000) * (size // 100_000)
     texts["a secret a line"] = telling(rng, 100_000) * (size // 100_000)
     redactor.text(telling(rng, 100_000))
+    keep_what_is_loaded()
     for name, text in texts.items():
         took, longest, many = stalls(lambda text=text: redactor.tree({"content": text}))  # type: ignore[misc]
-        print(f"{name:18} {took:7.2f} s   {took / len(text) * 1e8:7.1f} ms per 100 KB   longest wait {longest * 1e3:4.0f} ms, {many} > 50")
+        print(f"{name:18} {took:7.2f} s   {took / len(text) * 1e8:7.1f} ms per 100 KB   longest wait {longest * 1e3:4.0f} ms, {many} > 20")
 
 
 if __name__ == "__main__":
