@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from redactors.detectors.linear import compile_linear
 from redactors.detectors.literals import opener
 from redactors.detectors.syntax import EMPTY, Char, Choice, Group, Mark, Node, Repeat, Sequence, times
 
@@ -234,10 +235,8 @@ _WORDLY: Final = 10
 
 def _share(one: str, other: str) -> int:
     """How many printable ASCII characters both expressions of a character match."""
-    if "[:" in one + other:
-        return 0
-    first, second = re.compile(one), re.compile(other)
-    return sum(first.match(character) is not None and second.match(character) is not None for character in map(chr, range(0x20, 0x7F)))
+    first, second = compile_linear(one), compile_linear(other)
+    return sum(first.match(byte) is not None and second.match(byte) is not None for byte in map(int.to_bytes, range(0x20, 0x7F)))
 
 
 _LARGE: Final = 150

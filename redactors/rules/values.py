@@ -16,7 +16,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 NAMESPACE = re.compile(r"[a-z_][a-z_:]*:v?[0-9]{1,4}\Z")
 _PLAIN = re.compile("|".join(f"(?:{form.pattern})" for form in (NUMBER, VERSION, DATE, NAMESPACE)))
-_ESCAPED_LETTER = re.compile(r"\\u0[0-6][0-9a-fA-F]{2}")
+_ESCAPED_LETTER = re.compile(r"\\u0[0-6][0-9a-fA-F][0-9a-fA-F]")
 _ASCII_WORDS = re.compile(rf"(?:[A-Za-z \-_.'/:]|{_ESCAPED_LETTER.pattern})*+")
 _CODE = re.compile(r"[$@%{(\[.>:]")
 """What every expression has one of."""

@@ -30,7 +30,7 @@ _KEYED = (
 SECRET = rf"(?:(?:{_KEYED})[_. -]?keys?|secrets?|tokens?|credentials?|creds|bearer|jwt|auth|connection_?string|seed_?phrase|mnemonic|signature|client[_-]key[_-]data)"
 """Identifiers of keys and tokens in code, JSON, YAML and env files."""
 
-ASSIGN = r"[\"'`\])}\\]{0,5}[ \t]*(?:\r?\n[ \t]*)?(?::[ \t]*&?[A-Za-z][A-Za-z0-9_\[\].&<>?]{0,40}(?:(?:, ?| \| )[A-Za-z0-9_\[\].&<>?]{1,24}){0,3}[ \t]{0,4}=|=>|:=|={1,3}|\?=|\+=|:|<-|->|：|＝)[ \t]*(?:\r?\n[ \t]*)?"
+ASSIGN = r"[\"'`\])}\\]{0,5}[ \t]*(?:\r?\n[ \t]*)?(?::[ \t]*&?[A-Za-z][A-Za-z0-9_\[\].&<>?]*(?:(?:, ?| \| )[A-Za-z0-9_\[\].&<>?]+)*[ \t]*=|=>|:=|={1,3}|\?=|\+=|:|<-|->|：|＝)[ \t]*(?:\r?\n[ \t]*)?"
 """Closers of the name, then what assigns: `=`, `:=`, `=>`, `:`, with an optional type in between."""
 
 WRAP = r"(?:[bruf@$]{1,2}|(?:Secret(?:Str)?|String|Some|b64decode|btoa|atob|SecureString|from)\()?"
