@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import log2
 
 _HUMPS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_CLASSES = tuple(re.compile(expression).search for expression in ("[a-z]", "[A-Z]", "[0-9]", "[^A-Za-z0-9]"))
+_CLASSES = (re.compile("[a-z]").search, re.compile("[A-Z]").search, re.compile("[0-9]").search, re.compile("[^A-Za-z0-9]").search)
 _ASCII = [chr(code) for code in range(128)]
 _KINDS = bytes(ord("d" if c.isdigit() else "u" if c.isupper() else "l") for c in _ASCII) + bytes(range(128, 256))
 _NEITHER = bytes(ord(c) for c in _ASCII if not c.isalnum())
