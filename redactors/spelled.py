@@ -29,7 +29,7 @@ _WORD: Final = "[A-Za-z0-9+/_.-]"
 _LONGEST_LINE: Final = 120
 _REACH: Final = 320
 _GROUP: Final = 4
-_LEADING: Final = 4
+_LEADING: Final = 2
 """So many words may stand in front of grouped characters and look like groups."""
 
 
@@ -117,9 +117,13 @@ def _spellings() -> tuple[Spelling, ...]:
     )
 
 
+_LEAST_GROUPED: Final = 5 * _GROUP + 4
+_PLAIN: Final = rf"[A-Za-z][a-z]{{{_GROUP - 1}}}"
 _GROUPED: Final = re.compile(
-    rf"(?<!{_WORD}){_WORD}{{{_GROUP}}}(?: {_WORD}{{{_GROUP}}}(?!{_WORD})){{4,}}+(?: {_WORD}{{1,{_GROUP - 1}}}(?!{_WORD}))?"
+    rf"(?<!{_WORD})(?:{_PLAIN} ){{0,{_LEADING}}}+(?!{_PLAIN}){_WORD}{{{_GROUP}}}(?!{_WORD})"
+    rf"(?: {_WORD}{{{_GROUP}}}(?!{_WORD}))*+(?: {_WORD}{{1,{_GROUP - 1}}}(?!{_WORD}))?"
 )
+"""Groups, of which one is no plain word and stands behind two such words at most: `Then they went home` is no run."""
 _LINES: Final = re.compile(
     rf"(?<!{_WORD}){_WORD}{{16,{_LONGEST_LINE}}}+={{0,2}}"
     rf"(?:\r?\n[ \t]{{0,16}}+(?=[A-Za-z0-9+/_.-]{{0,{_LONGEST_LINE}}}(?:[0-9][+/_.-]*[A-Za-z]|[A-Za-z][+/_.-]*[0-9]|[a-z][+/_.-]*[A-Z]))"
@@ -202,7 +206,8 @@ class SpelledOut:
                     yield *match.span(), partial(_unit_views, kinds[index], match)
             elif index == len(kinds):
                 for match in _matches(_GROUPED, text, places):
-                    yield *match.span(), partial(_group_views, match)
+                    if match.end() - match.start() >= _LEAST_GROUPED:
+                        yield *match.span(), partial(_group_views, match)
             else:
                 for match in _matches(_LINES, text, places):
                     yield *match.span(), partial(_line_views, match)
@@ -281,5 +286,7 @@ def _measure() -> Measure:
     """How many bytes of a reversed text are the beginning of a run, or units at its end."""
     spelled = [beginnings(parse(spelling.least)) for spelling in _spellings()]
     # Of a longer run, this is where its last groups are cut by a settled place at the latest.
-    groups = f"{beginnings(parse(rf'(?:{_WORD}{{{_GROUP}}} ){{5}}'))}(?:[^A-Za-z0-9+/_.-]|\\z)"
+    telling = "|".join(rf"[A-Za-z][a-z]{{{at}}}[A-Z0-9+/_.-]{_WORD}{{{_GROUP - 2 - at}}}" for at in range(_GROUP - 1))
+    few = rf"(?:{_PLAIN} ){{0,{_LEADING}}}(?:[0-9+/_.-]{_WORD}{{{_GROUP - 1}}}|{telling})(?: {_WORD}{{{_GROUP}}}){{0,4}}"
+    groups = f"{beginnings(parse(few))}(?:[^A-Za-z0-9+/_.-]|\\z)"
     return measure_prefix(compile_linear("|".join([*spelled, groups, _OPEN_LINES]), longest=True))

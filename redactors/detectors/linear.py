@@ -30,7 +30,8 @@ def compile_linear(expression: str, *, ignores_case: bool = False, longest: bool
     import re2
 
     options = re2.Options()
-    options.max_mem = _UNION_MEMORY if longest else _MEMORY
+    # Longest matches of characters are those of many rules together; of bytes, of one rule.
+    options.max_mem = _UNION_MEMORY if longest and not in_bytes else _MEMORY
     options.log_errors = False
     options.longest_match = longest
     options.case_sensitive = not ignores_case

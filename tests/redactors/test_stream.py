@@ -128,6 +128,15 @@ def test_odd_but_benign_text_is_not_held_for_long(text: str) -> None:
     assert held <= 512 + 7
 
 
+@pytest.mark.parametrize(
+    "words", ["word", "then they went home with some more food from that shop", "This will take some more time than that"]
+)
+def test_words_of_four_letters_are_no_groups_of_a_key(redactor: Redactor, words: str) -> None:
+    value, _, held = streamed(redactor, f"{words} " * 100, [5])
+    assert value == f"{words} " * 100
+    assert held <= 32
+
+
 @pytest.mark.parametrize("value", [value for value in ODD if len(value) < 400])
 def test_cut_at_every_place_the_result_is_that_of_the_whole_text(value: str) -> None:
     text = f"The report, see {value}, and so on."
