@@ -14,6 +14,7 @@ import pytest
 from pipeline.cli import redacting
 from pipeline.cli.main import main
 from redactors import build_redactor
+from redactors.detectors.engines import SLOWER
 from tests import planted
 
 
@@ -93,7 +94,8 @@ def test_many_wrong_lines_are_told_in_few_words(run: Any, monkeypatch: pytest.Mo
     piped(monkeypatch, b"x\n" * 500)
     ran = run("redact", "--jsonl")
     assert len(ran.out.splitlines()) == 500
-    assert len(ran.err.splitlines()) == 101
+    told = [line for line in ran.err.splitlines() if SLOWER not in line]
+    assert len(told) == 101
     assert "500 lines in all" in ran.err
 
 
