@@ -58,6 +58,7 @@ class Spelling:
     """A way to spell a text. `least` is the shortest run for the scan, `run` a whole run, `read` what a unit says.
 
     `whole` says that units are codes of characters: what they say is then read like any encoding, and not only searched for secrets.
+    `single` units are the characters themselves.
     """
 
     least: str
@@ -65,6 +66,7 @@ class Spelling:
     unit: re.Pattern[str]
     read: Callable[[str], str]
     whole: bool = True
+    single: bool = False
 
 
 def _codes(unit: str, separators: tuple[str, ...], base: int) -> Spelling:
@@ -89,6 +91,7 @@ def _characters(separators: tuple[str, ...]) -> Spelling:
         re.compile(r"[!-~]"),
         str,
         whole=False,
+        single=True,
     )
 
 
@@ -230,10 +233,14 @@ def _matches(run: re.Pattern[str], text: str, places: list[int] | None) -> Itera
 
 
 def _unit_views(spelling: Spelling, match: re.Match[str]) -> Iterable[View]:
-    begins, ends = array("I"), array("I")
-    plain = []
     separator = len(match["sep"]) if "sep" in match.re.groupindex else 0
     at, end = match.span()
+    if spelling.single:
+        step = 1 + separator
+        starts, stops = range(at, end, step), range(at + 1, end + 1, step)
+        return (Units(match.string[at:end:step], array("I", starts), array("I", stops), whole=spelling.whole),)
+    begins, ends = array("I"), array("I")
+    plain = []
     while at < end and (unit := spelling.unit.match(match.string, at)) is not None:
         begins.append(unit.start())
         ends.append(unit.end())
