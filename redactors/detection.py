@@ -79,6 +79,12 @@ def _add(view: View, found: Iterable[Span], begin: int, spans: list[Span], text:
             spans.append(Span(start, end, min(start, outer_start), max(end, outer_end), span.label))
 
 
+def _holders(views: Iterable[View], places: Iterable[int]) -> set[int]:
+    """The indices of those views that hold one of the places, which are of all their texts in lines."""
+    ends = list(accumulate(len(view.text) + 1 for view in views))
+    return {bisect_left(ends, place) for place in places}
+
+
 class Detection:
     """The detectors of one redactor. `patterns` is the main rule set, whose scan also sees encoded runs; `others` are scanned beside it."""
 
@@ -127,8 +133,7 @@ class Detection:
         places = self._patterns.heads(joined.data)
         for scanner in self._others:
             places += scanner.suspects(joined.data)
-        ends = list(accumulate(len(view.text) + 1 for view in views)) if places else []
-        for index in sorted({bisect_left(ends, joined.point(place)) for place in places}):
+        for index in sorted(_holders(views, map(joined.point, places))) if places else ():
             view = views[index]
             subject = Subject(view.text, memory.judged)
             found = self._patterns.find(subject)
@@ -154,8 +159,7 @@ class Detection:
         disguised = may_be_escaped(joined)
         if not places and not disguised:
             return []
-        ends = list(accumulate(len(stretch.text) + 1 for stretch in stretches))
-        telling = {bisect_left(ends, place) for place in places}
+        telling = _holders(stretches, places)
         return [one for index, one in enumerate(stretches) if index in telling or (disguised and may_be_escaped(one.text))]
 
     def _through(

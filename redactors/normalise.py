@@ -38,7 +38,8 @@ _DASHES: Final = re.compile("(?<=[0-9])\u2013")
 """Typesetters put it between digits; between words it is left alone, because prose is full of it."""
 
 _FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
-_RUN_AT: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}")
+RUN_AT: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}")
+"""A run that may be an encoding."""
 _PRINTABLE: Final = b"\t\n\r" + bytes(range(0x20, 0x7F))
 _HEX_RUNS: Final = re.compile(r"[0-9a-fA-F]{20,}")
 _BASE32_RUNS: Final = re.compile(r"[A-Z2-7]{24,}|[a-z2-7]{24,}")
@@ -287,7 +288,7 @@ def decoded(text: str, starts: Iterable[int], blank: set[str]) -> Iterator[View]
     Runs in `blank` have none, and those of which this turns out are put into it.
     """
     for start in starts:
-        match = _RUN_AT.match(text, start)
+        match = RUN_AT.match(text, start)
         if match is None or (run := match.group()) in blank:
             continue
         at, end = match.span()

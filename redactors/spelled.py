@@ -16,7 +16,7 @@ from functools import cache, partial
 from typing import Final
 
 from redactors.detectors.derived import beginnings
-from redactors.detectors.hyper import HyperScan, compile_set, library_version
+from redactors.detectors.hyper import HyperScan, compile_set, is_importable
 from redactors.detectors.linear import Measure, compile_linear, measure_prefix
 from redactors.detectors.subject import Subject
 from redactors.detectors.syntax import parse
@@ -281,9 +281,7 @@ def _joined(parts: list[tuple[int, int]], text: str) -> View:
 @cache
 def _scan() -> HyperScan | None:
     """The scan for least runs; None where hyperscan has no wheel."""
-    try:
-        library_version()
-    except ImportError:
+    if not is_importable():
         return None
     return compile_set([(expression, False) for expression in _triggers()])
 

@@ -10,13 +10,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from redactors.normalise import RUN, View
+from redactors.normalise import RUN, RUN_AT, View
 
 MOST: Final = 512
 """Characters before the end of a run that are read."""
 
 _MORE: Final = 160
-_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}")
 _REST: Final = re.compile(rf"[A-Za-z0-9+/_.=:~$-]{{0,{_MORE}}}")
 _WORD_END: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_.=:~$-"
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
@@ -44,7 +43,7 @@ class Backwards(View):
 def turned(text: str, starts: Iterable[int]) -> Iterator[View]:
     """Both readings of each word in which a run begins at one of these places."""
     for start in starts:
-        run = _RUN.match(text, start)
+        run = RUN_AT.match(text, start)
         if run is None:
             continue
         rest = _REST.match(text, run.end())
@@ -62,7 +61,7 @@ def open_word(text: str) -> int:
     if word < RUN:
         return size
     first = size - word
-    for run in _RUN.finditer(text, first):
+    for run in RUN_AT.finditer(text, first):
         if run.end() + _MORE >= size:
             return max(run.start(), run.end() - MOST)
     return size

@@ -62,22 +62,23 @@ def opener(node: Node) -> Node | None:
 
     Every match begins with a match of its opener. A whole run of literal characters is taken.
     """
-    items = _flattened(node)
+    items = flattened(node)
     for count in range(1, len(items) + 1):
-        part = Sequence(tuple(items[:count]))
+        part = Sequence(items[:count])
         if _literal_run(part)[0] >= 2 and (count == len(items) or not _literal_weight(items[count])):
             return part
     return None
 
 
-def _flattened(node: Node) -> list[Node]:
+def flattened(node: Node) -> tuple[Node, ...]:
+    """The parts of a pattern one after another, sequences and plain groups inside of it opened."""
     match node:
         case Sequence(items):
-            return [part for item in items for part in _flattened(item)]
+            return tuple(part for item in items for part in flattened(item))
         case Group(item, _, "") if not isinstance(item, Choice):
-            return _flattened(item)
+            return flattened(item)
         case _:
-            return [node]
+            return (node,)
 
 
 def _literal_weight(node: Node) -> int:
@@ -121,3 +122,25 @@ def _literal_run(node: Node) -> tuple[int, int | None]:
                 exact = exact and whole is not None
                 best = max(best, inner, run)
             return best, run if exact else None
+
+
+def literal_prefix(node: Node) -> int:
+    """How many literal characters every match begins with, at least."""
+    match node:
+        case Char():
+            return min(1, _literal_weight(node))
+        case Mark():
+            return 0
+        case Group(item):
+            return literal_prefix(item)
+        case Choice(options):
+            return min(map(literal_prefix, options))
+        case Repeat(item, low):
+            return literal_prefix(item) if low else 0
+        case Sequence(items):
+            total = 0
+            for item in items:
+                total += (count := literal_prefix(item))
+                if not isinstance(item, Char) or not count:
+                    break
+            return total

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from redactors.detectors.derived import positions, width
-from redactors.detectors.literals import literal_run
-from redactors.detectors.syntax import EMPTY, Char, Choice, Group, Mark, Node, Repeat, Sequence
+from redactors.detectors.literals import flattened, literal_prefix, literal_run
+from redactors.detectors.syntax import EMPTY, Char, Choice, Group, Node, Repeat, Sequence
 
 _TELLING: Final = 3
 """Characters of a literal that is rare enough to be looked for alone."""
@@ -50,7 +50,7 @@ def merged(heads: Iterable[tuple[Node, bool, int]]) -> list[tuple[Node, tuple[in
     """
     groups: dict[tuple[bool, tuple[Node, ...]], list[tuple[tuple[Node, ...], int]]] = {}
     for node, ignores_case, owner in heads:
-        items = _items(node)
+        items = flattened(node)
         groups.setdefault((ignores_case, _beginning(items)), []).append((items, owner))
     together: list[tuple[Node, tuple[int, ...]]] = []
     for members in groups.values():
@@ -63,17 +63,6 @@ def merged(heads: Iterable[tuple[Node, bool, int]]) -> list[tuple[Node, tuple[in
         more = () if EMPTY in rests else (Group(Choice(rests)) if len(rests) > 1 else rests[0],)
         together.append((Sequence((*common, *more)), owners))
     return together
-
-
-def _items(node: Node) -> tuple[Node, ...]:
-    """The parts of a head one after another, sequences inside of it opened."""
-    match node:
-        case Sequence(items):
-            return tuple(part for item in items for part in _items(item))
-        case Group(item, _, "") if not isinstance(item, Choice):
-            return _items(item)
-        case _:
-            return (node,)
 
 
 def _beginning(items: tuple[Node, ...]) -> tuple[Node, ...]:
@@ -101,7 +90,7 @@ def from_literal(node: Node) -> Node:
         case Choice(options):
             return Choice(tuple(map(from_literal, options)))
         case Sequence():
-            items = _items(node)
+            items = flattened(node)
             return Sequence(_from_literal(items) if len(items) > 1 else tuple(map(from_literal, items)))
         case _:
             return node
@@ -127,25 +116,3 @@ def _tells(items: tuple[Node, ...]) -> bool:
     if literal_prefix(Sequence(items[:_TELLING])) >= _TELLING:
         return True
     return len(items) > 1 and literal_prefix(first) == 1 and isinstance(items[1], Repeat) and items[1].low >= _COUNTED
-
-
-def literal_prefix(node: Node) -> int:
-    """How many literal characters every match begins with, at least."""
-    match node:
-        case Char(text):
-            return 1 if (len(text) == 1 and text != ".") or (len(text) == 2 and text[0] == "\\" and not text[1].isalnum()) else 0
-        case Mark():
-            return 0
-        case Group(item):
-            return literal_prefix(item)
-        case Choice(options):
-            return min(map(literal_prefix, options))
-        case Repeat(item, low):
-            return literal_prefix(item) if low else 0
-        case Sequence(items):
-            total = 0
-            for item in items:
-                total += (count := literal_prefix(item))
-                if not isinstance(item, Char) or not count:
-                    break
-            return total

@@ -193,10 +193,7 @@ def times(low: int, high: int | None) -> str:
 
 
 def is_wide(expression: str) -> bool:
-    """Whether one item of the expression may match a character of several bytes.
-
-    Said of no more expressions than need be: hyperscan 5.4 overlooks matches in sets where many are compiled for such characters.
-    """
+    """Whether one item of the expression may match a character of several bytes."""
     if not expression.isascii() or any(mark in expression for mark in ("[^", r"\S", r"\D", r"\W", r"\p", r"\P", r"\x{")):
         return True
     return "." in _NO_DOTS.sub("", expression)
