@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import Final
 
 from redactors.detectors.glance import CUT, Glance, cut_at
+from redactors.detectors.marks import RUN_LENGTH, UNMARKED, Runs
 from redactors.detectors.pattern import PatternSet
 from redactors.detectors.subject import Label, Memory, Scanner, Span, Subject
 from redactors.normalise import (
     BASE64,
     LONGEST_RUN,
-    RUN,
     STRETCH,
     Stretch,
     View,
     decoded,
     folded,
+    is_hexadecimal,
     is_packed,
     may_be_escaped,
     open_runs,
@@ -27,7 +28,7 @@ from redactors.normalise import (
     unfinished,
 )
 from redactors.spelled import CONTEXT, SpelledOut
-from redactors.turned import open_word, turned
+from redactors.turned import Turned, as_view, open_word, turned
 
 DEPTH: Final = 3
 """How many disguises around one another are taken off. A view is no longer than its text, so this bounds the bytes too."""
@@ -79,9 +80,9 @@ def _add(view: View, found: Iterable[Span], begin: int, spans: list[Span], text:
             spans.append(Span(start, end, min(start, outer_start), max(end, outer_end), span.label))
 
 
-def _holders(views: Iterable[View], places: Iterable[int]) -> set[int]:
-    """The indices of those views that hold one of the places, which are of all their texts in lines."""
-    ends = list(accumulate(len(view.text) + 1 for view in views))
+def holders(texts: Iterable[str], places: Iterable[int]) -> set[int]:
+    """The indices of those texts that hold one of the places, which are of all the texts in lines."""
+    ends = list(accumulate(len(text) + 1 for text in texts))
     return {bisect_left(ends, place) for place in places}
 
 
@@ -91,6 +92,7 @@ class Detection:
     def __init__(self, patterns: PatternSet, others: Sequence[Scanner] = ()) -> None:
         self._patterns = patterns
         self._others = tuple(others)
+        self._runs = Runs()
         self._spelled = SpelledOut()
         self._glances = (patterns.glance, self._spelled.glance, *(scanner.glance for scanner in others))
         self._uncut = [glance.uncut if isinstance(glance, Glance) else glance for glance in self._glances]
@@ -109,58 +111,84 @@ class Detection:
         subject = Subject(text, memory.judged)
         patterns = self._patterns
         hits = patterns.hits(subject.data)
-        spans = _without_hosts(patterns.find(subject, begin, hits)) if hits else []
+        spans, marks = (_without_hosts(patterns.find(subject, begin, hits)), patterns.marks(hits)) if hits else ([], UNMARKED)
         for scanner in self._others:
             spans += scanner.find(subject, begin)
         if not subject.plain and (view := folded(text)) is not None:
             self._through(view, begin, depth, decodings, memory, spans, text)
-        if (view := unescaped(text)) is not None:
+        if marks.escaped and (view := unescaped(text)) is not None:
             self._through(view, begin, depth, decodings, memory, spans, text)
-        if hits and (starts := patterns.run_starts(subject, hits)):
-            for stretch in self._telling(decoded(text, starts, memory.blank), deepest=depth == 0):
-                self._through(stretch, begin, depth, decodings, memory, spans)
-            if depth and not as_it_stands:
-                self._turned(text, starts, begin, memory, spans)
-        if len(text) >= LEAST:
+        if marks.runs:
+            starts = list(map(subject.point, self._runs.starts(subject.data)))
+            self._behind_runs(text, starts, begin, depth, decodings, memory, spans, turn=depth > 0 and not as_it_stands)
+        if marks.spelled and len(text) >= LEAST:
             for view in self._spelled.views(subject):
                 self._through(view, begin, depth, decodings, memory, spans)
         return spans
 
-    def _turned(self, text: str, starts: Iterable[int], begin: int, memory: Memory, spans: list[Span]) -> None:
-        """Add what is found in words that are read otherwise, as they stand then: nothing is decoded behind them."""
-        views = list(turned(text, starts))
-        joined = Subject("\n".join([view.text for view in views]))
-        places = self._patterns.heads(joined.data)
-        for scanner in self._others:
-            places += scanner.suspects(joined.data)
-        for index in sorted(_holders(views, map(joined.point, places))) if places else ():
-            view = views[index]
-            subject = Subject(view.text, memory.judged)
-            found = self._patterns.find(subject)
-            for scanner in self._others:
-                found += scanner.find(subject, 0)
-            _add(view, found, begin, spans)
-
-    def _telling(self, stretches: Iterable[View], *, deepest: bool) -> Iterator[View]:
-        """The stretches in which anything may be found: one scan over many of them together decides."""
+    def _behind_runs(
+        self, text: str, starts: Sequence[int], begin: int, depth: int, decodings: int, memory: Memory, spans: list[Span], *, turn: bool
+    ) -> None:
+        """Add what is found behind the runs that begin at these places: decoded, and where words are to `turn` also in those."""
         waiting: list[View] = []
         size = 0
-        for stretch in stretches:
+        for stretch in decoded(text, starts, memory.blank):
+            if depth == 0:
+                self._through(stretch, begin, depth, decodings, memory, spans)
+                continue
             waiting.append(stretch)
             size += len(stretch.text) + 1
             if size >= _TOGETHER:
-                yield from waiting if deepest else self._suspicious(waiting)
+                self._among(waiting, (), begin, depth, decodings, memory, spans)
                 waiting, size = [], 0
-        yield from waiting if deepest or len(waiting) == 1 else self._suspicious(waiting)
+        readings = turned(text, starts) if turn else ()
+        if waiting or readings:
+            self._among(waiting, readings, begin, depth, decodings, memory, spans)
 
-    def _suspicious(self, stretches: list[View]) -> list[View]:
-        joined = "\n".join([stretch.text for stretch in stretches])
-        places = self.suspects(Subject(joined))
-        disguised = may_be_escaped(joined)
-        if not places and not disguised:
-            return []
-        telling = _holders(stretches, places)
-        return [one for index, one in enumerate(stretches) if index in telling or (disguised and may_be_escaped(one.text))]
+    def _among(
+        self,
+        stretches: Sequence[View],
+        readings: Sequence[Turned],
+        begin: int,
+        depth: int,
+        decodings: int,
+        memory: Memory,
+        spans: list[Span],
+    ) -> None:
+        """Add what is found in decoded stretches, and in words read otherwise: one scan over all of them together says where to look.
+
+        Words are looked at as they stand then: nothing is decoded behind them.
+        """
+        texts = [*(stretch.text for stretch in stretches), *(reading.word for reading in readings)]
+        data = "\n".join(texts).encode()
+        # No rule finds anything in digests and the like without a word beside them.
+        bare = not stretches and all(is_hexadecimal(reading.word) for reading in readings)
+        places, marks = ([], UNMARKED) if bare else self._patterns.places(data)
+        for scanner in self._others:
+            places += scanner.suspects(data)
+        escaped = marks.escaped
+        if stretches:
+            border = sum(len(stretch.text) + 1 for stretch in stretches)
+            if marks.runs:
+                places += [start + RUN_LENGTH for start in self._runs.starts(data) if start < border]
+            if marks.spelled:
+                places += [place for place in self._spelled.suspects(data) if place < border]
+        if not places and not escaped:
+            return
+        telling = holders(texts, places)
+        for index, stretch in enumerate(stretches):
+            if index in telling or (escaped and may_be_escaped(stretch.text)):
+                self._through(stretch, begin, depth, decodings, memory, spans)
+        for index in sorted(telling):
+            if index >= len(stretches):
+                self._in_word(as_view(readings[index - len(stretches)]), begin, memory, spans)
+
+    def _in_word(self, view: View, begin: int, memory: Memory, spans: list[Span]) -> None:
+        subject = Subject(view.text, memory.judged)
+        found = self._patterns.find(subject)
+        for scanner in self._others:
+            found += scanner.find(subject, 0)
+        _add(view, found, begin, spans)
 
     def _through(
         self, view: View, begin: int, depth: int, decodings: int, memory: Memory, spans: list[Span], text: str | None = None
@@ -204,7 +232,7 @@ class Detection:
             if not as_it_stands and (place := open_word(part)) < len(part):
                 opened = min(opened, place)
         length = min(run_at_end(text), LONGEST_RUN)
-        if length >= RUN:
+        if length >= RUN_LENGTH:
             opened = min(opened, size - 8 if not is_packed(text[-length:]) else size - length)
             for stretch in open_runs(text, length):
                 if len(stretch.text) < STRETCH:
@@ -273,9 +301,16 @@ class Detection:
         """Whether something that is spelled out goes on across a place, so that what comes cannot be read without what was."""
         return self._spelled.covers(text, place)
 
-    def suspects(self, subject: Subject) -> list[int]:
-        """Places near everything that may be found: each finding has one inside it (behind its start, not behind its end)."""
-        places = self._patterns.suspects(subject.data) + self._spelled.suspects(subject.data)
+    def suspects(self, subject: Subject) -> tuple[list[int], bool]:
+        """Places near everything that may be found: each finding has one inside it (behind its start, not behind its end).
+
+        With them, whether something may be escaped: what is found in that is found elsewhere.
+        """
+        places, marks = self._patterns.places(subject.data)
+        if marks.runs:
+            places += [start + RUN_LENGTH for start in self._runs.starts(subject.data)]
+        if marks.spelled:
+            places += self._spelled.suspects(subject.data)
         for scanner in self._others:
             places += scanner.suspects(subject.data)
-        return places if subject.plain else [subject.point(place) for place in places]
+        return places if subject.plain else [subject.point(place) for place in places], marks.escaped

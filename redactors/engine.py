@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import secrets
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate
 from typing import Any, Final
 
 from redactors import operators, walk
 from redactors.blocks import BLOCK, in_blocks
-from redactors.detection import Detection
+from redactors.detection import Detection, holders
 from redactors.detectors.engines import Engine
 from redactors.detectors.keyname import LABEL as KEY_NAME
 from redactors.detectors.keyname import is_value, names_secret
@@ -203,14 +201,13 @@ class Redactor:
         """Add the indices of those texts, of a block together, that have to be looked at."""
         joined = "\n".join(texts)
         subject = Subject(joined)
-        places = self._detection.suspects(subject)
-        if not subject.plain or may_be_escaped(joined):
+        places, escaped = self._detection.suspects(subject)
+        if not subject.plain or escaped:
             suspicious.update(
                 index for index, text in zip(fresh, texts, strict=True) if not text.isascii() or "=" in text or may_be_escaped(text)
             )
         if places:
-            ends = list(accumulate(len(text) + 1 for text in texts))
-            suspicious.update(fresh[bisect_left(ends, place)] for place in places)
+            suspicious.update(fresh[index] for index in holders(texts, places))
 
     def _recognized(self, texts: Sequence[str]) -> list[list[Span]]:
         """What the recognizers find, text by text."""
@@ -377,7 +374,7 @@ def build_redactor(
     if groups:
         others.append(TermScanner(groups, engine))
     if all_patterns:
-        others.append(compile_patterns(all_patterns, engine=engine or pattern_set.engine))
+        others.append(compile_patterns(all_patterns, engine=engine or pattern_set.engine, marks=()))
     return Redactor(
         Detection(pattern_set, others),
         running,

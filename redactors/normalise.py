@@ -18,9 +18,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Final
 
-RUN: Final = 20
-"""Characters in a row from which on a run is read as an encoding."""
-
 STRETCH: Final = 8
 """Printable characters in a row from which on decoded bytes are read as text."""
 
@@ -306,15 +303,16 @@ def decoded(text: str, starts: Iterable[int], blank: set[str]) -> Iterator[View]
 
 
 def _readings(run: str, start: int) -> Iterator[View]:
+    if is_hexadecimal(run):
+        yield from _hexadecimal(run, start)
+        return
     size = len(run)
     plain = run.replace("-", "+").replace("_", "/") + "=="
     # One character more than whole groups gives no byte: the alignment that would end with it stops before it.
     raw = [a2b_base64(plain[phase:] if (size - phase) % 4 != 1 else plain[phase : size - 1]) for phase in range(4)]
     yield from _stretches(raw, start, 4)
     for inner in _HEX_RUNS.finditer(run):
-        body = inner.group()
-        even, odd = len(body) & ~1, 1 + (len(body) - 1 & ~1)
-        yield from _stretches([bytes.fromhex(body[:even]), bytes.fromhex(body[1:odd])], start + inner.start(), 2)
+        yield from _hexadecimal(inner.group(), start + inner.start())
     for inner in _BASE32_RUNS.finditer(run):
         body = inner.group().upper()
         if body.isalpha():
@@ -322,6 +320,16 @@ def _readings(run: str, start: int) -> Iterator[View]:
         yield from _stretches([_base32_bytes(body[phase:]) for phase in range(8)], start + inner.start(), 8)
     if run.startswith(_PACKED) and len(run) <= LONGEST_PACKED:
         yield from _unpacked(raw[0], start, len(run))
+
+
+def is_hexadecimal(run: str) -> bool:
+    """Whether there are only digits and six letters in a run, as no other encoding or word of twenty characters has."""
+    return _HEX_RUNS.fullmatch(run) is not None
+
+
+def _hexadecimal(digits: str, start: int) -> Iterator[View]:
+    even, odd = len(digits) & ~1, 1 + (len(digits) - 1 & ~1)
+    return _stretches([bytes.fromhex(digits[:even]), bytes.fromhex(digits[1:odd])], start, 2)
 
 
 def _unpacked(raw: bytes, start: int, length: int) -> Iterator[View]:

@@ -16,8 +16,10 @@ from functools import cache, partial
 from typing import Final
 
 from redactors.detectors.derived import beginnings
-from redactors.detectors.hyper import HyperScan, compile_set, is_importable
+from redactors.detectors.hyper import Expression, HyperScan, compile_set, is_importable
 from redactors.detectors.linear import Measure, compile_linear, measure_prefix
+from redactors.detectors.marks import GROUP as _GROUP
+from redactors.detectors.marks import WORD as _WORD
 from redactors.detectors.subject import Subject
 from redactors.detectors.syntax import parse
 from redactors.normalise import View
@@ -25,10 +27,8 @@ from redactors.normalise import View
 CONTEXT: Final = 128
 """Characters before a place of which none has to be known to read what is spelled behind it."""
 
-_WORD: Final = "[A-Za-z0-9+/_.-]"
 _LONGEST_LINE: Final = 120
 _REACH: Final = 320
-_GROUP: Final = 4
 _LEADING: Final = 2
 """So many words may stand in front of grouped characters and look like groups."""
 
@@ -182,14 +182,12 @@ class SpelledOut:
 
     def glance(self, text: str, data: bytes, begin: int, end: int) -> int:
         """See `Scanner.glance`."""
-        if self._scan is None or self._scan.hits_anything(data):
-            return -1
         return min(end, self.open_from(text))
 
     def suspects(self, data: bytes) -> list[int]:
         """Offsets inside everything that is spelled out."""
         if self._scan is not None:
-            return self._scan.suspects(data)
+            return [end for _, end in self._scan.hits(data)]
         text = data.decode("utf-8", "replace")
         return [len(text[:end].encode()) for _, end, _ in self._runs(Subject(text))]
 
@@ -283,7 +281,7 @@ def _scan() -> HyperScan | None:
     """The scan for least runs; None where hyperscan has no wheel."""
     if not is_importable():
         return None
-    return compile_set([(expression, False) for expression in _triggers()])
+    return compile_set([Expression(expression) for expression in _triggers()])
 
 
 @cache

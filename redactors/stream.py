@@ -15,9 +15,10 @@ from typing import Final
 
 from redactors import operators
 from redactors.detection import Detection
+from redactors.detectors.marks import RUN_LENGTH
 from redactors.detectors.subject import Span
 from redactors.model import Clean, RedactionError, Remark, Verdict, seal
-from redactors.normalise import BASE64, LONGEST_ESCAPE, RUN, folded
+from redactors.normalise import BASE64, LONGEST_ESCAPE, folded
 from redactors.spans import Applied, Region, settled_before
 
 CONTEXT: Final = 128
@@ -50,7 +51,7 @@ class StreamRedactor:
         self._verdict = Verdict.ALLOW
         self._fresh = False
         self._calm = True
-        self._room = RUN
+        self._room = RUN_LENGTH
         self._ended = False
 
     @property
@@ -99,7 +100,7 @@ class StreamRedactor:
             tail = text[settled - 1 :] if settled else text
             begin = 1 if settled else 0
             end = len(tail.rstrip(BASE64))
-            room = RUN - len(tail) + end
+            room = RUN_LENGTH - len(tail) + end
             if room <= 0:
                 return self._looked()
             self._room = room

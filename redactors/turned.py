@@ -7,19 +7,30 @@ encoding, with what follows it in the same word; so a stream need not hold more 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
-from redactors.normalise import RUN, RUN_AT, View
+from redactors.detectors.marks import RUN_LENGTH
+from redactors.normalise import RUN_AT, View, is_hexadecimal
 
 MOST: Final = 512
 """Characters before the end of a run that are read."""
 
 _MORE: Final = 160
-_REST: Final = re.compile(rf"[A-Za-z0-9+/_.=:~$-]{{0,{_MORE}}}")
+_WORD: Final = re.compile(rf"({RUN_AT.pattern})[A-Za-z0-9+/_.=:~$-]{{0,{_MORE}}}")
+"""A run and what follows it in the same word."""
+
 _WORD_END: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_.=:~$-"
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
 _ROTATED: Final = str.maketrans(_LOWER + _LOWER.upper(), _LOWER[13:] + _LOWER[:13] + _LOWER[13:].upper() + _LOWER[:13].upper())
+
+
+class Turned(NamedTuple):
+    """A word as it is read otherwise, where it begins in the text, and which of the two readings this is."""
+
+    word: str
+    low: int
+    backwards: bool
 
 
 class Backwards(View):
@@ -40,17 +51,25 @@ class Backwards(View):
         return 0
 
 
-def turned(text: str, starts: Iterable[int]) -> Iterator[View]:
-    """Both readings of each word in which a run begins at one of these places."""
+def turned(text: str, starts: Iterable[int]) -> list[Turned]:
+    """Both readings of each word in which a run begins at one of these places. Hexadecimal digits rotated are none."""
+    readings: list[Turned] = []
     for start in starts:
-        run = RUN_AT.match(text, start)
-        if run is None:
+        word = _WORD.match(text, start)
+        if word is None:
             continue
-        rest = _REST.match(text, run.end())
-        low, high = max(start, run.end() - MOST), rest.end() if rest is not None else run.end()
-        word = text[low:high]
-        yield Backwards(word[::-1], high)
-        yield View(word.translate(_ROTATED), [(0, high - low, low, high, 1)], loose=True)
+        low = max(start, word.end(1) - MOST)
+        plain = text[low : word.end()]
+        readings.append(Turned(plain[::-1], low, True))
+        if not is_hexadecimal(plain):
+            readings.append(Turned(plain.translate(_ROTATED), low, False))
+    return readings
+
+
+def as_view(reading: Turned) -> View:
+    """One of the readings that `turned` gave as a view of the text."""
+    word, low, backwards = reading
+    return Backwards(word, low + len(word)) if backwards else View(word, [(0, len(word), low, low + len(word), 1)], loose=True)
 
 
 def open_word(text: str) -> int:
@@ -58,7 +77,7 @@ def open_word(text: str) -> int:
     size = len(text)
     tail = text[-MOST - 2 * _MORE :]
     word = len(tail) - len(tail.rstrip(_WORD_END))
-    if word < RUN:
+    if word < RUN_LENGTH:
         return size
     first = size - word
     for run in RUN_AT.finditer(text, first):

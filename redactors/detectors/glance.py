@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from redactors.detectors.bytewise import spelled_in_bytes
-from redactors.detectors.hyper import HyperScan, compile_set
+from redactors.detectors.hyper import Expression, HyperScan, compile_set
 from redactors.detectors.linear import Measure
+from redactors.detectors.marks import ESCAPED, RUN, SPELLED
 from redactors.detectors.openings import TAIL, OpeningPlan, Openings
 from redactors.detectors.subject import Span, Subject
 from redactors.detectors.syntax import parse, render
@@ -21,11 +22,8 @@ from redactors.normalise import LONGEST_ESCAPE
 LOOK: Final = -1
 """The answer of a glance where only the engine can tell."""
 
-READ_OTHERWISE: Final = (
-    r"\\|%[0-9A-Fa-f]{2}|&(?:#[0-9]|#[xX][0-9a-fA-F]|[a-z]{2,8};)|=\r?\n|\[[RHP]|\n>|0x[2-7][0-9a-fA-F][, \t]"
-    r"|[\"'][ \t]{0,4}(?:[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|\r?\n[ \t]{0,16})[\"']"
-)
-"""Escapes, continued lines, sums of strings, numbers of bytes, quoted lines (`redactors.normalise`), and replacements."""
+READ_OTHERWISE: Final = rf"\\|\[[RHP]|{ESCAPED}"
+"""What may be an escape (`redactors.normalise`), any backslash, and replacements."""
 
 CUT: Final = -2
 """The answer where the end of the text cuts an escape or a sign of its like (`cut_at`)."""
@@ -37,8 +35,8 @@ _CUT_READ: Final = (
 """The beginning of one of these at the end of the text."""
 
 _CUT: Final = re.compile(_CUT_READ.replace(r"\z", r"\Z"))
-_CUT_INDEX: Final = 2
-"""Its place behind the heads: runs and what is read otherwise come before."""
+_MARKS: Final = (RUN, READ_OTHERWISE, *SPELLED, _CUT_READ)
+"""What is looked for beside openers and heads; the cut is the last of them."""
 
 
 def cut_at(text: str) -> int:
@@ -47,30 +45,30 @@ def cut_at(text: str) -> int:
     return len(text) if found is None else found.start()
 
 
-def compile_sights(plan: OpeningPlan, heads: Sequence[tuple[str, bool]], run: str) -> HyperScan:
-    """The scan of a glance: the plan's openers, heads (each with whether it ignores case), runs, what is read otherwise, what cuts it.
-
-    Raises ValueError when the library refuses one.
-    """
-    return compile_set(sights(plan, heads, run))
+def compile_sights(plan: OpeningPlan, heads: Sequence[Expression]) -> HyperScan:
+    """The scan of a glance: the plan's openers, heads, and marks. Raises ValueError when the library refuses one."""
+    return compile_set(sights(plan, heads))
 
 
-def sights(plan: OpeningPlan, heads: Sequence[tuple[str, bool]], run: str) -> list[tuple[str, bool]]:
+def sights(plan: OpeningPlan, heads: Sequence[Expression]) -> list[Expression]:
     """The expressions of that scan, as `compile_set` takes them."""
-    openers = ((render(spelled_in_bytes(parse(text), ignores_case=ignores_case)), ignores_case) for text, ignores_case in plan.openers)
-    return [*openers, *heads, (run, False), (READ_OTHERWISE, False), (_CUT_READ, False)]
+    openers = (
+        Expression(render(spelled_in_bytes(parse(text), ignores_case=ignores_case)), ignores_case) for text, ignores_case in plan.openers
+    )
+    return [*openers, *heads, *(Expression(mark, once=True) for mark in _MARKS)]
 
 
 class Glance:
     """The glance of one rule set; `find` is the set's own search. Safe for several threads."""
 
-    __slots__ = ("_find", "_heads", "_hits", "_measure", "_openings")
+    __slots__ = ("_cut", "_find", "_heads", "_hits", "_measure", "_openings")
 
     def __init__(self, openings: Openings, scan: HyperScan, heads: int, find: Callable[[Subject, int], list[Span]]) -> None:
         self._openings = openings
         self._hits = scan.hits
         self._measure: Measure | None = None
         self._heads = openings.openers + heads
+        self._cut = self._heads + len(_MARKS) - 1
         self._find = find
 
     def __call__(self, text: str, data: bytes, begin: int, end: int) -> int:
@@ -84,7 +82,7 @@ class Glance:
             reach = (self._measure or self._measured())(data[::-1], size)
             return size - reach if reach < TAIL else LOOK
         seen = {index for index, _ in hits}
-        if max(seen) == self._heads + _CUT_INDEX and self._heads not in seen and self._heads + 1 not in seen:
+        if self._cut in seen and seen.isdisjoint(range(self._heads, self._cut)):
             return CUT
         return self._answer(text, seen, begin)
 
@@ -98,7 +96,7 @@ class Glance:
         return self._answer(text, {index for index, _ in self._hits(data)}, begin)
 
     def _answer(self, text: str, seen: set[int], begin: int) -> int:
-        seen.discard(self._heads + _CUT_INDEX)
+        seen.discard(self._cut)
         if seen and (max(seen) >= self._heads or self._find(Subject(text), begin)):
             return LOOK
         return self._open_from(text, seen)

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Hits = list[tuple[int, int]]
 """Pairs of (index of the expression, byte offset of the end of a match)."""
+
+
+class Expression(NamedTuple):
+    """An expression of bytes for a set. Of one that is asked for `once`, any one end stands for all."""
+
+    text: str
+    ignores_case: bool = False
+    once: bool = False
 
 
 def library_version() -> str:
@@ -63,10 +71,6 @@ class HyperScan:
         self._scan(data, _collect, 0, hits, scratch)
         return hits
 
-    def suspects(self, data: bytes) -> list[int]:
-        """The ends alone: each lies behind the start of its match and not behind its end."""
-        return [end for _, end in self.hits(data)]
-
     def hits_anything(self, data: bytes) -> bool:
         """Whether anything matches at all; stops at the first match."""
         hits: Hits = []
@@ -92,18 +96,18 @@ class HyperScan:
         raise TypeError("a scan database is not pickled; use dump and load")
 
 
-def compile_set(expressions: Sequence[tuple[str, bool]]) -> HyperScan:
-    """Compile expressions of bytes given as (expression, ignores case).
-
-    `^` and `$` also match at line ends. Raises ValueError when the library refuses one.
-    """
+def compile_set(expressions: Sequence[Expression]) -> HyperScan:
+    """Compile expressions, of which `^` and `$` also match at line ends. Raises ValueError when the library refuses one."""
     import hyperscan as hs
 
-    flags = [hs.HS_FLAG_MULTILINE | (hs.HS_FLAG_CASELESS if ignores_case else 0) for _, ignores_case in expressions]
+    flags = [
+        hs.HS_FLAG_MULTILINE | (hs.HS_FLAG_CASELESS if one.ignores_case else 0) | (hs.HS_FLAG_SINGLEMATCH if one.once else 0)
+        for one in expressions
+    ]
     database = hs.Database(mode=hs.HS_MODE_BLOCK)
     count = len(expressions)
     try:
-        database.compile(expressions=[e.encode() for e, _ in expressions], ids=list(range(count)), elements=count, flags=flags)
+        database.compile(expressions=[one.text.encode() for one in expressions], ids=list(range(count)), elements=count, flags=flags)
     except hs.error as error:
         raise ValueError("the scan library refuses an expression of the set") from error
     return HyperScan(database)

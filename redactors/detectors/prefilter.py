@@ -19,11 +19,11 @@ from redactors.detectors.syntax import SyntaxRefused, parse
 class KeywordScan:
     """The prefilter of a list of expressions, given as (expression, ignores case, greatest length of a match in bytes).
 
-    Expressions without a literal of two characters are confirmed everywhere. `run` is one more expression, found itself and answered
-    under the index behind the last one.
+    Expressions without a literal of two characters are confirmed everywhere. `marks` are found themselves and answered under the indices
+    behind the last expression.
     """
 
-    def __init__(self, expressions: Sequence[tuple[str, bool, int]], run: str = "") -> None:
+    def __init__(self, expressions: Sequence[tuple[str, bool, int]], marks: Sequence[str] = ()) -> None:
         literals: list[bytes] = []
         self._owners: list[int] = []
         self._everywhere: list[int] = []
@@ -39,7 +39,7 @@ class KeywordScan:
                 literals.append(literal.encode())
                 self._owners.append(index)
         self._scan = AhoScan(literals)
-        self._run = compile_linear(f"(?m){run}") if run else None
+        self._marks = tuple(compile_linear(f"(?m){mark}") for mark in marks)
 
     def hits(self, data: bytes) -> Hits:
         """Ends of literals; a match begins at most its rule's bound before one. Nothing for an empty text."""
@@ -49,8 +49,8 @@ class KeywordScan:
             step = max(1, self._longest[rule])
             hits.extend((rule, at) for at in range(step, size, step))
             hits.append((rule, size))
-        if self._run is not None:
-            hits.extend((len(self._longest), match.end()) for match in self._run.finditer(data))
+        for index, mark in enumerate(self._marks, len(self._longest)):
+            hits.extend((index, match.end()) for match in mark.finditer(data))
         return hits
 
     def suspects(self, data: bytes) -> list[int]:
@@ -58,8 +58,6 @@ class KeywordScan:
         places = [end for _, end in self._scan.hits(data.lower())]
         if self._everywhere:
             places.extend(range(self._least, len(data) + 1, self._least))
-        if self._run is not None:
-            places.extend(match.end() for match in self._run.finditer(data))
         return places
 
 

@@ -12,9 +12,11 @@ from random import Random
 import pytest
 
 from redactors import Redactor
+from redactors.detectors.pattern import PatternSet
 from redactors.detectors.subject import Subject
+from redactors.normalise import RUN_AT
 from redactors.spelled import SpelledOut
-from redactors.turned import open_word, turned
+from redactors.turned import as_view, open_word, turned
 from tests import planted
 from tests.redactors.test_stream import assert_same
 
@@ -106,9 +108,20 @@ def test_a_reading_goes_back_to_the_units_in_which_it_is_written() -> None:
     assert view.inward(text.index("97")) == 3
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_the_scan_for_rules_marks_what_is_written_otherwise(patterns: PatternSet, way: str) -> None:
+    rng = Random(way)
+    for size in range(14, 40):
+        value = "".join(rng.choice("abcxyzABCXYZ0189_-") for _ in range(size))
+        text = f"see {WAYS[way](value)} for it"
+        marks = patterns.marks(patterns.hits(text.encode()))
+        assert marks.spelled or not list(SpelledOut().views(Subject(text)))
+        assert marks.runs == bool(RUN_AT.search(text))
+
+
 def test_a_word_backwards_goes_back_to_the_same_characters() -> None:
     word = "0123456789abcdefghijKLMN.op"
-    backwards, rotated = turned(f"<{word}>", [1])
+    backwards, rotated = map(as_view, turned(f"<{word}>", [1]))
     low, high = backwards.origin(0, 3)
     assert backwards.text == word[::-1]
     assert f"<{word}>"[low:high] == ".op"

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("hyperscan", reason="the heads are for hyperscan")
 
 from redactors.detectors.bytewise import spelled_in_bytes
-from redactors.detectors.hyper import compile_set
+from redactors.detectors.hyper import Expression, compile_set
 from redactors.detectors.linear import compile_linear
 from redactors.detectors.syntax import parse, render
 
@@ -38,7 +38,7 @@ LETTERS = (
 def test_every_match_has_an_end_of_its_spelling_behind_its_start_and_not_behind_its_end(pattern: str, ignores_case: bool) -> None:
     narrow = render(spelled_in_bytes(parse(pattern), ignores_case=ignores_case))
     assert narrow.isascii()
-    scan = compile_set([(narrow, ignores_case)])
+    scan = compile_set([Expression(narrow, ignores_case)])
     exact = compile_linear(pattern, ignores_case=ignores_case)
     rng = Random(pattern)
     folded = {"\u017f", "\u212a"} if ignores_case else set()
@@ -52,7 +52,7 @@ def test_every_match_has_an_end_of_its_spelling_behind_its_start_and_not_behind_
 
 @pytest.mark.parametrize(("word", "found"), [("пароль", False), ("(?i:пароль)", True), ("(?i:schlüssel)", False), ("(?:ПАРОЛЬ)", True)])
 def test_case_counts_where_the_rule_says_so(word: str, found: bool) -> None:
-    scan = compile_set([(render(spelled_in_bytes(parse(word))), False)])
+    scan = compile_set([Expression(render(spelled_in_bytes(parse(word))))])
     assert bool(scan.hits("ПАРОЛЬ".encode())) is found
 
 

@@ -6,14 +6,14 @@ import pytest
 
 pytest.importorskip("hyperscan", reason="the heads are for hyperscan")
 
-from redactors.detectors.hyper import compile_set
+from redactors.detectors.hyper import Expression, compile_set
 from redactors.detectors.narrow import from_literal, split
 from redactors.detectors.syntax import parse, render
 
 
 def ends(expression: str, text: str, *, ignores_case: bool = False) -> set[int]:
     """Where the scan library says that matches end."""
-    return {end for _, end in compile_set([(expression, ignores_case)]).hits(text.encode())}
+    return {end for _, end in compile_set([Expression(expression, ignores_case)]).hits(text.encode())}
 
 
 @pytest.mark.parametrize(

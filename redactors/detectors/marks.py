@@ -1,0 +1,89 @@
+r"""Marks that a text may be read otherwise, looked for in the same pass as the rules: a text without any costs nothing more.
+
+A mark only says that somebody has to look (`redactors.normalise`, `redactors.spelled`). Each is looser than what it stands for: in every
+text that holds that, the mark is seen.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from redactors.detectors.hyper import Expression, HyperScan, compile_set, is_importable
+from redactors.detectors.linear import compile_linear
+
+RUN_LENGTH: Final = 20
+"""Characters in a row from which on a run is read as an encoding."""
+
+WORD: Final = "[A-Za-z0-9+/_.-]"
+"""Of what groups and broken lines are made."""
+
+GROUP: Final = 4
+"""Characters of a group."""
+
+RUN: Final = rf"[A-Za-z0-9+/_-]{{{RUN_LENGTH}}}"
+"""A run that may be an encoding."""
+
+ESCAPED: Final = (
+    r"\\[ux0-3nrt\"'/_*.#~+\r\n-]|%[0-7c-fC-F][0-9A-Fa-f]|&(?:#[0-9xX]|[a-z]{2,8};)|=\r?\n|\n>|0x[2-7][0-9a-fA-F][, \t]"
+    r"|[\"'][ \t]{0,4}(?:[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|\r?\n[ \t]{0,16})[\"']"
+)
+"""Escapes, continued lines, sums of strings, numbers of bytes, quoted lines."""
+
+_BEGINNING: Final = rf"(?:^|[^A-Za-z0-9+/_-]){RUN}"
+_BETWEEN: Final = r"(?:, ?|[ :.\n-])"
+_SHORT: Final = "|".join(
+    (
+        r"[!-~](?:(?:, |[ .\n-])[!-~]){11}",
+        rf"[2-7][0-9A-Fa-f](?:{_BETWEEN}[2-7][0-9A-Fa-f]){{7}}",
+        r"[0-9]{2,3}(?:(?:, ?|[ -])[0-9]{2,3}){7}",
+        r"[01][0-7][0-7](?:(?:, ?| )[01][0-7][0-7]){7}",
+        r"[01]{7}(?:, ?|[ \n])[01]{8}(?:, ?|[ \n])[01]{8}",
+        r"['\"][!-~]['\"](?:,[ \n]{0,8}['\"][!-~]['\"]){7}",
+    )
+)
+_ANY: Final = rf"{WORD}{{{GROUP}}}"
+_NO_LETTER: Final = "[0-9+/_.-]"
+_NO_SMALL_LETTER: Final = "[A-Z0-9+/_.-]"
+_ODD: Final = "|".join(WORD * at + (_NO_SMALL_LETTER if at else _NO_LETTER) + WORD * (GROUP - 1 - at) for at in range(GROUP))
+_GROUPS: Final = f"(?:(?:{_ODD}) {_ANY} {_ANY}|{_ANY} (?:{_ODD}) {_ANY}|{_ANY} {_ANY} (?:{_ODD})) {_ANY} {_ANY}"
+SPELLED: Final = (_SHORT, _GROUPS, rf"{WORD}{{16}}={{0,2}}\r?\n")
+"""Characters and numbers of characters one by one, groups of characters of which an early one is no plain word, lines of one word."""
+
+MARKS: Final = (RUN, ESCAPED, *SPELLED)
+"""All of them in the order of their indices behind the rules; each is looked for once."""
+
+
+class Marks(NamedTuple):
+    """What is marked in a text: that it may hold runs, escapes, or something spelled out."""
+
+    runs: bool
+    escaped: bool
+    spelled: bool
+
+
+UNMARKED: Final = Marks(runs=False, escaped=False, spelled=False)
+"""Nothing is."""
+
+
+class Runs:
+    """Finds where runs begin. Safe for several threads."""
+
+    __slots__ = ("_scan",)
+
+    def __init__(self) -> None:
+        self._scan = _scan()
+
+    def starts(self, data: bytes) -> list[int]:
+        """The byte offset at which each run of a text begins."""
+        if isinstance(self._scan, HyperScan):
+            return [end - RUN_LENGTH for _, end in self._scan.hits(data)]
+        return [match.end() - RUN_LENGTH for match in self._scan.finditer(data)]
+
+
+@cache
+def _scan() -> Any:
+    """The scan for the first characters of runs, whichever engine there is."""
+    if is_importable():
+        return compile_set([Expression(_BEGINNING)])
+    return compile_linear(f"(?m){_BEGINNING}")
