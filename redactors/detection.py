@@ -122,7 +122,7 @@ class Detection:
             starts = list(map(subject.point, self._runs.starts(subject.data)))
             self._behind_runs(text, starts, begin, depth, decodings, memory, spans, turn=depth > 0 and not as_it_stands)
         if marks.spelled and len(text) >= LEAST:
-            for view in self._spelled.views(subject):
+            for view in self._spelled.views(subject, marks):
                 self._through(view, begin, depth, decodings, memory, spans)
         return spans
 
@@ -172,7 +172,7 @@ class Detection:
             if marks.runs:
                 places += [start + RUN_LENGTH for start in self._runs.starts(data) if start < border]
             if marks.spelled:
-                places += [place for place in self._spelled.suspects(data) if place < border]
+                places += [place for place in self._spelled.suspects(data, marks) if place < border]
         if not places and not escaped:
             return
         telling = holders(texts, places)
@@ -310,7 +310,7 @@ class Detection:
         if marks.runs:
             places += [start + RUN_LENGTH for start in self._runs.starts(subject.data)]
         if marks.spelled:
-            places += self._spelled.suspects(subject.data)
+            places += self._spelled.suspects(subject.data, marks)
         for scanner in self._others:
             places += scanner.suspects(subject.data)
         return places if subject.plain else [subject.point(place) for place in places], marks.escaped

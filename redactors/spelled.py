@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Final
@@ -20,6 +20,7 @@ from redactors.detectors.hyper import Expression, HyperScan, compile_set, is_imp
 from redactors.detectors.linear import Measure, compile_linear, measure_prefix
 from redactors.detectors.marks import GROUP as _GROUP
 from redactors.detectors.marks import WORD as _WORD
+from redactors.detectors.marks import Marks
 from redactors.detectors.subject import Subject
 from redactors.detectors.syntax import parse
 from redactors.normalise import View
@@ -157,9 +158,9 @@ class SpelledOut:
         self._scan = _scan()
         self._measure = _measure()
 
-    def views(self, subject: Subject) -> Iterator[View]:
-        """Every reading of what is spelled out in a text."""
-        for _, _, readings in self._runs(subject):
+    def views(self, subject: Subject, marks: Marks) -> Iterator[View]:
+        """Every reading of what is spelled out in a text with these marks."""
+        for _, _, readings in self._runs(subject, marks):
             yield from readings()
 
     def open_views(self, subject: Subject) -> Iterator[View]:
@@ -184,23 +185,31 @@ class SpelledOut:
         """See `Scanner.glance`."""
         return min(end, self.open_from(text))
 
-    def suspects(self, data: bytes) -> list[int]:
-        """Offsets inside everything that is spelled out."""
+    def suspects(self, data: bytes, marks: Marks) -> list[int]:
+        """Offsets inside everything that is spelled out in a text with these marks."""
+        if not marks.short:
+            return [*marks.groups, *marks.lines]
         if self._scan is not None:
             return [end for _, end in self._scan.hits(data)]
         text = data.decode("utf-8", "replace")
         return [len(text[:end].encode()) for _, end, _ in self._runs(Subject(text))]
 
-    def _runs(self, subject: Subject) -> Iterator[Run]:
-        text, kinds = subject.text, _spellings()
-        ends: dict[int, list[int] | None] = {}
+    def _ends(self, subject: Subject, marks: Marks | None) -> dict[int, Sequence[int] | None]:
+        """Ends of least runs for every spelling that may stand in a text; None where nobody looked for them."""
+        groups = len(_spellings())
+        if marks is not None and not marks.short:
+            ends = {groups: marks.groups, groups + 1: marks.lines}
+            return {index: [subject.point(end) for end in places] for index, places in ends.items()}
         if self._scan is None:
-            ends = dict.fromkeys(range(len(kinds) + 2))
-        else:
-            for index, end in self._scan.hits(subject.data):
-                places = ends.setdefault(index, [])
-                if places is not None:
-                    places.append(subject.point(end))
+            return dict.fromkeys(range(groups + 2))
+        found: dict[int, list[int]] = {}
+        for index, end in self._scan.hits(subject.data):
+            found.setdefault(index, []).append(subject.point(end))
+        return {**found}
+
+    def _runs(self, subject: Subject, marks: Marks | None = None) -> Iterator[Run]:
+        text, kinds = subject.text, _spellings()
+        ends = self._ends(subject, marks)
         for index, places in ends.items():
             if index < len(kinds):
                 for match in _matches(kinds[index].run, text, places):
@@ -214,7 +223,7 @@ class SpelledOut:
                     yield *match.span(), partial(_line_views, match)
 
 
-def _matches(run: re.Pattern[str], text: str, places: list[int] | None) -> Iterator[re.Match[str]]:
+def _matches(run: re.Pattern[str], text: str, places: Sequence[int] | None) -> Iterator[re.Match[str]]:
     """Every run, from left to right; `places` are ends of least runs, one in every run, or None when nobody looked for them."""
     if places is None:
         yield from run.finditer(text)

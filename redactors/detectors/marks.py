@@ -6,10 +6,11 @@ text that holds that, the mark is seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from redactors.detectors.hyper import Expression, HyperScan, compile_set, is_importable
+from redactors.detectors.hyper import Expression, Hits, HyperScan, compile_set, is_importable
 from redactors.detectors.linear import compile_linear
 
 RUN_LENGTH: Final = 20
@@ -47,23 +48,49 @@ _NO_LETTER: Final = "[0-9+/_.-]"
 _NO_SMALL_LETTER: Final = "[A-Z0-9+/_.-]"
 _ODD: Final = "|".join(WORD * at + (_NO_SMALL_LETTER if at else _NO_LETTER) + WORD * (GROUP - 1 - at) for at in range(GROUP))
 _GROUPS: Final = f"(?:(?:{_ODD}) {_ANY} {_ANY}|{_ANY} (?:{_ODD}) {_ANY}|{_ANY} {_ANY} (?:{_ODD})) {_ANY} {_ANY}"
-SPELLED: Final = (_SHORT, _GROUPS, rf"{WORD}{{16}}={{0,2}}\r?\n")
+_LINES: Final = rf"{WORD}{{16}}={{0,2}}\r?\n"
+SPELLED: Final = (_SHORT, _GROUPS, _LINES)
 """Characters and numbers of characters one by one, groups of characters of which an early one is no plain word, lines of one word."""
 
-MARKS: Final = (RUN, ESCAPED, *SPELLED)
-"""All of them in the order of their indices behind the rules; each is looked for once."""
+ONCE: Final = (RUN, ESCAPED, _SHORT)
+"""Those of which only is asked whether they are there: they may be everywhere."""
+
+MARKS: Final = (*ONCE, _GROUPS, _LINES)
+"""All of them, in the order of their indices behind the rules."""
 
 
 class Marks(NamedTuple):
-    """What is marked in a text: that it may hold runs, escapes, or something spelled out."""
+    """What is marked in a text: that it may hold runs, escapes, characters one by one; and the ends of first groups and of lines."""
 
     runs: bool
     escaped: bool
-    spelled: bool
+    short: bool
+    groups: Sequence[int] = ()
+    lines: Sequence[int] = ()
+
+    @property
+    def spelled(self) -> bool:
+        """Whether anything may be spelled out."""
+        return self.short or bool(self.groups) or bool(self.lines)
 
 
-UNMARKED: Final = Marks(runs=False, escaped=False, spelled=False)
+UNMARKED: Final = Marks(runs=False, escaped=False, short=False)
 """Nothing is."""
+
+
+def marks_of(hits: Hits, first: int) -> Marks:
+    """The marks among the hits of a set in which `first` expressions stand before them."""
+    if not hits or max(hits)[0] < first:
+        return UNMARKED
+    seen = {index - first for index, _ in hits}
+    groups, lines = first + len(ONCE), first + len(ONCE) + 1
+    return Marks(
+        0 in seen,
+        1 in seen,
+        2 in seen,
+        [end for index, end in hits if index == groups],
+        [end for index, end in hits if index == lines],
+    )
 
 
 class Runs:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from redactors.detectors.bytewise import coarse, spelled_in_bytes
 from redactors.detectors.confirm import Form, confirm, go_on, run_of
@@ -21,7 +21,7 @@ from redactors.detectors.engines import SLOWER, Engine, engine_here
 from redactors.detectors.glance import LOOK, Glance, compile_sights, sights
 from redactors.detectors.hyper import Expression, Hits, HyperScan, compile_set, is_importable, library_version, load
 from redactors.detectors.linear import compile_linear
-from redactors.detectors.marks import ESCAPED, MARKS, RUN, UNMARKED, Marks
+from redactors.detectors.marks import MARKS, ONCE, Marks, marks_of
 from redactors.detectors.narrow import from_literal, merged, split
 from redactors.detectors.openings import OpeningPlan, Openings, plan_openings, prefilter_openers, tree_of
 from redactors.detectors.prefilter import KeywordScan
@@ -29,9 +29,6 @@ from redactors.detectors.subject import Span, Subject
 from redactors.detectors.syntax import EMPTY, Node, parse, render
 from redactors.detectors.witnessed import witnessed
 from redactors.rules.model import Rule
-
-_RUN: Final = MARKS.index(RUN)
-_ESCAPED: Final = MARKS.index(ESCAPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +118,7 @@ class PatternSet:
 
     def marks(self, hits: Hits) -> Marks:
         """What is marked in a text, of what `hits` gave for it."""
-        first = self._rules_end
-        seen = {index - first for index, _ in hits if index >= first}
-        return Marks(_RUN in seen, _ESCAPED in seen, max(seen) > _ESCAPED) if seen else UNMARKED
+        return marks_of(hits, self._rules_end)
 
     def suspects(self, data: bytes) -> list[int]:
         """Ends of heads, or of literals."""
@@ -298,7 +293,7 @@ def _look(text: str, data: bytes, begin: int, end: int) -> int:
 def _expressions(rules: Sequence[Rule], outline: Outline, marks: Sequence[str]) -> list[Expression]:
     heads = zip(outline.heads, outline.owners, strict=True)
     written = [Expression(text, rules[owners[0]].case_insensitive) for text, owners in heads]
-    return [*written, *(Expression(mark, once=True) for mark in marks)]
+    return [*written, *(Expression(mark, once=mark in ONCE) for mark in marks)]
 
 
 def _accepted_head(rule: Rule, text: str) -> str:
