@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Final
 
 from redactors.detectors.glance import CUT, Glance, cut_at
-from redactors.detectors.marks import RUN_LENGTH, UNMARKED, Runs
+from redactors.detectors.marks import RUN_LENGTH, UNMARKED, run_beginnings
 from redactors.detectors.pattern import PatternSet
 from redactors.detectors.subject import Label, Memory, Scanner, Span, Subject
 from redactors.normalise import (
@@ -92,7 +92,7 @@ class Detection:
     def __init__(self, patterns: PatternSet, others: Sequence[Scanner] = ()) -> None:
         self._patterns = patterns
         self._others = tuple(others)
-        self._runs = Runs()
+        self._runs = run_beginnings()
         self._spelled = SpelledOut()
         self._glances = (patterns.glance, self._spelled.glance, *(scanner.glance for scanner in others))
         self._uncut = [glance.uncut if isinstance(glance, Glance) else glance for glance in self._glances]
@@ -119,9 +119,9 @@ class Detection:
         if marks.escaped and (view := unescaped(text)) is not None:
             self._through(view, begin, depth, decodings, memory, spans, text)
         if marks.runs:
-            starts = list(map(subject.point, self._runs.starts(subject.data)))
+            starts = [subject.point(end - RUN_LENGTH) for end in self._runs.find(subject.data)]
             self._behind_runs(text, starts, begin, depth, decodings, memory, spans, turn=depth > 0 and not as_it_stands)
-        if marks.spelled and len(text) >= LEAST:
+        if len(text) >= LEAST:
             for view in self._spelled.views(subject, marks):
                 self._through(view, begin, depth, decodings, memory, spans)
         return spans
@@ -170,9 +170,8 @@ class Detection:
         if stretches:
             border = sum(len(stretch.text) + 1 for stretch in stretches)
             if marks.runs:
-                places += [start + RUN_LENGTH for start in self._runs.starts(data) if start < border]
-            if marks.spelled:
-                places += [place for place in self._spelled.suspects(data, marks) if place < border]
+                places += [end for end in self._runs.find(data) if end <= border]
+            places += [place for place in self._spelled.suspects(data, marks) if place < border]
         if not places and not escaped:
             return
         telling = holders(texts, places)
@@ -308,9 +307,8 @@ class Detection:
         """
         places, marks = self._patterns.places(subject.data)
         if marks.runs:
-            places += [start + RUN_LENGTH for start in self._runs.starts(subject.data)]
-        if marks.spelled:
-            places += self._spelled.suspects(subject.data, marks)
+            places += self._runs.find(subject.data)
+        places += self._spelled.suspects(subject.data, marks)
         for scanner in self._others:
             places += scanner.suspects(subject.data)
         return places if subject.plain else [subject.point(place) for place in places], marks.escaped

@@ -20,7 +20,7 @@ from redactors.detectors.hyper import Expression, HyperScan, compile_set, is_imp
 from redactors.detectors.linear import Measure, compile_linear, measure_prefix
 from redactors.detectors.marks import GROUP as _GROUP
 from redactors.detectors.marks import WORD as _WORD
-from redactors.detectors.marks import Marks
+from redactors.detectors.marks import Marks, four_groups
 from redactors.detectors.subject import Subject
 from redactors.detectors.syntax import parse
 from redactors.normalise import View
@@ -152,9 +152,10 @@ Run = tuple[int, int, Callable[[], Iterable[View]]]
 class SpelledOut:
     """Finds what is spelled out. Safe for several threads."""
 
-    __slots__ = ("_measure", "_scan")
+    __slots__ = ("_groups", "_measure", "_scan")
 
     def __init__(self) -> None:
+        self._groups = four_groups()
         self._scan = _scan()
         self._measure = _measure()
 
@@ -188,18 +189,22 @@ class SpelledOut:
     def suspects(self, data: bytes, marks: Marks) -> list[int]:
         """Offsets inside everything that is spelled out in a text with these marks."""
         if not marks.short:
-            return [*marks.groups, *marks.lines]
+            return [*self._telling_groups(data), *marks.lines]
         if self._scan is not None:
             return [end for _, end in self._scan.hits(data)]
         text = data.decode("utf-8", "replace")
         return [len(text[:end].encode()) for _, end, _ in self._runs(Subject(text))]
 
+    def _telling_groups(self, data: bytes) -> list[int]:
+        """Ends of four groups, but those of words in small letters: of a run, one of the first groups is no word."""
+        return [end for end in self._groups.find(data) if not _are_words(data[end - 5 * _GROUP : end])]
+
     def _ends(self, subject: Subject, marks: Marks | None) -> dict[int, Sequence[int] | None]:
         """Ends of least runs for every spelling that may stand in a text; None where nobody looked for them."""
         groups = len(_spellings())
         if marks is not None and not marks.short:
-            ends = {groups: marks.groups, groups + 1: marks.lines}
-            return {index: [subject.point(end) for end in places] for index, places in ends.items()}
+            ends = {groups: self._telling_groups(subject.data), groups + 1: marks.lines}
+            return {index: [subject.point(end) for end in places] for index, places in ends.items() if places}
         if self._scan is None:
             return dict.fromkeys(range(groups + 2))
         found: dict[int, list[int]] = {}
@@ -221,6 +226,11 @@ class SpelledOut:
             else:
                 for match in _matches(_LINES, text, places):
                     yield *match.span(), partial(_line_views, match)
+
+
+def _are_words(groups: bytes) -> bool:
+    letters = groups.replace(b" ", b"")
+    return letters.isalpha() and letters.islower()
 
 
 def _matches(run: re.Pattern[str], text: str, places: Sequence[int] | None) -> Iterator[re.Match[str]]:

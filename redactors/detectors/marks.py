@@ -31,7 +31,6 @@ ESCAPED: Final = (
 )
 """Escapes, continued lines, sums of strings, numbers of bytes, quoted lines."""
 
-_BEGINNING: Final = rf"(?:^|[^A-Za-z0-9+/_-]){RUN}"
 _BETWEEN: Final = r"(?:, ?|[ :.\n-])"
 _SHORT: Final = "|".join(
     (
@@ -55,23 +54,17 @@ SPELLED: Final = (_SHORT, _GROUPS, _LINES)
 ONCE: Final = (RUN, ESCAPED, _SHORT)
 """Those of which only is asked whether they are there: they may be everywhere."""
 
-MARKS: Final = (*ONCE, _GROUPS, _LINES)
+MARKS: Final = (*ONCE, _LINES)
 """All of them, in the order of their indices behind the rules."""
 
 
 class Marks(NamedTuple):
-    """What is marked in a text: that it may hold runs, escapes, characters one by one; and the ends of first groups and of lines."""
+    """What is marked in a text: that it may hold runs, escapes, characters one by one; and where lines of one word end."""
 
     runs: bool
     escaped: bool
     short: bool
-    groups: Sequence[int] = ()
     lines: Sequence[int] = ()
-
-    @property
-    def spelled(self) -> bool:
-        """Whether anything may be spelled out."""
-        return self.short or bool(self.groups) or bool(self.lines)
 
 
 UNMARKED: Final = Marks(runs=False, escaped=False, short=False)
@@ -83,34 +76,32 @@ def marks_of(hits: Hits, first: int) -> Marks:
     if not hits or max(hits)[0] < first:
         return UNMARKED
     seen = {index - first for index, _ in hits}
-    groups, lines = first + len(ONCE), first + len(ONCE) + 1
-    return Marks(
-        0 in seen,
-        1 in seen,
-        2 in seen,
-        [end for index, end in hits if index == groups],
-        [end for index, end in hits if index == lines],
-    )
+    lines = first + len(ONCE)
+    return Marks(0 in seen, 1 in seen, 2 in seen, [end for index, end in hits if index == lines])
 
 
-class Runs:
-    """Finds where runs begin. Safe for several threads."""
+class Ends:
+    """Finds where an expression ends, by itself: for what is asked for seldom, or would hold up the scan for rules. Safe for threads."""
 
     __slots__ = ("_scan",)
 
-    def __init__(self) -> None:
-        self._scan = _scan()
+    def __init__(self, expression: str) -> None:
+        self._scan: Any = compile_set([Expression(expression)]) if is_importable() else compile_linear(f"(?m){expression}")
 
-    def starts(self, data: bytes) -> list[int]:
-        """The byte offset at which each run of a text begins."""
+    def find(self, data: bytes) -> list[int]:
+        """The byte offsets; of matches that overlap, that of one of them may be all."""
         if isinstance(self._scan, HyperScan):
-            return [end - RUN_LENGTH for _, end in self._scan.hits(data)]
-        return [match.end() - RUN_LENGTH for match in self._scan.finditer(data)]
+            return [end for _, end in self._scan.hits(data)]
+        return [match.end() for match in self._scan.finditer(data)]
 
 
 @cache
-def _scan() -> Any:
-    """The scan for the first characters of runs, whichever engine there is."""
-    if is_importable():
-        return compile_set([Expression(_BEGINNING)])
-    return compile_linear(f"(?m){_BEGINNING}")
+def run_beginnings() -> Ends:
+    """Finds where runs have gone on for `RUN_LENGTH` characters."""
+    return Ends(rf"(?:^|[^A-Za-z0-9+/_-]){RUN}")
+
+
+@cache
+def four_groups() -> Ends:
+    """Finds four groups with blanks between and behind them."""
+    return Ends(rf"(?:{_ANY} ){{4}}")

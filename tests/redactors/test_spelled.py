@@ -115,7 +115,8 @@ def test_the_scan_for_rules_marks_what_is_written_otherwise(patterns: PatternSet
         value = "".join(rng.choice("abcxyzABCXYZ0189_-") for _ in range(size))
         text = f"see {WAYS[way](value)} for it"
         marks = patterns.marks(patterns.hits(text.encode()))
-        assert marks.spelled or not list(SpelledOut().open_views(Subject(text)))
+        spelled = SpelledOut()
+        assert bool(list(spelled.views(Subject(text), marks))) == bool(list(spelled.open_views(Subject(text))))
         assert marks.runs == bool(RUN_AT.search(text))
 
 
