@@ -6,8 +6,10 @@ the first of that: still a place behind the start of every match that counts, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from typing import Final
 
 from redactors.detectors.bytewise import characters
 from redactors.detectors.derived import head, loosened
@@ -15,6 +17,8 @@ from redactors.detectors.linear import compile_linear
 from redactors.detectors.literals import opener
 from redactors.detectors.syntax import Char, Choice, Group, Mark, Node, Repeat, Sequence
 from redactors.rules.model import Rule
+
+_ASCII: Final = "".join(map(chr, range(0x80)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +35,47 @@ def witnessed(tree: Node, rule: Rule) -> Witnessed | None:
         return None
     index = next((index for index, item in enumerate(tree.items) if _captures(item)), 0)
     value = tree.items[index]
-    kept = frozenset(_kept(value))
-    if not isinstance(value, Group) or not value.captures or "\n" not in kept:
+    allowed = _alphabet(value)
+    if not isinstance(value, Group) or not value.captures or "\n" in allowed:
         return None
-    outside = r"\r\n" if " " not in kept else r"\s"
-    plain = r"\x00-\x20\x7f" + rule.witness.plain
-    telling = Repeat(Char(f"[^{plain}]"), 1, 1)
-    any_run = Repeat(Char(f"[^{outside}]"), rule.witness.length, rule.witness.length)
+    told = allowed - {chr(code) for code in (*range(0x21), 0x7F)} - _members(f"[{rule.witness.plain}]")
+    telling = Repeat(_or_beyond(told), 1, 1)
+    any_run = Repeat(_or_beyond(allowed), rule.witness.length, rule.witness.length)
     if opener(Sequence(tree.items[:index])) is None:
         # The context comes behind the value.
         start = Group(Choice((telling, any_run))) if rule.witness.length else telling
-        return Witnessed(head(loosened(Sequence((start, Repeat(Char(f"[^{outside}]"), 0, None), *tree.items[index + 1 :])))), True)
-    blank = r"\t\x20" if " " not in kept else ""
-    first = Sequence((Repeat(Char(f"[{blank}{rule.witness.plain}]"), 0, None), telling))
+        return Witnessed(head(loosened(Sequence((start, Repeat(_or_beyond(allowed), 0, None), *tree.items[index + 1 :])))), True)
+    first = Sequence((Repeat(_class(allowed - told), 0, None), telling)) if allowed - told else telling
     return Witnessed(loosened(Sequence((*tree.items[:index], Group(Choice((first, any_run)) if rule.witness.length else first)))), False)
 
 
-def _kept(value: Node) -> Iterator[str]:
-    """Which of blank and line end no character of the value is."""
-    members = [compile_linear(text) for text in set(characters(value))]
-    for one in (" ", "\n"):
-        if not any(member.fullmatch(one.encode()) for member in members):
-            yield one
+def _alphabet(value: Node) -> frozenset[str]:
+    """Which characters of ASCII may stand in the value, whatever their case."""
+    return frozenset().union(*map(_members, set(characters(value))))
+
+
+@cache
+def _members(item: str) -> frozenset[str]:
+    """The characters of ASCII that an item of a pattern matches."""
+    expression = compile_linear(item, ignores_case=True)
+    return frozenset(character for character in _ASCII if expression.fullmatch(character.encode()) is not None)
+
+
+def _class(characters_in: frozenset[str]) -> Char:
+    """Exactly these characters of ASCII."""
+    return Char(f"[{_spelled(characters_in)}]")
+
+
+def _or_beyond(characters_in: frozenset[str]) -> Char:
+    """These characters of ASCII, or any beyond."""
+    return Char(f"[^{_spelled(frozenset(_ASCII) - characters_in)}]")
+
+
+def _spelled(characters_in: frozenset[str]) -> str:
+    """The inside of a class, as ranges."""
+    codes = sorted(map(ord, characters_in))
+    ranges = [[code for _, code in run] for _, run in groupby(enumerate(codes), lambda pair: pair[1] - pair[0])]
+    return "".join(rf"\x{run[0]:02x}" if len(run) == 1 else rf"\x{run[0]:02x}-\x{run[-1]:02x}" for run in ranges)
 
 
 def _captures(node: Node) -> bool:

@@ -321,6 +321,7 @@ RULES: tuple[Rule, ...] = (
         (("the primary key 3f2504e0-4f89-41d3-9a0c-0305e82c3301", "the key of a row"),),
         ("key", "token", "secret"),
         128,
+        shaped=True,
     ),
     named(
         "directive-secret",

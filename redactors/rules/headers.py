@@ -9,7 +9,7 @@ from random import Random
 
 from redactors.rules.checks import basic, token
 from redactors.rules.model import Must, MustNot, Rule
-from redactors.rules.passwords import secret_like
+from redactors.rules.passwords import secret_like, witness_of
 from redactors.rules.samples import ALNUM, URLSAFE, b64, fixed, mixed, within
 from redactors.rules.shapes import DATED
 
@@ -70,6 +70,7 @@ RULES: tuple[Rule, ...] = (
         keywords=("authorization",),
         longest=4_096,
         validate=secret_like,
+        witness=witness_of(secret_like),
         case_insensitive=True,
         must=(
             Must(

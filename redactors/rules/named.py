@@ -34,8 +34,12 @@ def named(
     keywords: tuple[str, ...] = (),
     longest: int = 1_024,
     case_insensitive: bool = True,
+    shaped: bool = False,
 ) -> Rule:
-    """A rule whose first group is the value and whose context is a name in code, configuration or prose."""
+    """A rule whose first group is the value and whose context is a name in code, configuration or prose.
+
+    The pattern of a `shaped` value says more than what the validator wants of every one, so the scan goes by the pattern.
+    """
     return Rule(
         id=id,
         kind=kind,
@@ -47,7 +51,7 @@ def named(
         keywords=keywords,
         longest=longest,
         validate=validate,
-        witness=witness_of(validate),
+        witness=None if shaped else witness_of(validate),
         must=tuple(Must(text) for text in must),
         must_not=tuple(MustNot(fixed(text), reason) for text, reason in must_not),
         case_insensitive=case_insensitive,
