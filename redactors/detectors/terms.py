@@ -7,6 +7,7 @@ bit-parallel edit distance (G. Myers, A fast bit-vector algorithm for approximat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,10 @@ from redactors.model import Finding
 MAX_DISTANCE = 8
 MAX_LENGTH = 256
 KIND = "blocked_term"
+
+
+_WORD = re.compile(r"(?<![0-9A-Za-z])[^\s\x1c-\x1f]|[^\s\x1c-\x1f0-9A-Za-z]")
+"""Where a word may begin in a text of ASCII: no letter or digit is on both sides (`is_border`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +131,10 @@ class TermScanner:
 
     def find(self, subject: Subject, begin: int = 0) -> list[Span]:
         """Every term at or behind `begin`."""
-        folded = Subject(fold(subject.text))
-        hits = self._scan.hits(folded.data)
+        hits = self._scan.hits(subject.data.lower() if subject.plain else fold(subject.text).encode("utf-8", "replace"))
         if not hits:
             return []
+        folded = Subject(fold(subject.text))
         text = folded.text
         tried: set[tuple[int, int]] = set()
         spans: list[Span] = []
@@ -161,6 +166,9 @@ class TermScanner:
     def open_from(self, text: str, begin: int = 0) -> int:
         """The first word within reach of the end: any word there may still become a term."""
         size = len(text)
+        if text.isascii():
+            word = _WORD.search(text, max(begin, size - self._reach))
+            return size if word is None else word.start()
         return next((at for at in range(max(begin, size - self._reach), size) if is_border(text, at) and not text[at].isspace()), size)
 
     def suspects(self, data: bytes) -> list[int]:
