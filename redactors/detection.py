@@ -93,7 +93,7 @@ class Detection:
         self._patterns = patterns
         self._others = tuple(others)
         self._runs = run_beginnings()
-        self._spelled = SpelledOut()
+        self._spelled = SpelledOut(patterns.spelled)
         self._glances = (patterns.glance, self._spelled.glance, *(scanner.glance for scanner in others))
         self._uncut = [glance.uncut if isinstance(glance, Glance) else glance for glance in self._glances]
 

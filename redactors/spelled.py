@@ -16,7 +16,7 @@ from functools import cache, partial
 from typing import Final
 
 from redactors.detectors.derived import beginnings
-from redactors.detectors.hyper import Expression, HyperScan, compile_set, is_importable
+from redactors.detectors.hyper import Expression, HyperScan, compile_set
 from redactors.detectors.linear import Measure, compile_linear, measure_prefix
 from redactors.detectors.marks import GROUP as _GROUP
 from redactors.detectors.marks import WORD as _WORD
@@ -140,9 +140,10 @@ _OPEN_LINES: Final = rf"(?:{_WORD}{{0,{_LONGEST_LINE}}}[ \t]{{0,16}}\n)?\r?={{0,
 """Two broken lines read backwards, the second one as far as it is there."""
 
 
-def _triggers() -> list[str]:
+@cache
+def least_runs() -> tuple[str, ...]:
     """The expressions of the scan, in the order of the spellings, groups and lines; the last ones say no more than where to look."""
-    return [*(spelling.least for spelling in _spellings()), rf"(?:{_WORD}{{{_GROUP}}} ){{4}}", rf"{_WORD}{{16}}={{0,2}}\r?\n"]
+    return (*(spelling.least for spelling in _spellings()), rf"(?:{_WORD}{{{_GROUP}}} ){{4}}", rf"{_WORD}{{16}}={{0,2}}\r?\n")
 
 
 Run = tuple[int, int, Callable[[], Iterable[View]]]
@@ -150,13 +151,13 @@ Run = tuple[int, int, Callable[[], Iterable[View]]]
 
 
 class SpelledOut:
-    """Finds what is spelled out. Safe for several threads."""
+    """Finds what is spelled out, with the scan of `compile_spelled` where there is one. Safe for several threads."""
 
     __slots__ = ("_groups", "_measure", "_scan")
 
-    def __init__(self) -> None:
+    def __init__(self, scan: HyperScan | None) -> None:
         self._groups = four_groups()
-        self._scan = _scan()
+        self._scan = scan
         self._measure = _measure()
 
     def views(self, subject: Subject, marks: Marks) -> Iterator[View]:
@@ -295,12 +296,9 @@ def _joined(parts: list[tuple[int, int]], text: str) -> View:
     return View("".join([text[start:end] for start, end in parts]), pieces, loose=True)
 
 
-@cache
-def _scan() -> HyperScan | None:
-    """The scan for least runs; None where hyperscan has no wheel."""
-    if not is_importable():
-        return None
-    return compile_set([Expression(expression) for expression in _triggers()])
+def compile_spelled() -> HyperScan:
+    """The scan for least runs."""
+    return compile_set([Expression(expression) for expression in least_runs()])
 
 
 @cache

@@ -11,8 +11,9 @@ import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from redactors.detectors.bytewise import coarse, spelled_in_bytes
 from redactors.detectors.confirm import Form, confirm, go_on, run_of
@@ -29,6 +30,7 @@ from redactors.detectors.subject import Span, Subject
 from redactors.detectors.syntax import EMPTY, Node, parse, render
 from redactors.detectors.witnessed import witnessed
 from redactors.rules.model import Rule
+from redactors.spelled import compile_spelled, least_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +47,29 @@ class Outline:
     openings: OpeningPlan
 
 
+class Scans(NamedTuple):
+    """What is compiled of a set: the heads, the sights of a stream's end, and what is spelled out (`redactors.spelled`)."""
+
+    heads: HyperScan | KeywordScan
+    openers: HyperScan | KeywordScan | None
+    spelled: HyperScan | None = None
+
+
 class PatternSet:
     """A set of rules, compiled. Safe for several threads at once."""
 
-    def __init__(
-        self,
-        rules: Sequence[Rule],
-        outline: Outline,
-        scan: HyperScan | KeywordScan,
-        openers: HyperScan | KeywordScan | None,
-        marks: Sequence[str] = MARKS,
-    ) -> None:
+    def __init__(self, rules: Sequence[Rule], outline: Outline, scans: Scans, marks: Sequence[str] = MARKS) -> None:
         self._forms = tuple(Form(*parts) for parts in zip(rules, outline.backs, outline.starts, strict=True))
         self._by_rule = {rule.id: form for rule, form in zip(rules, self._forms, strict=True)}
         self._outline = outline
-        self._scan = scan
-        self._openers = openers
+        self._scans = scans
+        self._scan, self._openers, self.spelled = scans
         self._owners = outline.owners
         self._rules_end = len(outline.owners)
         self._marks = tuple(marks)
-        self._openings = Openings(rules, outline.openings, openers)
+        self._openings = Openings(rules, outline.openings, self._openers)
         heads = len(_unled(rules, outline))
-        self.glance = Glance(self._openings, openers, heads, self.find) if isinstance(openers, HyperScan) else _look
+        self.glance = Glance(self._openings, self._openers, heads, self.find) if isinstance(self._openers, HyperScan) else _look
 
     @property
     def engine(self) -> Engine:
@@ -99,7 +102,7 @@ class PatternSet:
         """The compiled set for `compile_patterns(cache=…)`: no secret is in it. Empty for the fallback engine."""
         if not isinstance(self._scan, HyperScan):
             return b""
-        scan, openers = self._scan.dump(), self._openers.dump() if isinstance(self._openers, HyperScan) else b""
+        scans = [scan.dump() if isinstance(scan, HyperScan) else b"" for scan in self._scans]
         front = {
             "key": _key(tuple(form.rule for form in self._forms)),
             "heads": self._outline.heads,
@@ -107,9 +110,9 @@ class PatternSet:
             "starts": self._outline.starts,
             "backs": self._outline.backs,
             "openings": self._outline.openings.as_json(),
-            "scan": len(scan),
+            "sizes": list(map(len, scans)),
         }
-        dumped = json.dumps(front, separators=(",", ":")).encode() + b"\n" + scan + openers
+        dumped = json.dumps(front, separators=(",", ":")).encode() + b"\n" + b"".join(scans)
         return hashlib.sha256(dumped).hexdigest().encode() + b"\n" + dumped
 
     def hits(self, data: bytes) -> Hits:
@@ -179,14 +182,15 @@ def compile_patterns(
         owners = tuple((index,) for index in range(len(rules)))
         outline = Outline(tuple(rule.pattern for rule in rules), owners, ("",) * len(rules), bounds, plan_openings(rules))
         keywords = KeywordScan([(rule.pattern, rule.case_insensitive, rule.longest) for rule in rules], marks)
-        return PatternSet(rules, outline, keywords, prefilter_openers(outline.openings), marks)
+        return PatternSet(rules, outline, Scans(keywords, prefilter_openers(outline.openings)), marks)
     cached = load_patterns(rules, cache) if cache else None
     if cached is not None:
         return cached
     for rule in rules:
         compile_linear(rule.pattern, ignores_case=rule.case_insensitive)
     outline, scan = _compile_scan(rules, _outline(rules), marks)
-    return PatternSet(rules, outline, scan, compile_sights(outline.openings, _unled(rules, outline)), marks)
+    sight = compile_sights(outline.openings, _unled(rules, outline))
+    return PatternSet(rules, outline, Scans(scan, sight, compile_spelled() if marks else None), marks)
 
 
 @cache
@@ -200,7 +204,7 @@ def _derivation() -> str:
 
 def _key(rules: Sequence[Rule]) -> str:
     """What a cached set belongs to: the expressions and bounds of its rules, the library, and the code by which heads are derived."""
-    parts: list[Any] = [_derivation(), library_version()]
+    parts: list[Any] = [_derivation(), library_version(), least_runs()]
     parts += [[rule.id, rule.pattern, rule.case_insensitive, rule.longest, rule.group, repr(rule.witness)] for rule in rules]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -222,9 +226,9 @@ def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
         openings = OpeningPlan.from_json(fields["openings"])
         owners = tuple(map(tuple, fields["owners"]))
         outline = Outline(tuple(fields["heads"]), owners, tuple(fields["starts"]), tuple(fields["backs"]), openings)
-        middle = body + fields["scan"]
-        openers = load(bytes(whole[middle:])) if middle < len(cache) else None
-        return PatternSet(rules, outline, load(bytes(whole[body:middle])), openers)
+        ends = list(accumulate(fields["sizes"], initial=body))
+        heads, openers, spelled = (load(bytes(whole[low:high])) if high > low else None for low, high in pairwise(ends))
+        return None if heads is None else PatternSet(rules, outline, Scans(heads, openers, spelled))
     except (KeyError, TypeError, ValueError):
         return None
 

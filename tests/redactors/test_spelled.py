@@ -100,9 +100,9 @@ def test_texts_that_are_laid_out_like_this_stay_as_they_are(redactor: Redactor, 
     assert redactor.text(text).value == text
 
 
-def test_a_reading_goes_back_to_the_units_in_which_it_is_written() -> None:
+def test_a_reading_goes_back_to_the_units_in_which_it_is_written(patterns: PatternSet) -> None:
     text = "codes 115, 107, 45, 97, 98, 99, 100, 101 end"
-    (view,) = SpelledOut().open_views(Subject(text))
+    (view,) = SpelledOut(patterns.spelled).open_views(Subject(text))
     low, high = view.origin(2, 5)
     assert (view.text, text[low:high]) == ("sk-abcde", "45, 97, 98")
     assert view.inward(text.index("97")) == 3
@@ -115,7 +115,7 @@ def test_the_scan_for_rules_marks_what_is_written_otherwise(patterns: PatternSet
         value = "".join(rng.choice("abcxyzABCXYZ0189_-") for _ in range(size))
         text = f"see {WAYS[way](value)} for it"
         marks = patterns.marks(patterns.hits(text.encode()))
-        spelled = SpelledOut()
+        spelled = SpelledOut(patterns.spelled)
         assert bool(list(spelled.views(Subject(text), marks))) == bool(list(spelled.open_views(Subject(text))))
         assert marks.runs == bool(RUN_AT.search(text))
 
