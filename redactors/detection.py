@@ -122,32 +122,43 @@ class Detection:
             starts = [subject.point(end - RUN_LENGTH) for end in self._runs.find(subject.data)]
             self._behind_runs(text, starts, begin, depth, decodings, memory, spans, turn=depth > 0 and not as_it_stands)
         if len(text) >= LEAST:
-            for view in self._spelled.views(subject, marks):
-                self._through(view, begin, depth, decodings, memory, spans)
+            self._each(self._spelled.views(subject, marks), begin, depth, decodings, memory, spans)
         return spans
 
     def _behind_runs(
         self, text: str, starts: Sequence[int], begin: int, depth: int, decodings: int, memory: Memory, spans: list[Span], *, turn: bool
     ) -> None:
         """Add what is found behind the runs that begin at these places: decoded, and where words are to `turn` also in those."""
+        self._each(decoded(text, starts, memory.blank), begin, depth, decodings, memory, spans, turned(text, starts) if turn else ())
+
+    def _each(
+        self,
+        views: Iterable[View],
+        begin: int,
+        depth: int,
+        decodings: int,
+        memory: Memory,
+        spans: list[Span],
+        readings: Sequence[Turned] = (),
+    ) -> None:
+        """Add what is found in many small views, and in words read otherwise."""
         waiting: list[View] = []
         size = 0
-        for stretch in decoded(text, starts, memory.blank):
+        for view in views:
             if depth == 0:
-                self._through(stretch, begin, depth, decodings, memory, spans)
+                self._through(view, begin, depth, decodings, memory, spans)
                 continue
-            waiting.append(stretch)
-            size += len(stretch.text) + 1
+            waiting.append(view)
+            size += len(view.text) + 1
             if size >= _TOGETHER:
                 self._among(waiting, (), begin, depth, decodings, memory, spans)
                 waiting, size = [], 0
-        readings = turned(text, starts) if turn else ()
         if waiting or readings:
             self._among(waiting, readings, begin, depth, decodings, memory, spans)
 
     def _among(
         self,
-        stretches: Sequence[View],
+        views: Sequence[View],
         readings: Sequence[Turned],
         begin: int,
         depth: int,
@@ -155,32 +166,37 @@ class Detection:
         memory: Memory,
         spans: list[Span],
     ) -> None:
-        """Add what is found in decoded stretches, and in words read otherwise: one scan over all of them together says where to look.
+        """Add what is found in views without anything beyond ASCII, and in words read otherwise: one scan over all says where to look.
 
         Words are looked at as they stand then: nothing is decoded behind them.
         """
-        texts = [*(stretch.text for stretch in stretches), *(reading.word for reading in readings)]
-        data = "\n".join(texts).encode()
+        texts = [*(view.text for view in views), *(reading.word for reading in readings)]
+        data = "\n".join(texts).encode("utf-8", "replace")
         # No rule finds anything in digests and the like without a word beside them.
-        bare = not stretches and all(is_hexadecimal(reading.word) for reading in readings)
-        places, marks = ([], UNMARKED) if bare else self._patterns.places(data)
-        for scanner in self._others:
-            places += scanner.suspects(data)
-        escaped = marks.escaped
-        if stretches:
-            border = sum(len(stretch.text) + 1 for stretch in stretches)
+        bare = not views and all(is_hexadecimal(reading.word) for reading in readings)
+        places, loose, marks = ([], [], UNMARKED) if bare else self._patterns.told(data)
+        beside = [place for scanner in self._others for place in scanner.suspects(data)]
+        running: set[int] = set()
+        if views:
             if marks.runs:
-                places += [end for end in self._runs.find(data) if end <= border]
-            places += [place for place in self._spelled.suspects(data, marks) if place < border]
-        if not places and not escaped:
-            return
-        telling = holders(texts, places)
-        for index, stretch in enumerate(stretches):
-            if index in telling or (escaped and may_be_escaped(stretch.text)):
-                self._through(stretch, begin, depth, decodings, memory, spans)
+                running = holders(texts, self._runs.find(data))
+            # Where one text ends and the next begins, no line was broken.
+            borders = set(accumulate(len(text) + 1 for text in texts))
+            beside += [place for place in self._spelled.suspects(data, marks) if place not in borders]
+        telling, loosely = holders(texts, [*places, *beside]), holders(texts, [*loose, *beside])
+        for index, view in enumerate(views):
+            if index in (loosely if view.loose else telling) or (marks.escaped and may_be_escaped(view.text)):
+                self._through(view, begin, depth, decodings, memory, spans)
+            elif index in running:
+                found: list[Span] = []
+                inner = self._runs.find(view.text.encode())
+                turn = depth > 1 and isinstance(view, Stretch)
+                starts = [end - RUN_LENGTH for end in inner]
+                self._behind_runs(view.text, starts, view.inward(begin), depth - 1, decodings + view.decoded, memory, found, turn=turn)
+                _add(view, found, begin, spans)
         for index in sorted(telling):
-            if index >= len(stretches):
-                self._in_word(as_view(readings[index - len(stretches)]), begin, memory, spans)
+            if index >= len(views):
+                self._in_word(as_view(readings[index - len(views)]), begin, memory, spans)
 
     def _in_word(self, view: View, begin: int, memory: Memory, spans: list[Span]) -> None:
         subject = Subject(view.text, memory.judged)

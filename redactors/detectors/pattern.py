@@ -66,6 +66,9 @@ class PatternSet:
         self._scan, self._openers, self.spelled = scans
         self._owners = outline.owners
         self._rules_end = len(outline.owners)
+        self._personal = frozenset(
+            index for index, owners in enumerate(outline.owners) if all(rules[owner].detector == "pii" for owner in owners)
+        )
         self._marks = tuple(marks)
         self._openings = Openings(rules, outline.openings, self._openers)
         heads = len(_unled(rules, outline))
@@ -129,10 +132,17 @@ class PatternSet:
 
     def places(self, data: bytes) -> tuple[list[int], Marks]:
         """`suspects` and `marks` of a text."""
+        places, _, marks = self.told(data)
+        return places, marks
+
+    def told(self, data: bytes) -> tuple[list[int], list[int], Marks]:
+        """`suspects` of a text, those among them that are not of personal data only, and its `marks`."""
         hits = self._scan.hits(data)
         if isinstance(self._scan, KeywordScan):
-            return self._scan.suspects(data), self.marks(hits)
-        return [end for index, end in hits if index < self._rules_end], self.marks(hits)
+            suspects = self._scan.suspects(data)
+            return suspects, suspects, self.marks(hits)
+        heads = [one for one in hits if one[0] < self._rules_end]
+        return [end for _, end in heads], [end for index, end in heads if index not in self._personal], self.marks(hits)
 
     def find(self, subject: Subject, begin: int = 0, hits: Hits | None = None) -> list[Span]:
         """Everything that the rules find at or behind `begin`, rule by rule."""
