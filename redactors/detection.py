@@ -188,10 +188,10 @@ class Detection:
             if index in (loosely if view.loose else telling) or (marks.escaped and may_be_escaped(view.text)):
                 self._through(view, begin, depth, decodings, memory, spans)
             elif index in running:
+                # Nothing else stands in it, so only what is behind its runs is looked at.
                 found: list[Span] = []
-                inner = self._runs.find(view.text.encode())
+                starts = [end - RUN_LENGTH for end in self._runs.find(view.text.encode())]
                 turn = depth > 1 and isinstance(view, Stretch)
-                starts = [end - RUN_LENGTH for end in inner]
                 self._behind_runs(view.text, starts, view.inward(begin), depth - 1, decodings + view.decoded, memory, found, turn=turn)
                 _add(view, found, begin, spans)
         for index in sorted(telling):
