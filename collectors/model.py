@@ -45,12 +45,14 @@ class OutboxRow:
 
     `payload` is a serialized OTLP `Export…ServiceRequest` made from clean records only; payloads of one signal may be
     concatenated into one valid request (repeated fields append). `items` counts spans, log records or points in it.
+    `withheld` is why the items are only counted, as accepted and rejected by policy, and do not wait (`sampled`, `full`).
     """
 
     destination: str
     signal: Signal
     payload: bytes
     items: int
+    withheld: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,8 @@ class OutboxStore(Protocol):
         """Lease the oldest due rows up to `max_bytes` (at least one)."""
         ...
 
-    async def delivered(self, ids: Sequence[int], *, rejected_items: int = 0) -> None:
-        """Remove rows that the destination took; `rejected_items` of them it refused for good (partial success)."""
+    async def delivered(self, ids: Sequence[int], *, rejected_items: int = 0, reason: str = "partial_success") -> None:
+        """Remove rows that are done with; `rejected_items` of them were refused for good, for a `reason`."""
         ...
 
     async def retry(self, ids: Sequence[int], *, due_us: int, reason: str) -> None:

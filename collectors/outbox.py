@@ -159,7 +159,7 @@ class Outbox:
         clean = []
         for leased in batch:
             if self._is_dirty(leased.row.payload):
-                await self._store.delivered([leased.id], rejected_items=leased.row.items)
+                await self._store.delivered([leased.id], rejected_items=leased.row.items, reason="live_secret")
                 self._count(destination, signal, "live_secret", leased.row.items)
                 _log.critical("a live secret was found in outgoing telemetry for %s; the record was destroyed", destination.id)
             else:

@@ -24,6 +24,7 @@ _ACCOUNTS: Final = (
     Column("rejected_by_policy", "Rejected by policy", "count"),
     Column("missing", "Missing", "count", "Accepted minus all the others; 0 when nothing was lost."),
     Column("waiting", "Oldest waits"),
+    Column("kept_bytes", "Bytes kept", "count", "Of what waits and of dead letters."),
 )
 _DEAD: Final = (
     Column("destination", "Destination"),
@@ -33,6 +34,19 @@ _DEAD: Final = (
     Column("rows", "Batches", "count"),
     Column("last_us", "Last", "ago"),
 )
+_REJECTED: Final = (
+    Column("destination", "Destination"),
+    Column("signal", "Signal"),
+    Column("meaning", "Reason"),
+    Column("items", "Items", "count"),
+)
+_MEANINGS: Final = {
+    "sampled": "left out by sampling",
+    "full": "left out while the queue was full",
+    "dropped": "dropped by an administrator",
+    "partial_success": "refused by the destination in a request that it took",
+    "live_secret": "destroyed: it held a live secret",
+}
 _CHAINS: Final = (
     Column("chain", "Chain"),
     Column("mark", "State"),
@@ -70,6 +84,10 @@ def render(page: Page) -> None:
         empty(
             "No telemetry destination is configured.", "Add one under `telemetry: destinations:`; what is exported there is redacted first."
         )
+    rejected = [{**row, "meaning": _MEANINGS.get(row["reason"], row["reason"])} for row in page.reads.rejections()]
+    if rejected:
+        section("Rejected by policy", "Accepted and counted, and not delivered, by somebody's decision.")
+        table(rejected, _REJECTED, page, alt="Rejected by policy by reason", key="rejections")
     section("Dead letters", "What a destination refused for good; kept, and replayed with `lockgate outbox replay`.")
     dead = page.reads.dead_letters()
     if dead:
@@ -86,8 +104,8 @@ def render(page: Page) -> None:
 
 def _shown(row: Row, page: Page) -> Row:
     mark = "✓ complete" if row["missing"] == 0 else "✕ items missing"
-    oldest = row["oldest_queued_us"]
-    return {**row, "mark": mark, "waiting": age(page.now_us - oldest) if oldest else ""}
+    oldest, kept = row["oldest_queued_us"], row["queued_bytes"] + row["dead_letter_bytes"]
+    return {**row, "mark": mark, "waiting": age(page.now_us - oldest) if oldest else "", "kept_bytes": kept}
 
 
 def _chain(row: Row) -> Row:

@@ -103,6 +103,18 @@ class AdminClient:
             if not cursor:
                 return
 
+    def show_letter(self, ident: int) -> dict[str, Any]:
+        """One dead letter with its content."""
+        return self._call("GET", f"/v1/outbox/dead-letters/{ident}")
+
+    def replay_letters(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Send dead letters again."""
+        return self._call("POST", "/v1/outbox/replay", body)
+
+    def drop_letters(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Give up dead letters, or what waits."""
+        return self._call("POST", "/v1/outbox/drop", body)
+
     def reload(self) -> dict[str, Any]:
         """Have the gateway read its document again."""
         return self._call("POST", "/v1/config/reload", {})

@@ -16,7 +16,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.environment import Process, database_url
 from pipeline.config.home import Home, prepare_home
 from pipeline.errors import BadRequest, PipelineError
-from pipeline.keys import people, service, storing
+from pipeline.keys import letters, people, service, storing
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.store.engine import StoreError
 from pipeline.store.migrate import migrate
@@ -115,6 +115,14 @@ class OfflineAdmin:
     def list_secrets(self) -> dict[str, Any]:
         """What is in the local store, by name."""
         return self._read(storing.stored_names)
+
+    def replay_letters(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Put dead letters back into the outbox; they are sent when a gateway runs."""
+        return self._do(letters.replay_letters(self._office, self._actor, letters.read_order(body)))
+
+    def drop_letters(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Give up dead letters, or what waits."""
+        return self._do(letters.drop_letters(self._office, self._actor, letters.read_order(body, may_wait=True)))
 
     def export(self, filters: Mapping[str, str], form: str) -> Iterator[bytes]:
         """The audit events of a filter as CSV or JSON lines. The export itself is written down first."""

@@ -89,12 +89,6 @@ async def redactions(house: House, request: AdminRequest, who: Who | None, _body
     return Reply(json={"object": "list", "group_by": group, "total": total, "data": rows})
 
 
-async def outbox(house: House, _request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
-    """`GET /v1/outbox`: the loss equation per destination and signal."""
-    rows = await apart(house, reads_for(house, who).accounts)
-    return Reply(json={"object": "list", "data": rows})
-
-
 async def _streamed(house: House, lines: Iterator[str]) -> AsyncIterator[bytes]:
     """Pull lines on a worker thread, a block at a time, so that an export of any size needs constant memory and never blocks."""
 

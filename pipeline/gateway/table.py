@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from pipeline.gateway import admin_config, admin_keys, admin_reads, admin_secrets, admin_sessions, describe, health, redact, redact_stream
+from pipeline.gateway import (
+    admin_config,
+    admin_keys,
+    admin_outbox,
+    admin_reads,
+    admin_secrets,
+    admin_sessions,
+    describe,
+    health,
+    redact,
+    redact_stream,
+)
 from pipeline.gateway.routes import ADMIN, EVERYONE, READERS, Route, RouteTable
 from pipeline.routing.model import Surface
 
@@ -51,7 +62,11 @@ def route_table() -> RouteTable:
         Route("GET", "/v1/audit/events", READERS, admin_reads.events),
         Route("GET", "/v1/spend", READERS, admin_reads.spend),
         Route("GET", "/v1/redactions", READERS, admin_reads.redactions),
-        Route("GET", "/v1/outbox", READERS, admin_reads.outbox),
+        Route("GET", "/v1/outbox", READERS, admin_outbox.status),
+        Route("GET", "/v1/outbox/dead-letters", READERS, admin_outbox.letters),
+        Route("GET", "/v1/outbox/dead-letters/{id}", READERS, admin_outbox.letter),
+        Route("POST", "/v1/outbox/replay", ADMIN, admin_outbox.replay),
+        Route("POST", "/v1/outbox/drop", ADMIN, admin_outbox.drop),
         Route("POST", "/v1/config/reload", ADMIN, admin_config.reload),
         Route("POST", "/v1/dashboard/sessions", None, admin_sessions.log_in),
         Route("GET", "/v1/dashboard/sessions/current", None, admin_sessions.current),

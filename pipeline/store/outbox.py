@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from collectors.model import Account, CollectorError, Leased, OutboxRow, Signal
 from pipeline.clock import Clock
 from pipeline.errors import LedgerError
 from pipeline.store.session import HotSql, hot_sql
 from pipeline.store.statements import Cursor
-from pipeline.store.tables import dead_letters, outbox, outbox_accounts
+from pipeline.store.tables import dead_letters, outbox, outbox_accounts, outbox_rejections
 
 T = TypeVar("T")
 
@@ -33,14 +34,22 @@ class Run(Protocol):
 def enqueue(cursor: Cursor, sql: HotSql, rows: Iterable[OutboxRow], now_us: int) -> None:
     """Put rows into the outbox and count them as accepted, in the transaction that is open on the cursor."""
     queued = []
-    accepted: dict[tuple[str, str], int] = {}
+    accepted: dict[tuple[str, str], tuple[int, int]] = {}
+    withheld: dict[tuple[str, str, str], int] = {}
     for row in rows:
-        queued.append((row.destination, row.signal, len(row.payload), row.items, now_us, row.payload))
         account = (row.destination, row.signal)
-        accepted[account] = accepted.get(account, 0) + row.items
+        items, rejected = accepted.get(account, (0, 0))
+        if row.withheld:
+            withheld[*account, row.withheld] = withheld.get((*account, row.withheld), 0) + row.items
+            rejected += row.items
+        else:
+            queued.append((row.destination, row.signal, len(row.payload), row.items, now_us, row.payload))
+        accepted[account] = (items + row.items, rejected)
     sql.outbox(cursor, queued)
-    for (destination, signal), items in sorted(accepted.items()):
-        sql.lists.accept(cursor, destination, signal, items)
+    for (destination, signal), (items, rejected) in sorted(accepted.items()):
+        sql.lists.accept(cursor, destination, signal, items, rejected)
+    for (destination, signal, reason), items in sorted(withheld.items()):
+        sql.lists.reject(cursor, destination, signal, reason, items)
 
 
 class SqlOutbox:
@@ -71,9 +80,9 @@ class SqlOutbox:
 
         return await self._do(apply)
 
-    async def delivered(self, ids: Sequence[int], *, rejected_items: int = 0) -> None:
-        """Remove rows that the destination took; `rejected_items` of them it refused for good."""
-        await self._do(lambda connection: _delivered(connection, ids, rejected_items))
+    async def delivered(self, ids: Sequence[int], *, rejected_items: int = 0, reason: str = "partial_success") -> None:
+        """Remove rows that are done with; `rejected_items` of them were refused for good, for a `reason`."""
+        await self._do(lambda connection: _delivered(connection, ids, rejected_items, reason[:64]))
 
     async def retry(self, ids: Sequence[int], *, due_us: int, reason: str) -> None:
         """Give rows back, not to be claimed before `due_us`."""
@@ -141,19 +150,28 @@ def _claim(connection: Connection, destination: str, signal: Signal, *, max_byte
     return tuple(Leased(row_id, OutboxRow(destination, signal, payload, items), attempts) for row_id, payload, items, attempts in rows)
 
 
-def _delivered(connection: Connection, ids: Sequence[int], rejected_items: int) -> None:
+def _delivered(connection: Connection, ids: Sequence[int], rejected_items: int, reason: str) -> None:
     totals = _totals(connection, ids)
     rejected = rejected_items
     for (destination, signal), items in sorted(totals.items()):
         refused = min(rejected, items)
         rejected -= refused
         account = (outbox_accounts.c.destination == destination) & (outbox_accounts.c.signal == signal)
-        moved = {
-            "delivered": outbox_accounts.c.delivered + items - refused,
-            "rejected_by_policy": outbox_accounts.c.rejected_by_policy + refused,
-        }
-        connection.execute(update(outbox_accounts).where(account).values(**moved))
+        connection.execute(update(outbox_accounts).where(account).values(delivered=outbox_accounts.c.delivered + items - refused))
+        if refused:
+            reject(connection, destination, signal, reason, refused)
     connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+
+
+def reject(connection: Connection, destination: str, signal: str, reason: str, items: int) -> None:
+    """Count items as rejected by policy, for a reason; their account exists."""
+    account = (outbox_accounts.c.destination == destination) & (outbox_accounts.c.signal == signal)
+    rejected = outbox_accounts.c.rejected_by_policy + items
+    connection.execute(update(outbox_accounts).where(account).values(rejected_by_policy=rejected))
+    fresh = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(outbox_rejections)
+    counted = fresh.values(destination=destination, signal=signal, reason=reason, items=items)
+    more = {"items": outbox_rejections.c["items"] + items}
+    connection.execute(counted.on_conflict_do_update(index_elements=["destination", "signal", "reason"], set_=more))
 
 
 def _totals(connection: Connection, ids: Sequence[int]) -> dict[tuple[str, str], int]:
@@ -178,6 +196,7 @@ def _bury(connection: Connection, ids: Sequence[int], reason: str, now_us: int) 
             "destination": row.destination,
             "signal": row.signal,
             "payload": row.payload,
+            "bytes": row.bytes,
             "items": row.items,
             "attempts": row.attempts + 1,
             "reason": reason,

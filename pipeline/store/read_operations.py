@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from pipeline.store.read_model import Row
-from pipeline.store.tables import checkpoints, dead_letters, epochs, events, outbox, outbox_accounts
+from pipeline.store.tables import checkpoints, dead_letters, epochs, events, outbox, outbox_accounts, outbox_rejections
+
+_NONE = (0, 0)
 
 
 def accounts(connection: Connection) -> list[Row]:
@@ -19,12 +21,11 @@ def accounts(connection: Connection) -> list[Row]:
     `missing` is 0 in a sound installation. All parts are of one state of the store.
     """
     counters = {(row.destination, row.signal): row._mapping for row in connection.execute(select(outbox_accounts))}
-    queued, oldest = _sums(connection, outbox, func.min(outbox.c.created_us))
-    dead, _ = _sums(connection, dead_letters, func.max(dead_letters.c.buried_us))
+    queued, dead = _sums(connection, outbox), _sums(connection, dead_letters)
     rows = []
     for place in sorted({*counters, *queued, *dead}):
         counter = counters.get(place, {"accepted": 0, "delivered": 0, "rejected_by_policy": 0})
-        parts = (counter["delivered"], queued.get(place, 0), dead.get(place, 0), counter["rejected_by_policy"])
+        parts = (counter["delivered"], queued.get(place, _NONE)[0], dead.get(place, _NONE)[0], counter["rejected_by_policy"])
         rows.append(
             {
                 "destination": place[0],
@@ -35,10 +36,19 @@ def accounts(connection: Connection) -> list[Row]:
                 "dead_letter": parts[2],
                 "rejected_by_policy": parts[3],
                 "missing": counter["accepted"] - sum(parts),
-                "oldest_queued_us": oldest.get(place, 0),
+                "oldest_queued_us": _oldest(connection, *place) if place in queued else 0,
+                "queued_bytes": queued.get(place, _NONE)[1],
+                "dead_letter_bytes": dead.get(place, _NONE)[1],
             }
         )
     return rows
+
+
+def rejections(connection: Connection) -> list[Row]:
+    """What `rejected_by_policy` is made of: items by destination, signal and reason."""
+    table = outbox_rejections.c
+    found = connection.execute(select(outbox_rejections).order_by(table.destination, table.signal, table.reason))
+    return [dict(row._mapping) for row in found]
 
 
 def dead_letter_reasons(connection: Connection) -> list[Row]:
@@ -69,10 +79,17 @@ def chain_heads(connection: Connection, limit: int) -> list[Row]:
     return heads
 
 
-def _sums(connection: Connection, table: Any, extreme: Any) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]]:
-    query = select(table.c.destination, table.c.signal, func.sum(table.c["items"]), extreme).group_by(table.c.destination, table.c.signal)
-    found = connection.execute(query).all()
-    return {(row[0], row[1]): int(row[2]) for row in found}, {(row[0], row[1]): int(row[3]) for row in found}
+def _sums(connection: Connection, table: Any) -> dict[tuple[str, str], tuple[int, int]]:
+    """Items and bytes per destination and signal, read from an index that has them."""
+    sums = (func.sum(table.c["items"]), func.sum(table.c.bytes))
+    query = select(table.c.destination, table.c.signal, *sums).group_by(table.c.destination, table.c.signal)
+    return {(row[0], row[1]): (int(row[2]), int(row[3])) for row in connection.execute(query)}
+
+
+def _oldest(connection: Connection, destination: str, signal: str) -> int:
+    """When the row that has waited longest entered."""
+    first = select(outbox.c.created_us).where(outbox.c.destination == destination, outbox.c.signal == signal).order_by(outbox.c.id).limit(1)
+    return int(connection.execute(first).scalar() or 0)
 
 
 def _head(connection: Connection, chain: str) -> Row:

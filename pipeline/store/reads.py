@@ -14,6 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine
 
 from pipeline.store import read_events, read_keys, read_operations, read_redactions, read_references, read_spend
+from pipeline.store.dead_letters import Letters, letter, letters_page, letters_total
 from pipeline.store.read_engine import open_read_engine, reading
 from pipeline.store.read_model import (
     REDACTION_GROUPS,
@@ -171,6 +172,22 @@ class Reads:
     def dead_letters(self) -> list[Row]:
         """Dead letters by destination, signal and reason; nothing for a viewer of one workspace."""
         return [] if self.tenant.restricted else self._ask_installation(read_operations.dead_letter_reasons)
+
+    def rejections(self) -> list[Row]:
+        """What was rejected by policy, by destination, signal and reason; nothing for a viewer of one workspace."""
+        return [] if self.tenant.restricted else self._ask_installation(read_operations.rejections)
+
+    def letters(self, asked: Letters, *, limit: int = 50, after: int = 0) -> list[Row]:
+        """Dead letters one by one, oldest first, without what is in them; nothing for a viewer of one workspace."""
+        return [] if self.tenant.restricted else self._ask_installation(letters_page, asked, limit=limit, after=after)
+
+    def letters_total(self, asked: Letters) -> Row:
+        """How many dead letters match: `rows`, `items`, `bytes`."""
+        return self._ask_installation(letters_total, asked if not self.tenant.restricted else Letters(ids=(-1,)))
+
+    def letter(self, ident: int) -> Row | None:
+        """One dead letter with its payload; None when there is none, or for a viewer of one workspace."""
+        return None if self.tenant.restricted else self._ask_installation(letter, ident)
 
     def chain_heads(self, limit: int = 10) -> list[Row]:
         """The newest audit chains; nothing for a viewer of one workspace."""

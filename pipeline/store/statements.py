@@ -93,8 +93,12 @@ class Statements(Protocol):
         """Mark reservations closed."""
         ...
 
-    def accept(self, cursor: Cursor, destination: str, signal: str, items: int) -> None:
-        """Add to the accepted items of an outbox account."""
+    def accept(self, cursor: Cursor, destination: str, signal: str, items: int, rejected: int) -> None:
+        """Add to the accepted items of an outbox account, and to those that were rejected by policy at once."""
+        ...
+
+    def reject(self, cursor: Cursor, destination: str, signal: str, reason: str, items: int) -> None:
+        """Add to the items that were rejected for a reason."""
         ...
 
     def last_event(self, cursor: Cursor, request_id: str) -> Row | None:
@@ -120,8 +124,13 @@ class SqliteStatements:
     )
     _END = "UPDATE reservations SET state = 'closed', closed_us = ? WHERE request_id IN (SELECT value FROM json_each(?))"
     _ACCEPT = (
-        "INSERT INTO outbox_accounts (destination, signal, accepted) VALUES (?, ?, ?) "
-        "ON CONFLICT (destination, signal) DO UPDATE SET accepted = outbox_accounts.accepted + excluded.accepted"
+        "INSERT INTO outbox_accounts (destination, signal, accepted, rejected_by_policy) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (destination, signal) DO UPDATE SET accepted = outbox_accounts.accepted + excluded.accepted, "
+        "rejected_by_policy = outbox_accounts.rejected_by_policy + excluded.rejected_by_policy"
+    )
+    _REJECT = (
+        "INSERT INTO outbox_rejections (destination, signal, reason, items) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (destination, signal, reason) DO UPDATE SET items = outbox_rejections.items + excluded.items"
     )
     _LAST = "SELECT chain, seq, hash FROM events WHERE request_id = ? ORDER BY at_us DESC, seq DESC LIMIT 1"
 
@@ -141,9 +150,13 @@ class SqliteStatements:
         """Mark reservations closed."""
         cursor.execute(self._END, (now_us, orjson.dumps(request_ids).decode()))
 
-    def accept(self, cursor: Cursor, destination: str, signal: str, items: int) -> None:
-        """Add to the accepted items of an outbox account."""
-        cursor.execute(self._ACCEPT, (destination, signal, items))
+    def accept(self, cursor: Cursor, destination: str, signal: str, items: int, rejected: int) -> None:
+        """Add to the accepted items of an outbox account, and to those that were rejected by policy at once."""
+        cursor.execute(self._ACCEPT, (destination, signal, items, rejected))
+
+    def reject(self, cursor: Cursor, destination: str, signal: str, reason: str, items: int) -> None:
+        """Add to the items that were rejected for a reason."""
+        cursor.execute(self._REJECT, (destination, signal, reason, items))
 
     def last_event(self, cursor: Cursor, request_id: str) -> Row | None:
         """Read (chain, seq, hash) of the last event of a request."""
@@ -169,8 +182,13 @@ class PostgresStatements:
     )
     _END = "UPDATE reservations SET state = 'closed', closed_us = %s WHERE request_id = ANY(%s::varchar[])"
     _ACCEPT = (
-        "INSERT INTO outbox_accounts (destination, signal, accepted) VALUES (%s, %s, %s) "
-        "ON CONFLICT (destination, signal) DO UPDATE SET accepted = outbox_accounts.accepted + excluded.accepted"
+        "INSERT INTO outbox_accounts (destination, signal, accepted, rejected_by_policy) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT (destination, signal) DO UPDATE SET accepted = outbox_accounts.accepted + excluded.accepted, "
+        "rejected_by_policy = outbox_accounts.rejected_by_policy + excluded.rejected_by_policy"
+    )
+    _REJECT = (
+        "INSERT INTO outbox_rejections (destination, signal, reason, items) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT (destination, signal, reason) DO UPDATE SET items = outbox_rejections.items + excluded.items"
     )
     _LAST = "SELECT chain, seq, hash FROM events WHERE request_id = %s ORDER BY at_us DESC, seq DESC LIMIT 1"
 
@@ -193,9 +211,13 @@ class PostgresStatements:
         """Mark reservations closed."""
         cursor.execute(self._END, (now_us, list(request_ids)))
 
-    def accept(self, cursor: Cursor, destination: str, signal: str, items: int) -> None:
-        """Add to the accepted items of an outbox account."""
-        cursor.execute(self._ACCEPT, (destination, signal, items))
+    def accept(self, cursor: Cursor, destination: str, signal: str, items: int, rejected: int) -> None:
+        """Add to the accepted items of an outbox account, and to those that were rejected by policy at once."""
+        cursor.execute(self._ACCEPT, (destination, signal, items, rejected))
+
+    def reject(self, cursor: Cursor, destination: str, signal: str, reason: str, items: int) -> None:
+        """Add to the items that were rejected for a reason."""
+        cursor.execute(self._REJECT, (destination, signal, reason, items))
 
     def last_event(self, cursor: Cursor, request_id: str) -> Row | None:
         """Read (chain, seq, hash) of the last event of a request."""

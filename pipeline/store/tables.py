@@ -247,7 +247,8 @@ outbox = Table(
     _text("reason", 64),
     _us("created_us"),
     Column("payload", LargeBinary, nullable=False),  # last, so that the other columns are read without it
-    Index("ix_outbox_order", "destination", "signal", "id"),
+    Index("ix_outbox_order", "destination", "signal", "id", "items", "bytes"),  # with the sums' columns: they are read from it alone
+    sqlite_autoincrement=True,  # no id is given twice: a dead letter keeps its own, and goes back to its place by it
 )
 
 dead_letters = Table(
@@ -262,6 +263,8 @@ dead_letters = Table(
     _text("reason", 64),
     _us("created_us"),
     _us("buried_us"),
+    _count("bytes"),
+    Index("ix_dead_letters_sums", "destination", "signal", "reason", "buried_us", "items", "bytes"),
 )
 
 outbox_accounts = Table(  # counters in items; queued and dead_letter are sums over their tables
@@ -272,6 +275,15 @@ outbox_accounts = Table(  # counters in items; queued and dead_letter are sums o
     _count("accepted"),
     _count("delivered"),
     _count("rejected_by_policy"),
+)
+
+outbox_rejections = Table(  # what `rejected_by_policy` is made of, in items
+    "outbox_rejections",
+    metadata,
+    Column("destination", String(128), primary_key=True),
+    Column("signal", String(16), primary_key=True),
+    Column("reason", String(64), primary_key=True),  # sampled | full | dropped | partial_success | live_secret
+    _count("items"),
 )
 
 secret_references = Table(  # references made by REST; those of the YAML document are mirrored with origin = "document"

@@ -52,7 +52,7 @@ class FakeOutbox:
             waiting.lease_until_us = now + lease_us
         return tuple(Leased(waiting.id, waiting.row, waiting.attempts) for waiting in taken)
 
-    async def delivered(self, ids: Sequence[int], *, rejected_items: int = 0) -> None:
+    async def delivered(self, ids: Sequence[int], *, rejected_items: int = 0, reason: str = "") -> None:
         self._check()
         for waiting in self._take(ids):
             refused = min(rejected_items, waiting.row.items)

@@ -193,6 +193,13 @@ def test_telemetry_says_when_items_are_missing(tmp_path: Path) -> None:
     assert test.dataframe[0].value["mark"][0] == "✕ items missing"
 
 
+def test_telemetry_shows_what_was_rejected_and_why(company: Company) -> None:
+    test = draw("telemetry", company.url, company.now_us)
+    rejected = test.dataframe[1].value
+    assert list(rejected["meaning"]) == ["refused by the destination in a request that it took"]
+    assert sum(rejected["items"]) == sum(row["rejected_by_policy"] for row in company.reads.accounts())
+
+
 def test_the_script_shows_nothing_to_nobody(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     # The test runner of Streamlit has no cookies; a browser without the gate in front would bring one like this.
     monkeypatch.setattr("dashboard.data.session_token", lambda: "lgs_guess")
