@@ -222,6 +222,12 @@ def _own(out: dict[str, Any], facts: CallFacts) -> None:
         out["lockgate.redactions"] = facts.redactions
 
 
+CONTENT_ATTRIBUTES: Final = frozenset(
+    {"gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.tool.definitions"}
+)
+"""Where a call's span holds what was said."""
+
+
 def _said(out: dict[str, Any], content: Content) -> None:
     """Message content as JSON strings: back ends turn those into chats and leave nested values as unknown attributes."""
     for key, value in (

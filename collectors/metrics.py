@@ -24,6 +24,9 @@ OTHER: Final = "other"
 _SURFACES: Final = frozenset({"openai.chat", "openai.completions", "openai.embeddings", "anthropic.messages", "anthropic.count_tokens"})
 _OUTCOMES: Final = frozenset({"ok", "refused", "failed", "aborted", "blocked", "unknown", "cached", "replayed"})
 _READS: Final = frozenset({"hit", "stale", "fetched", "refreshed", "denied", "not_found", "unavailable", "bad_value", "out_of_scope"})
+_DECISIONS: Final = frozenset({"error", "redaction", "cost", "ratio", "sampled"})
+_FULL_ANSWERS: Final = frozenset({"shed_content", "block", "refuse"})
+_REJECTIONS: Final = frozenset({"sampled", "full", "dropped", "partial_success", "live_secret"})
 _SENT: Final = frozenset({"delivered", "rejected", "retry", "buried", "live_secret"})
 _DIRECTIONS: Final = frozenset({"prompt", "answer", "telemetry"})
 _ACTIONS: Final = frozenset({"allow", "pseudonymize", "hash", "mask", "replace", "remove", "block"})
@@ -40,6 +43,17 @@ class Closed:
     destinations: frozenset[str] = frozenset()
     rules: frozenset[str] = frozenset()
     manager_types: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a signal for a destination: bytes that wait, bytes of dead letters, and seconds that the oldest row has waited."""
+
+    destination: str
+    signal: str
+    queued_bytes: int
+    dead_letter_bytes: int
+    oldest_s: float
 
 
 class Metrics:
@@ -127,11 +141,51 @@ class Metrics:
         self._at(self._sent, _of(self._closed.destinations, destination), _of(_SIGNALS, signal), _of(_SENT, outcome)).inc(items)
 
     def outbox_accounts(self, accounts: Sequence[Account]) -> None:
-        """Show the loss equation as it stands in the store."""
+        """Show the loss equation as it stands in the store. Destinations that are not configured any more are summed as `other`."""
+        sums: dict[tuple[str, ...], float] = {}
         for account in accounts:
             place = (_of(self._closed.destinations, account.destination), _of(_SIGNALS, account.signal))
             for state in ("accepted", "delivered", "queued", "dead_letter", "rejected_by_policy"):
-                self._at(self._outbox, *place, state).set(getattr(account, state))
+                sums[*place, state] = sums.get((*place, state), 0) + getattr(account, state)
+        self._show(self._outbox, sums)
+
+    def outbox_kept(self, kept: Iterable[Kept]) -> None:
+        """Show how many bytes are kept, waiting and as dead letters, and how long the oldest row has waited."""
+        sizes: dict[tuple[str, ...], float] = {}
+        ages: dict[tuple[str, ...], float] = {}
+        for one in kept:
+            place = (_of(self._closed.destinations, one.destination), _of(_SIGNALS, one.signal))
+            for state, size in (("queued", one.queued_bytes), ("dead_letter", one.dead_letter_bytes)):
+                sizes[*place, state] = sizes.get((*place, state), 0) + size
+            ages[place] = max(ages.get(place, 0.0), one.oldest_s)
+        self._show(self._outbox_bytes, sizes)
+        self._show(self._outbox_oldest, ages)
+
+    def outbox_rejections(self, rejections: Iterable[tuple[str, str, str, int]]) -> None:
+        """Show what `rejected_by_policy` is made of: (destination, signal, reason, items)."""
+        sums: dict[tuple[str, ...], float] = {}
+        for destination, signal, reason, items in rejections:
+            place = (_of(self._closed.destinations, destination), _of(_SIGNALS, signal), _of(_REJECTIONS, reason))
+            sums[place] = sums.get(place, 0) + items
+        self._show(self._outbox_rejected, sums)
+
+    def outbox_bounds(self, bounds: Mapping[str, int]) -> None:
+        """Show how many bytes may be kept for each destination."""
+        for destination, size in bounds.items():
+            self._at(self._outbox_limit, _of(self._closed.destinations, destination)).set(size)
+
+    def outbox_unknown(self) -> None:
+        """Show no account: the store cannot be read, and an old figure would look like a new one."""
+        for instrument in (self._outbox, self._outbox_bytes, self._outbox_oldest, self._outbox_rejected):
+            self._show(instrument, {})
+
+    def outbox_full(self, answer: str) -> None:
+        """Count a call that met a full outbox, by what was done about it."""
+        self._at(self._full_answers, _of(_FULL_ANSWERS, answer)).inc()
+
+    def sampled(self, destination: str, decision: str) -> None:
+        """Count what was decided about a finished call for a destination that samples."""
+        self._at(self._sampling, _of(self._closed.destinations, destination), _of(_DECISIONS, decision)).inc()
 
     def loop_lag(self, seconds: float) -> None:
         """Show how late the event loop is."""
@@ -142,6 +196,12 @@ class Metrics:
         from prometheus_client import generate_latest
 
         return generate_latest(self.registry)
+
+    def _show(self, gauge: Any, values: Mapping[tuple[str, ...], float]) -> None:
+        """Make a gauge say these values and no others."""
+        gauge.clear()
+        for labels, value in values.items():
+            gauge.labels(*labels).set(value)
 
     def _at(self, instrument: Any, *labels: str) -> Any:
         """The series of a label set; `labels()` of the library is the slow half of an observation."""
@@ -196,6 +256,16 @@ class Metrics:
         )
         self._sent = Counter("lockgate_outbox_sent_items", "Items by what became of them.", (*sink, "outcome"), registry=home)
         self._outbox = Gauge("lockgate_outbox_items", "The loss equation.", (*sink, "state"), registry=home)
+        self._outbox_bytes = Gauge("lockgate_outbox_bytes", "Bytes that are kept.", (*sink, "state"), registry=home)
+        self._outbox_oldest = Gauge("lockgate_outbox_oldest_seconds", "How long the oldest row has waited.", sink, registry=home)
+        self._outbox_rejected = Gauge(
+            "lockgate_outbox_rejected_items", "What rejected_by_policy is made of.", (*sink, "reason"), registry=home
+        )
+        self._outbox_limit = Gauge("lockgate_outbox_limit_bytes", "Bytes that may be kept.", sink[:1], registry=home)
+        self._full_answers = Counter("lockgate_outbox_full", "Calls that met a full outbox.", ("answer",), registry=home)
+        self._sampling = Counter(
+            "lockgate_sampling_decisions", "Decisions about finished calls.", ("destination", "decision"), registry=home
+        )
         self._loop_lag = Gauge("lockgate_event_loop_lag_seconds", "How late the event loop is.", registry=home)
         Info("lockgate_build", "The running version.", registry=home).info({"version": version})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -24,7 +25,8 @@ class Destination:
 
     `endpoint` is a base URL: over HTTP `/v1/{signal}` is appended unless `path_is_exact`; over gRPC scheme `http` means no
     TLS. `timeout_s` bounds one request. `max_bytes` bounds what is joined into one request, before compression
-    (one larger row still goes, alone); it also bounds how long the last look holds the event loop.
+    (one larger row still goes, alone); it also bounds how long the last look holds the event loop. `client_key` is the path of the
+    key's file, or gives the key itself (PEM) at the moment of connecting; certificates are read then too.
     """
 
     id: str
@@ -38,7 +40,7 @@ class Destination:
     path_is_exact: bool = False
     ca_file: str | None = None
     client_cert_file: str | None = None
-    client_key_file: str | None = None
+    client_key: str | Callable[[], Awaitable[str]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.endpoint)
@@ -54,9 +56,12 @@ class Destination:
 
     def url(self, signal: Signal) -> str:
         """The HTTP address of one signal."""
-        if self.path_is_exact or self.endpoint.endswith(f"/v1/{signal}"):
+        if self.path_is_exact:
             return self.endpoint
-        return f"{self.endpoint.rstrip('/')}/v1/{signal}"
+        base = self.endpoint.rstrip("/")
+        for named in ("traces", "logs", "metrics"):
+            base = base.removesuffix(f"/v1/{named}")
+        return f"{base}/v1/{signal}"
 
 
 Outcome = Literal["delivered", "retry", "split", "bury"]
@@ -93,3 +98,8 @@ async def revealed(headers: Mapping[str, HeaderValue]) -> dict[str, str]:
             raise CollectorError("a header value cannot be sent")
         out[name] = text
     return out
+
+
+def batch_id(payload: bytes) -> str:
+    """What tells a batch that is sent twice from another one: 32 hex digits of its bytes' SHA-256. Delivery is at least once."""
+    return hashlib.sha256(payload).hexdigest()[:32]

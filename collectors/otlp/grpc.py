@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from collectors.model import Signal
 from collectors.otlp.answers import rejected_items, retry_delay
-from collectors.otlp.destination import Destination, Sent, revealed
+from collectors.otlp.certificates import certificates_of
+from collectors.otlp.destination import Destination, Sent, batch_id, revealed
 
 _METHODS: Final[dict[Signal, str]] = {
     "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -49,16 +50,23 @@ class GrpcSender:
         except Exception:  # noqa: BLE001 - a resolver may fail in any way of its own; without its header nothing is sent
             return Sent("retry", "header_reference")
         try:
-            body = await self._open().unary_unary(_METHODS[signal])(
+            channel = await self._open()
+        except (OSError, ValueError):
+            return Sent("retry", "tls_files")
+        except Exception:  # noqa: BLE001 - the key's resolver may fail in any way of its own
+            return Sent("retry", "tls_reference")
+        headers["x-lockgate-batch-id"] = batch_id(payload)
+        try:
+            body = await channel.unary_unary(_METHODS[signal])(
                 payload,
                 timeout=destination.timeout_s,
                 metadata=tuple((name.lower(), value) for name, value in headers.items()),
                 compression=grpc.Compression.Gzip if destination.compression == "gzip" else grpc.Compression.NoCompression,
             )
         except grpc.aio.AioRpcError as failed:
+            if failed.code() is grpc.StatusCode.UNAVAILABLE and destination.endpoint.startswith("https:"):
+                await self.close()  # the next channel is made with what the certificates' files say then
             return judged(failed.code().name, _details(failed), len(payload))
-        except OSError:
-            return Sent("retry", "tls_files")
         except Exception:  # noqa: BLE001 - grpc raises private classes for calls it cannot start; the data waits
             return Sent("retry", "grpc_failed")
         return Sent("delivered", rejected=rejected_items(signal, body, is_json=False))
@@ -69,7 +77,7 @@ class GrpcSender:
             await self._channel.close()
             self._channel = None
 
-    def _open(self) -> Any:
+    async def _open(self) -> Any:
         import grpc.aio
 
         if self._channel is None:
@@ -79,7 +87,9 @@ class GrpcSender:
             if parts.scheme == "http":
                 self._channel = grpc.aio.insecure_channel(place, options=_OPTIONS)
             else:
-                self._channel = grpc.aio.secure_channel(place, _credentials(destination), options=_OPTIONS)
+                held = await certificates_of(destination)
+                credentials = grpc.ssl_channel_credentials(held.ca, held.client_key, held.client_cert)
+                self._channel = grpc.aio.secure_channel(place, credentials, options=_OPTIONS)
         return self._channel
 
 
@@ -98,15 +108,3 @@ def _details(failed: Any) -> bytes | None:
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
             return value
     return None
-
-
-def _credentials(destination: Destination) -> Any:
-    import grpc
-
-    def read(path: str | None) -> bytes | None:
-        if path is None:
-            return None
-        with open(path, "rb") as file:
-            return file.read()
-
-    return grpc.ssl_channel_credentials(read(destination.ca_file), read(destination.client_key_file), read(destination.client_cert_file))

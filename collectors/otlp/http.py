@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from collectors.model import Signal
 from collectors.otlp.answers import rejected_items
-from collectors.otlp.destination import Destination, Sent, revealed
+from collectors.otlp.certificates import certificates_of, client_context
+from collectors.otlp.destination import Destination, Sent, batch_id, revealed
 
 if TYPE_CHECKING:
     import aiohttp
@@ -40,13 +41,20 @@ class HttpSender:
             headers = await revealed(destination.headers)
         except Exception:  # noqa: BLE001 - a resolver may fail in any way of its own; without its header nothing is sent
             return Sent("retry", "header_reference")
+        try:
+            session = await self._open()
+        except (OSError, ValueError):
+            return Sent("retry", "tls_files")  # a certificate or key that is not there or is none; its texts may quote a path
+        except Exception:  # noqa: BLE001 - the key's resolver may fail in any way of its own
+            return Sent("retry", "tls_reference")
+        headers["x-lockgate-batch-id"] = batch_id(payload)
         headers["Content-Type"] = "application/x-protobuf"
         body = payload
         if destination.compression == "gzip":
             headers["Content-Encoding"] = "gzip"
             body = gzipped(payload) if len(payload) < _COMPRESS_INLINE else await asyncio.to_thread(gzipped, payload)
         try:
-            async with self._open().post(
+            async with session.post(
                 destination.url(signal),
                 data=body,
                 headers=headers,
@@ -56,7 +64,9 @@ class HttpSender:
                 return judged(signal, answer.status, answer.headers, await _read(answer.content))
         except TimeoutError:
             return Sent("retry", "timeout")
-        except (aiohttp.ClientError, OSError):
+        except (aiohttp.ClientError, OSError, RuntimeError):  # RuntimeError: another signal's failure closed the session
+            if destination.endpoint.startswith("https:"):
+                await self.close()  # the next connection is made with what the certificates' files say then
             return Sent("retry", "connect")
 
     async def close(self) -> None:
@@ -65,11 +75,11 @@ class HttpSender:
             await self._session.close()
             self._session = None
 
-    def _open(self) -> aiohttp.ClientSession:
+    async def _open(self) -> aiohttp.ClientSession:
         import aiohttp
 
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=4, ssl=_tls(self._destination))
+            connector = aiohttp.TCPConnector(limit=4, ssl=await _tls(self._destination))
             # No cookies, no proxies or .netrc from the environment: a destination gets what its configuration says.
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         return self._session
@@ -120,12 +130,8 @@ async def _read(content: aiohttp.StreamReader) -> bytes:
     return bytes(pieces)
 
 
-def _tls(destination: Destination) -> Any:
+async def _tls(destination: Destination) -> Any:
     if not destination.endpoint.startswith("https:"):
         return True
-    import ssl
-
-    context = ssl.create_default_context(cafile=destination.ca_file)
-    if destination.client_cert_file:
-        context.load_cert_chain(destination.client_cert_file, destination.client_key_file)
-    return context
+    certificates = await certificates_of(destination)
+    return await asyncio.to_thread(client_context, certificates)

@@ -28,8 +28,8 @@ from pipeline.bootstrap.policies import Redaction, compile_policies
 from pipeline.bootstrap.preflight import refuse_if_missing
 from pipeline.bootstrap.recognition import WAITING, open_recognizer
 from pipeline.bootstrap.secret_audit import SecretAudit
-from pipeline.bootstrap.spans import Telemetry, telemetry_of
-from pipeline.bootstrap.upkeep import forget_expired_claims, keep_what_is_loaded, mark_used_keys, watch_lag
+from pipeline.bootstrap.spans import Telemetry, open_outbox, telemetry_of
+from pipeline.bootstrap.upkeep import forget_expired_claims, keep_what_is_loaded, mark_used_keys, watch_backlog, watch_lag
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.checks import is_loopback
 from pipeline.config.document import Document
@@ -106,7 +106,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         people = await _people(core)
         telemetry = telemetry_of(core, secrets.swapped, secrets.resolver)
         house = _house(core, secrets, people, telemetry)
-        telemetry.outbox.start()
+        await open_outbox(core, telemetry, house.desk.reads)
     except BaseException:
         await core.ledger.stop()
         raise
@@ -119,6 +119,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("used", mark_used_keys(core.ledger, people.authenticator)),
             ("spool", telemetry.spool.run()),
             ("lag", watch_lag(core.metrics)),
+            ("backlog", watch_backlog(telemetry.backlog, house.desk.reads)),
             ("idempotency", forget_expired_claims(core.ledger, core.clock)),
             ("warm-up", _warm_up(redaction, house)),
         )
@@ -260,7 +261,6 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         announce=core.redaction.announce,
         local_keys=secrets.local_keys,
         reload=reload,
-        outbox_accounts=telemetry.store.accounts,
     )
     return House(
         clock=core.clock,
@@ -286,6 +286,8 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         metrics_need_key=not is_loopback(core.plan.host),
         reasons=dict,
         wake_outbox=telemetry.outbox.wake,
+        addressing=telemetry.addressing,
+        backlog=telemetry.backlog,
         kept=KeptAnswers(
             secrets.local_keys,
             os.urandom,

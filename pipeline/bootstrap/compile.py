@@ -27,11 +27,17 @@ class References:
     declared: Mapping[str, SecretRef]
     by_target: Mapping[str, SecretRef]
     headers: Mapping[tuple[str, str], SecretRef]
+    client_keys: Mapping[str, SecretRef]
 
     def all(self) -> tuple[SecretRef, ...]:
         """Each reference once, required if anything requires it."""
         found: dict[str, SecretRef] = {}
-        for ref in (*self.by_target.values(), *self.headers.values(), *(replace(ref, required=False) for ref in self.declared.values())):
+        for ref in (
+            *self.by_target.values(),
+            *self.headers.values(),
+            *self.client_keys.values(),
+            *(replace(ref, required=False) for ref in self.declared.values()),
+        ):
             known = found.get(ref.slug)
             if known is None or (ref.required and not known.required):
                 found[ref.slug] = ref
@@ -56,7 +62,12 @@ def compile_references(document: Document) -> References:
         for name, value in destination.headers.items()
         if value.secret_key_ref is not None
     }
-    return References(declared, by_target, headers)
+    client_keys = {
+        destination.id: _used(destination.tls.client_key_ref, declared, f"telemetry.destinations.{destination.id}.tls.client_key_ref")
+        for destination in document.telemetry.destinations
+        if destination.tls.client_key_ref is not None
+    }
+    return References(declared, by_target, headers, client_keys)
 
 
 def _declared(slug: str, section: ReferenceSection, document: Document) -> SecretRef:

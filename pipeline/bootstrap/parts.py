@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from collectors.addressing import Recipient, Sampling
+from collectors.backlog import Bound
 from collectors.metrics import Closed
 from collectors.otlp.destination import Destination
 from pipeline.bootstrap.compile import References, compile_prices, compile_routes
 from pipeline.bootstrap.policies import PolicyBook, Redaction
 from pipeline.bootstrap.recognition import ner_rules
 from pipeline.clock import Clock
+from pipeline.config.destinations import DestinationSection
 from pipeline.config.document import Document
 from pipeline.config.home import Home
 from pipeline.keys.requests import Limit, NewWorkspace
@@ -58,6 +61,11 @@ class Swapped:
         """Whether redacted prompts and answers are recorded on spans."""
         return self.document.telemetry.capture_content
 
+    def destinations_of(self, workspace: str) -> frozenset[str] | None:
+        """The destinations that a workspace of the document names for its traces; None for all."""
+        section = self.document.workspaces.get(workspace)
+        return None if section is None or section.destinations is None else frozenset(section.destinations)
+
 
 def router_of(document: Document, references: References, clock: Clock, random_source: random.Random) -> Router:
     """The routes with their targets."""
@@ -87,8 +95,8 @@ def workspace_models(document: Document) -> dict[str, tuple[str, ...]]:
     return {slug: section.models for slug, section in document.workspaces.items() if section.models}
 
 
-def destinations_of(document: Document, swapped: Swapped, resolver: Resolver) -> list[Destination]:
-    """The OTLP destinations; headers by reference are resolved when they are sent."""
+def destinations_of(document: Document, swapped: Swapped, resolver: Resolver, folder: Path) -> list[Destination]:
+    """The OTLP destinations; headers by reference are resolved when they are sent. Relative paths start in `folder`."""
     return [
         Destination(
             id=section.id,
@@ -100,8 +108,49 @@ def destinations_of(document: Document, swapped: Swapped, resolver: Resolver) ->
             },
             compression=section.compression,
             timeout_s=section.timeout_s,
+            signals=section.signals,
+            ca_file=_in(folder, section.tls.ca_file),
+            client_cert_file=_in(folder, section.tls.client_cert_file),
+            client_key=_client_key(section, swapped, resolver, folder),
         )
         for section in document.telemetry.destinations
+    ]
+
+
+def _in(folder: Path, path: str | None) -> str | None:
+    return str(folder / path) if path is not None else None
+
+
+def _client_key(section: DestinationSection, swapped: Swapped, resolver: Resolver, folder: Path) -> Any:
+    """The path of a destination's private key, or what resolves it when a connection is made."""
+    if section.tls.client_key_ref is None:
+        return _in(folder, section.tls.client_key_file)
+
+    async def value() -> str:
+        return (await resolver.resolve(swapped.references.client_keys[section.id], SYSTEM)).reveal()
+
+    return value
+
+
+def bounds_of(document: Document) -> dict[str, Bound]:
+    """How much is kept for each destination."""
+    return {
+        section.id: Bound(section.queue.max_bytes, section.queue.when_full, section.queue.block_s)
+        for section in document.telemetry.destinations
+    }
+
+
+def recipients_of(document: Document) -> list[Recipient]:
+    """The destinations of traces, each with what it keeps."""
+    return [
+        Recipient(
+            section.id,
+            Sampling(
+                section.sampling.ratio, section.sampling.keep_errors, section.sampling.keep_redactions, section.sampling.keep_cost_micros
+            ),
+        )
+        for section in document.telemetry.destinations
+        if "traces" in section.signals
     ]
 
 

@@ -7,6 +7,7 @@ import gc
 import time
 from contextlib import suppress
 
+from collectors.backlog import Backlog
 from collectors.metrics import Metrics
 from pipeline.clock import Clock
 from pipeline.errors import LedgerError
@@ -14,9 +15,12 @@ from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.store import mark_used
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.store.claims import PURGE_ROWS, purge_claims
+from pipeline.store.read_model import ReadError
+from pipeline.store.reads import Reads
 
 USED_EVERY_S = 5.0
 FORGET_EVERY_S = 60.0
+MEASURE_EVERY_S = 3.0
 YOUNG, MIDDLE, OLD = 10_000, 20, 20
 
 
@@ -57,3 +61,21 @@ async def watch_lag(metrics: Metrics) -> None:
         before = time.monotonic()
         await asyncio.sleep(0.5)
         metrics.loop_lag(max(0.0, time.monotonic() - before - 0.5))
+
+
+async def measure_backlog(backlog: Backlog, reads: Reads) -> None:
+    """Correct what is known of the outbox's size by the store. Raises ReadError."""
+    mark = backlog.mark()
+    kept: dict[str, int] = {}
+    for row in await asyncio.to_thread(reads.accounts):
+        kept[row["destination"]] = kept.get(row["destination"], 0) + row["queued_bytes"] + row["dead_letter_bytes"]
+    backlog.measured(kept, mark)
+
+
+async def watch_backlog(backlog: Backlog, reads: Reads) -> None:
+    """The same every few seconds, until cancelled; more seldom when the sums take long."""
+    while backlog.bounds:
+        began = time.monotonic()
+        with suppress(ReadError):
+            await measure_backlog(backlog, reads)
+        await asyncio.sleep(max(MEASURE_EVERY_S, 20 * (time.monotonic() - began)))

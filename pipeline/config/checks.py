@@ -92,6 +92,10 @@ def _references(document: Document) -> Iterator[Fault]:
             if used is not None and used.ref is not None and used.ref not in document.references:
                 path = ("telemetry", "destinations", index, "headers", name, "secret_key_ref", "ref")
                 yield _unknown(path, "reference", used.ref, document.references)
+        used = destination.tls.client_key_ref
+        if used is not None and used.ref is not None and used.ref not in document.references:
+            place = ("telemetry", "destinations", index, "tls", "client_key_ref", "ref")
+            yield _unknown(place, "reference", used.ref, document.references)
 
 
 def _models(document: Document) -> Iterator[Fault]:
@@ -159,6 +163,10 @@ def _workspaces(document: Document) -> Iterator[Fault]:
         for index, model in enumerate(workspace.models):
             if model not in document.models:
                 yield _unknown(("workspaces", slug, "models", index), "model", model, document.models)
+        known = [destination.id for destination in document.telemetry.destinations]
+        for index, name in enumerate(workspace.destinations or ()):
+            if name not in known:
+                yield _unknown(("workspaces", slug, "destinations", index), "destination", name, known)
 
 
 def _unused(document: Document) -> Iterator[Fault]:
@@ -170,6 +178,7 @@ def _unused(document: Document) -> Iterator[Fault]:
     named |= {
         value.secret_key_ref.ref for each in document.telemetry.destinations for value in each.headers.values() if value.secret_key_ref
     }
+    named |= {each.tls.client_key_ref.ref for each in document.telemetry.destinations if each.tls.client_key_ref is not None}
     for slug in document.references:
         if slug not in named:
             yield Fault(("references", slug), f"nothing uses the reference {slug!r}", "Use it with secret_key_ref: {ref: …}, or remove it.")

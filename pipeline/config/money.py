@@ -63,3 +63,5 @@ class WorkspaceSection(Section):
     """What all its keys may spend together."""
     models: tuple[Name, ...] = ()
     """The models its keys may use; every model when empty."""
+    destinations: tuple[Name, ...] | None = None
+    """Where the traces of its calls are sent, by id; to every destination when it does not say, nowhere when it names none."""

@@ -22,6 +22,7 @@ from pipeline.gateway.leaving import Watch
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
 from pipeline.gateway.refusals import Looked, refused, unscreenable
 from pipeline.gateway.reply import deliver, deliver_stream
+from pipeline.gateway.room import await_room
 from pipeline.gateway.routes import CALLERS
 from pipeline.gateway.settle import Trail, settle_failure
 from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand
@@ -55,6 +56,7 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
             screened = await screen(house, policy, asked)  # 4
             looked = Looked(policy, screened)
             refuse_blocked(screened)
+            await await_room(house, caller.key.workspace)  # for what will be told of it
             bound = price(house, call, asked, screened, plan, caller)  # 5
             claim = await claim_of(house, call, caller, asked) if is_claimed(call.headers) else None
             answered = await answering(house, policy, screened, asked.size)

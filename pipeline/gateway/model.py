@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
+from collectors.addressing import Addressing
+from collectors.backlog import Backlog
 from collectors.metrics import Metrics
-from collectors.model import Account
 from collectors.tracing import CallSpan, Tracing
 from pipeline.clock import Clock
 from pipeline.errors import PipelineError
@@ -104,6 +105,10 @@ class InForce(Protocol):
         """Whether redacted prompts and answers are recorded on spans."""
         ...
 
+    def destinations_of(self, workspace: str) -> frozenset[str] | None:
+        """The destinations that a workspace names for the traces of its calls; None for all."""
+        ...
+
 
 class Overloaded(PipelineError):
     """The gateway takes no call now."""
@@ -172,7 +177,6 @@ class Desk:
     announce: Callable[[str, str], None]
     local_keys: LocalKeys = field(repr=False)
     reload: Callable[[], Awaitable[str]]
-    outbox_accounts: Callable[[], Awaitable[tuple[Account, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +206,8 @@ class House:
     metrics_need_key: bool
     reasons: Callable[[], dict[str, str]]
     wake_outbox: Callable[[], None]
+    addressing: Addressing
+    backlog: Backlog
     kept: KeptAnswers
 
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from collectors.addressing import Addressed
 from collectors.content import captured
 from collectors.genai import CLIENT, CallFacts, parameters_of
-from collectors.model import OutboxRow
 from pipeline.errors import PipelineError
 from pipeline.gateway.error_table import failed
 from pipeline.gateway.events import by_rule, counted, event, redaction_counts
@@ -96,8 +96,9 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
     charges = _charges(house, trail, ending, now_us)
     cost_micros = sum(charge.cost_micros for charge in charges)
     trail.bound.admission.used(ending.usage.total_input + ending.usage.total_output + _in_vain(charges, ending))
-    outbox = _spans(house, trail, ending, cost_micros, now_us)
-    detail = {
+    addressed = _spans(house, trail, ending, cost_micros, now_us)
+    outbox = addressed.rows
+    detail: dict[str, Any] = {
         "surface": call.surface,
         "stream": trail.asked.stream,
         "attempts": [_attempt(attempt) for attempt in ending.attempts],
@@ -111,6 +112,8 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
         **trail.policy.facts,
         "duration_us": now_us - call.at_us,
     }
+    if addressed.decisions:
+        detail["sampling"] = dict(addressed.decisions)
     target_id = ending.target.id if ending.target else (ending.attempts[-1].target_id if ending.attempts else "")
     finish = event(
         house, call, "gateway:call:finish", ending.outcome, detail, trail.caller, model=trail.asked.model, target_id=target_id,
@@ -124,6 +127,7 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
     events, kept = (*_restorations(house, trail), finish), await _kept(house, trail, ending, now_us)
     await house.ledger.close(Settlement(call.request_id, events, charges, outbox, redactions, kept))
     if outbox:
+        house.backlog.added(outbox)
         house.wake_outbox()
 
 
@@ -279,8 +283,8 @@ _OPERATIONS = {
 }
 
 
-def _spans(house: House, trail: Trail, ending: Ending, cost_micros: int, now_us: int) -> tuple[OutboxRow, ...]:
-    """The call's span with one child an attempt, rebuilt clean and encoded for every destination."""
+def _spans(house: House, trail: Trail, ending: Ending, cost_micros: int, now_us: int) -> Addressed:
+    """The call's span with one child an attempt, rebuilt clean and encoded for every destination that gets it."""
     span = trail.call.span
     for number, attempt in enumerate(ending.attempts, 1):
         attributes = {
@@ -292,7 +296,9 @@ def _spans(house: House, trail: Trail, ending: Ending, cost_micros: int, now_us:
         }
         error = "" if attempt.outcome == "ok" else attempt.outcome
         span.child("lockgate.attempt", attempt.started_us * 1000, attempt.ended_us * 1000, attributes, kind=CLIENT, error_type=error)
-    return house.tracing.encode(house.tracing.finish(span, _facts(house, trail, ending, cost_micros), ended_ns=now_us * 1000))
+    facts = _facts(house, trail, ending, cost_micros)
+    records = house.tracing.finish(span, facts, ended_ns=now_us * 1000)
+    return house.addressing.address(records, facts, span.trace_id, house.swapped.destinations_of(trail.caller.key.workspace))
 
 
 def _facts(house: House, trail: Trail, ending: Ending, cost_micros: int) -> CallFacts:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar, cast
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from collectors.backlog import Backlog
 from collectors.model import Account, CollectorError, Leased, OutboxRow, Signal
 from pipeline.clock import Clock
 from pipeline.errors import LedgerError
@@ -55,9 +56,10 @@ def enqueue(cursor: Cursor, sql: HotSql, rows: Iterable[OutboxRow], now_us: int)
 class SqlOutbox:
     """`collectors.model.OutboxStore` over the ledger's writer. LedgerErrors become CollectorErrors."""
 
-    def __init__(self, run: Run, clock: Clock, *, postgres: bool) -> None:
+    def __init__(self, run: Run, clock: Clock, *, postgres: bool, backlog: Backlog | None = None) -> None:
         self._run = run
         self._clock = clock
+        self._backlog = backlog or Backlog({})
         self._sql = hot_sql(postgres=postgres)
 
     async def put(self, rows: Sequence[OutboxRow]) -> None:
@@ -70,6 +72,11 @@ class SqlOutbox:
             enqueue(cast(Cursor, connection.connection.cursor()), self._sql, rows, now_us)
 
         await self._do(apply)
+        self._backlog.added(rows)
+
+    async def release(self) -> None:
+        """Take back every lease: for the only process that sends, when it starts. What a killed one was sending waits no longer."""
+        await self._do(lambda connection: connection.execute(update(outbox).values(lease_until_us=0)) and None)
 
     async def claim(self, destination: str, signal: Signal, *, max_bytes: int, lease_us: int) -> tuple[Leased, ...]:
         """Lease the oldest due rows up to `max_bytes` (at least one); nothing while the oldest is leased or waits."""
@@ -82,7 +89,7 @@ class SqlOutbox:
 
     async def delivered(self, ids: Sequence[int], *, rejected_items: int = 0, reason: str = "partial_success") -> None:
         """Remove rows that are done with; `rejected_items` of them were refused for good, for a `reason`."""
-        await self._do(lambda connection: _delivered(connection, ids, rejected_items, reason[:64]))
+        self._backlog.removed(await self._do(lambda connection: _delivered(connection, ids, rejected_items, reason[:64])))
 
     async def retry(self, ids: Sequence[int], *, due_us: int, reason: str) -> None:
         """Give rows back, not to be claimed before `due_us`."""
@@ -150,10 +157,13 @@ def _claim(connection: Connection, destination: str, signal: Signal, *, max_byte
     return tuple(Leased(row_id, OutboxRow(destination, signal, payload, items), attempts) for row_id, payload, items, attempts in rows)
 
 
-def _delivered(connection: Connection, ids: Sequence[int], rejected_items: int, reason: str) -> None:
+def _delivered(connection: Connection, ids: Sequence[int], rejected_items: int, reason: str) -> dict[str, int]:
+    """Remove rows and count their items; gives the bytes that were freed, by destination."""
     totals = _totals(connection, ids)
     rejected = rejected_items
-    for (destination, signal), items in sorted(totals.items()):
+    freed: dict[str, int] = {}
+    for (destination, signal), (items, size) in sorted(totals.items()):
+        freed[destination] = freed.get(destination, 0) + size
         refused = min(rejected, items)
         rejected -= refused
         account = (outbox_accounts.c.destination == destination) & (outbox_accounts.c.signal == signal)
@@ -161,6 +171,7 @@ def _delivered(connection: Connection, ids: Sequence[int], rejected_items: int, 
         if refused:
             reject(connection, destination, signal, reason, refused)
     connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+    return freed
 
 
 def reject(connection: Connection, destination: str, signal: str, reason: str, items: int) -> None:
@@ -174,14 +185,15 @@ def reject(connection: Connection, destination: str, signal: str, reason: str, i
     connection.execute(counted.on_conflict_do_update(index_elements=["destination", "signal", "reason"], set_=more))
 
 
-def _totals(connection: Connection, ids: Sequence[int]) -> dict[tuple[str, str], int]:
+def _totals(connection: Connection, ids: Sequence[int]) -> dict[tuple[str, str], tuple[int, int]]:
     # Rows that another sender already settled are gone and not counted twice; PostgreSQL locks those that are left.
-    totals: dict[tuple[str, str], int] = {}
-    query = (
-        select(outbox.c.destination, outbox.c.signal, outbox.c["items"]).where(outbox.c.id.in_(ids)).order_by(outbox.c.id).with_for_update()
-    )
-    for destination, signal, items in connection.execute(query):
-        totals[destination, signal] = totals.get((destination, signal), 0) + items
+    totals: dict[tuple[str, str], tuple[int, int]] = {}
+    columns = (outbox.c.destination, outbox.c.signal, outbox.c["items"], outbox.c.bytes)
+    for destination, signal, items, size in connection.execute(
+        select(*columns).where(outbox.c.id.in_(ids)).order_by(outbox.c.id).with_for_update()
+    ):
+        before = totals.get((destination, signal), (0, 0))
+        totals[destination, signal] = (before[0] + items, before[1] + size)
     return totals
 
 

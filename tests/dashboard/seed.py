@@ -292,8 +292,8 @@ def _operations(rows: Rows, rng: Random, chain: str, now_us: int) -> None:
         dead = 15 if destination == "archive" else 0
         if dead:
             rows.add(
-                "dead_letters", id=1, destination=destination, signal=signal, payload=b"\x0a", bytes=1, items=dead, attempts=3, reason="http_400",
-                created_us=now_us - DAY_US, buried_us=now_us - DAY_US,
+                "dead_letters", id=1, destination=destination, signal=signal, payload=b"\x0a", bytes=1, items=dead, attempts=3,
+                reason="http_400", created_us=now_us - DAY_US, buried_us=now_us - DAY_US,
             )  # fmt: skip
         if rejected:
             rows.add("outbox_rejections", destination=destination, signal=signal, reason="partial_success", items=rejected)

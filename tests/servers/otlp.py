@@ -9,11 +9,13 @@ async with otlp_sink() as sink:
 from __future__ import annotations
 
 import asyncio
+import ssl
 import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -54,6 +56,27 @@ class Captured:
     status: int
 
 
+@dataclass(frozen=True)
+class Tls:
+    """The sink's certificate and key, and the authority that must have signed its clients'."""
+
+    cert: Path
+    key: Path
+    client_ca: Path
+
+    def context(self) -> ssl.SSLContext:
+        """For HTTP."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.client_ca))
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(self.cert, self.key)
+        return context
+
+    def credentials(self) -> Any:
+        """For gRPC."""
+        pair = (self.key.read_bytes(), self.cert.read_bytes())
+        return grpc.ssl_server_credentials([pair], self.client_ca.read_bytes(), require_client_auth=True)
+
+
 class OtlpSink:
     """Captures and answers. `answer` lines up answers for the next requests; `always` is the answer when none is lined up."""
 
@@ -92,20 +115,24 @@ class OtlpSink:
                     out.extend(scope.spans)
         return out
 
-    async def start(self, port: int = 0, grpc_port: int = 0) -> None:
-        """Listen on free (or the given) loopback ports."""
+    async def start(self, port: int = 0, grpc_port: int = 0, *, tls: Tls | None = None) -> None:
+        """Listen on free (or the given) loopback ports; with `tls` under its certificate, asking clients for theirs."""
         app = web.Application(client_max_size=256 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._http)
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=tls.context() if tls else None)
         await site.start()
-        self.http_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        scheme = "https" if tls else "http"
+        self.http_url = f"{scheme}://127.0.0.1:{self._runner.addresses[0][1]}"
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers((_Raw(self._grpc),))
-        bound = self._server.add_insecure_port(f"127.0.0.1:{grpc_port}")
+        if tls:
+            bound = self._server.add_secure_port(f"127.0.0.1:{grpc_port}", tls.credentials())
+        else:
+            bound = self._server.add_insecure_port(f"127.0.0.1:{grpc_port}")
         await self._server.start()
-        self.grpc_url = f"http://127.0.0.1:{bound}"
+        self.grpc_url = f"{scheme}://127.0.0.1:{bound}"
 
     async def stop(self) -> None:
         """Stop listening; what hangs is let go."""
@@ -175,10 +202,10 @@ def _response(rejected: int) -> bytes:
 
 
 @asynccontextmanager
-async def otlp_sink() -> AsyncIterator[OtlpSink]:
+async def otlp_sink(tls: Tls | None = None) -> AsyncIterator[OtlpSink]:
     """A sink that listens while the block runs."""
     sink = OtlpSink()
-    await sink.start()
+    await sink.start(tls=tls)
     try:
         yield sink
     finally:
