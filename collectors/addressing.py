@@ -119,3 +119,10 @@ def _formed(records: Sequence[Clean[Record]], sheds: bool, decision: Decision, r
 def _noted(record: Record, *, notes: dict[str, Any], sheds: bool) -> Record:
     kept = {key: value for key, value in record.tree.get("attributes", {}).items() if not (sheds and key in CONTENT_ATTRIBUTES)}
     return Record(record.signal, {**record.tree, "attributes": {**kept, **notes}})
+
+
+def unless_full(rows: Sequence[OutboxRow], backlog: Backlog) -> tuple[OutboxRow, ...]:
+    """Rows that belong to no call (nobody can be refused for them): those of a full destination are only counted."""
+    return tuple(
+        OutboxRow(row.destination, row.signal, b"", row.items, withheld="full") if backlog.full(row.destination) else row for row in rows
+    )

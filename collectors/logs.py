@@ -15,17 +15,23 @@ import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, TextIO
 
 import orjson
 
 from collectors.gate import TreeRedactor
+from collectors.model import Record
+from redactors.model import Clean
 
 _STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 _UVICORN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _BUSY: Final[ContextVar[bool]] = ContextVar("lockgate_log_busy", default=False)
 _MAX_TEXT: Final = 65_536
+_CARRIERS: Final = ("collectors.outbox", "collectors.spool", "collectors.otlp", "collectors.export")
+_SEVERITIES: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+_NAMES: Final = {"logger": "log.logger", "exception": "exception.stacktrace"}
 _INT64: Final = 2**63
 
 _log = logging.getLogger(__name__)
@@ -39,6 +45,9 @@ class RedactingHandler(logging.Handler):
         self._redactor = redactor
         self._stream = stream
         self.failures = 0
+        self.tap: Callable[[Clean[Record]], None] | None = None
+        """Given every redacted record beside the stream, in the thread that logs; must be quick. What carries logs away is not given:
+        its own lines would make more of them."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Redact and write. Raises nothing: logging must not break what logs."""
@@ -67,6 +76,8 @@ class RedactingHandler(logging.Handler):
         value = clean.value
         if not isinstance(value, dict):
             raise TypeError("the redactor changed the shape of a log record")
+        if self.tap is not None and not record.name.startswith(_CARRIERS):
+            self.tap(clean.map(partial(_log_record, head=record)))
         return orjson.dumps({**_head(record), **value}, default=_no_text)
 
     def _write(self, line: bytes) -> None:
@@ -75,6 +86,23 @@ class RedactingHandler(logging.Handler):
             self._stream.flush()
         except (OSError, ValueError):
             self.failures += 1  # nobody reads any more; there is no other place to say so
+
+
+def _log_record(value: Any, *, head: logging.LogRecord) -> Record:
+    """A redacted line as OTLP's log record: the message is its body, the rest attributes. Severity after the specification's table.
+
+    Source: opentelemetry.io/docs/specs/otel/logs/data-model-appendix.
+    """
+    attributes = {_NAMES.get(key, key): field for key, field in value.items() if key != "event"}
+    severity = min(24, max(1, head.levelno * 4 // 10 + 1))
+    tree = {
+        "time_unix_nano": int(head.created * 1e9),
+        "severity_number": severity,
+        "severity_text": _SEVERITIES[(severity - 1) // 4],
+        "body": value.get("event", ""),
+        "attributes": attributes,
+    }
+    return Record("logs", tree)
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -158,6 +186,10 @@ class Installed:
         Call it after loading a library lazily: its own handler would write raw records.
         """
         return _strip(self.handler)
+
+    def follow(self, tap: Callable[[Clean[Record]], None] | None) -> None:
+        """Give every redacted record to `tap` as well, or to nobody any more."""
+        self.handler.tap = tap
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """As the function `watch`."""

@@ -24,7 +24,7 @@ class Spool:
     """Buffers clean records (at most `limit`), encodes them in batches and puts them into the outbox.
 
     Call `run` as a task; it ends when cancelled after `close`. A store that fails is tried again with growing pauses
-    (at most `max_pause_s` seconds); meanwhile records stay here.
+    (at most `max_pause_s` seconds); meanwhile records stay here. `linger_s` lets records gather, so that they share a transaction.
     """
 
     def __init__(
@@ -35,14 +35,18 @@ class Spool:
         limit: int = 10_000,
         batch: int = 256,
         max_pause_s: float = 30.0,
+        linger_s: float = 0.0,
         on_overflow: Callable[[int], None] | None = None,
+        stored: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
         self._encode = encode
         self._limit = limit
         self._batch = batch
         self._max_pause_s = max_pause_s
+        self._linger_s = linger_s
         self._on_overflow = on_overflow
+        self._stored = stored
         self._waiting: deque[Clean[Record]] = deque()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -77,6 +81,8 @@ class Spool:
                 self._wake.clear()
                 if not self._waiting:
                     await self._wake.wait()
+            if self._linger_s and len(self._waiting) < self._batch:
+                await asyncio.sleep(self._linger_s)
             try:
                 await self._move()
                 pause = 0.1
@@ -101,6 +107,8 @@ class Spool:
         if not batch:
             return
         await self._store.put(self._encode(batch))
+        if self._stored is not None:
+            self._stored()
         with self._lock:
             for _ in batch:
                 self._waiting.popleft()

@@ -135,6 +135,11 @@ class Tracing:
         self._resource: Clean[dict[str, Any]] = clean.map(lambda record: record.tree["resource"])
         self._scope: Clean[dict[str, Any]] = clean.map(lambda record: record.tree["scope"])
 
+    @property
+    def resource(self) -> Clean[dict[str, Any]]:
+        """What describes this process, redacted: for its logs and metrics as well."""
+        return self._resource
+
     def start(self, traceparent: str | None = None, *, started_ns: int | None = None) -> CallSpan:
         """Start a call's span, below the caller's when it sent a valid W3C `traceparent`. Its tracestate is never read."""
         trace_id, parent = _parent(traceparent) if traceparent else ("", "")

@@ -36,6 +36,7 @@ from pipeline.config.document import Document
 from pipeline.config.home import secret_folders
 from pipeline.errors import LedgerError
 from pipeline.gateway.app import Gateway
+from pipeline.gateway.health import show_outbox
 from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.model import Desk, House, Load
 from pipeline.gateway.table import route_table
@@ -110,6 +111,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
     except BaseException:
         await core.ledger.stop()
         raise
+    metrics = telemetry.metrics(lambda: show_outbox(house))
     tasks = [
         asyncio.create_task(work, name=f"lockgate-{name}")
         for name, work in (
@@ -118,6 +120,8 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("secret-audit", secrets.audit.run()),
             ("used", mark_used_keys(core.ledger, people.authenticator)),
             ("spool", telemetry.spool.run()),
+            ("logs", telemetry.logs.run()),
+            ("metrics", metrics.run()),
             ("lag", watch_lag(core.metrics)),
             ("backlog", watch_backlog(telemetry.backlog, house.desk.reads)),
             ("idempotency", forget_expired_claims(core.ledger, core.clock)),
@@ -132,7 +136,11 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         await secrets.audit.flush()
         with suppress(LedgerError):
             await core.ledger.run(lambda connection: mark_used(connection, people.authenticator.drain_used()))
+        if core.plan.follow_logs is not None:
+            core.plan.follow_logs(None)
         await telemetry.spool.close()
+        await telemetry.logs.close()
+        await metrics.push()
         await telemetry.outbox.stop()
         await house.providers.aclose()
         await secrets.resolver.close()
@@ -188,7 +196,7 @@ def _secrets(core: Core, recognizer: NerDetector | None) -> Secrets:
     )
     routes = router_of(document, references, core.clock, core.random)
     policies = compile_policies(document, core.redaction, core.tenant_keys(), recognizer)
-    swapped = Swapped(document, references, routes, pricer_of(document), policies)
+    swapped = Swapped(document, references, routes, pricer_of(document), policies, otel_content=plan.otel.capture_content)
     swapped.recognizer = recognizer
     resolver = Resolver(
         lambda manager_type, auth_config: open_vault(manager_type, auth_config, context),

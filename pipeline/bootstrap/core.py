@@ -72,7 +72,7 @@ def core_of(plan: Plan, redaction: Redaction, clock: Clock) -> Core:
     """Open what everything else stands on; nothing is written yet."""
     home, document = plan.home, plan.document
     redaction.announce_process(plan.database_url, home.admin_key())
-    metrics = Metrics(closed_of(document, redaction), version=VERSION, profile=document.telemetry.semconv)
+    metrics = Metrics(closed_of(plan, redaction), version=VERSION, profile=document.telemetry.semconv)
     ledger = DurableLedger(
         plan.database_url,
         clock=clock,

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from collectors.addressing import Recipient, Sampling
 from collectors.backlog import Bound
 from collectors.metrics import Closed
+from collectors.model import Record
 from collectors.otlp.destination import Destination
-from pipeline.bootstrap.compile import References, compile_prices, compile_routes
+from pipeline.bootstrap.compile import References, compile_prices, compile_routes, folder_of
 from pipeline.bootstrap.policies import PolicyBook, Redaction
 from pipeline.bootstrap.recognition import ner_rules
 from pipeline.clock import Clock
 from pipeline.config.destinations import DestinationSection
 from pipeline.config.document import Document
 from pipeline.config.home import Home
+from pipeline.config.otel import Otel
 from pipeline.keys.requests import Limit, NewWorkspace
 from pipeline.ledger.budgets import Period
 from pipeline.routing.prices import read_price_map
@@ -26,7 +28,11 @@ from pipeline.routing.pricing import Pricer
 from pipeline.routing.router import Router
 from pipeline.vaults.model import SecretRef
 from pipeline.vaults.resolver import SYSTEM, Resolver
+from pipeline.version import VERSION
 from redactors.detectors.ner import NerDetector
+from redactors.model import Clean
+
+FollowLogs = Callable[[Callable[[Clean[Record]], None] | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +47,33 @@ class Plan:
     environment: Mapping[str, str]
     reseal: Callable[[], object] = tuple
     """Takes away the handlers that a library put on its own loggers when it was loaded."""
+    otel: Otel = field(default_factory=Otel)
+    """What OpenTelemetry's own variables ask for."""
+    follow_logs: FollowLogs | None = None
+    """Has every redacted log record given to a function as well; None when logs are nobody's."""
+
+    @property
+    def destinations(self) -> tuple[DestinationSection, ...]:
+        """The document's destinations, and those of the environment."""
+        return () if self.otel.disabled else (*self.document.telemetry.destinations, *self.otel.destinations)
 
 
 class Swapped:
     """What a reload replaces while everything else keeps running: references, routes, prices, policies, by one assignment each."""
 
-    __slots__ = ("document", "policies", "pricer", "recognizer", "references", "router")
+    __slots__ = ("_otel_content", "document", "policies", "pricer", "recognizer", "references", "router")
 
-    def __init__(self, document: Document, references: References, router: Router, pricer: Pricer, policies: PolicyBook) -> None:
+    def __init__(
+        self,
+        document: Document,
+        references: References,
+        router: Router,
+        pricer: Pricer,
+        policies: PolicyBook,
+        *,
+        otel_content: bool | None = None,
+    ) -> None:
+        self._otel_content = otel_content
         self.document = document
         self.references = references
         self.router = router
@@ -59,7 +84,10 @@ class Swapped:
     @property
     def capture_content(self) -> bool:
         """Whether redacted prompts and answers are recorded on spans."""
-        return self.document.telemetry.capture_content
+        telemetry = self.document.telemetry
+        if self._otel_content is not None and "capture_content" not in telemetry.model_fields_set:
+            return self._otel_content
+        return telemetry.capture_content
 
     def destinations_of(self, workspace: str) -> frozenset[str] | None:
         """The destinations that a workspace of the document names for its traces; None for all."""
@@ -95,8 +123,9 @@ def workspace_models(document: Document) -> dict[str, tuple[str, ...]]:
     return {slug: section.models for slug, section in document.workspaces.items() if section.models}
 
 
-def destinations_of(document: Document, swapped: Swapped, resolver: Resolver, folder: Path) -> list[Destination]:
-    """The OTLP destinations; headers by reference are resolved when they are sent. Relative paths start in `folder`."""
+def destinations_of(plan: Plan, swapped: Swapped, resolver: Resolver) -> list[Destination]:
+    """The OTLP destinations; headers by reference are resolved when they are sent. Relative paths start beside the document."""
+    folder = folder_of(plan.config)
     return [
         Destination(
             id=section.id,
@@ -112,8 +141,9 @@ def destinations_of(document: Document, swapped: Swapped, resolver: Resolver, fo
             ca_file=_in(folder, section.tls.ca_file),
             client_cert_file=_in(folder, section.tls.client_cert_file),
             client_key=_client_key(section, swapped, resolver, folder),
+            path_is_exact=section.id in plan.otel.exact,
         )
-        for section in document.telemetry.destinations
+        for section in plan.destinations
     ]
 
 
@@ -132,15 +162,12 @@ def _client_key(section: DestinationSection, swapped: Swapped, resolver: Resolve
     return value
 
 
-def bounds_of(document: Document) -> dict[str, Bound]:
+def bounds_of(sections: Sequence[DestinationSection]) -> dict[str, Bound]:
     """How much is kept for each destination."""
-    return {
-        section.id: Bound(section.queue.max_bytes, section.queue.when_full, section.queue.block_s)
-        for section in document.telemetry.destinations
-    }
+    return {section.id: Bound(section.queue.max_bytes, section.queue.when_full, section.queue.block_s) for section in sections}
 
 
-def recipients_of(document: Document) -> list[Recipient]:
+def recipients_of(sections: Sequence[DestinationSection]) -> list[Recipient]:
     """The destinations of traces, each with what it keeps."""
     return [
         Recipient(
@@ -149,7 +176,7 @@ def recipients_of(document: Document) -> list[Recipient]:
                 section.sampling.ratio, section.sampling.keep_errors, section.sampling.keep_redactions, section.sampling.keep_cost_micros
             ),
         )
-        for section in document.telemetry.destinations
+        for section in sections
         if "traces" in section.signals
     ]
 
@@ -164,11 +191,19 @@ def _header(prefix: str, swapped: Swapped, place: tuple[str, str], resolver: Res
     return value
 
 
-def closed_of(document: Document, redaction: Redaction) -> Closed:
+def resource_of(plan: Plan) -> dict[str, str]:
+    """What describes this process in telemetry: the document's name, then what the environment says. Redacted like any text."""
+    telemetry = plan.document.telemetry
+    name = telemetry.service_name if "service_name" in telemetry.model_fields_set else plan.otel.service_name or telemetry.service_name
+    return {**plan.otel.resource, "service.name": name, "service.version": VERSION}
+
+
+def closed_of(plan: Plan, redaction: Redaction) -> Closed:
     """The label values that metrics may have."""
+    document = plan.document
     return Closed(
         models=frozenset(document.models),
-        destinations=frozenset(destination.id for destination in document.telemetry.destinations),
+        destinations=frozenset(destination.id for destination in plan.destinations),
         rules=redaction.rule_ids() | ner_rules(document),
         manager_types=frozenset({"env", "file", "local", "keychain", *(vault.manager_type for vault in document.vaults.values())}),
     )

@@ -20,6 +20,7 @@ from pipeline.config.checks import check_address
 from pipeline.config.document import Document
 from pipeline.config.environment import DEFAULT_PORT, Process, database_url, drop_provider_keys, env_snapshot
 from pipeline.config.home import Home
+from pipeline.config.otel import read_otel
 from pipeline.config.running import Running as RunningAt
 from pipeline.config.running import forget_run, write_run
 from pipeline.errors import ConfigError, PipelineError
@@ -62,8 +63,12 @@ def prepare(process: Process, document: Document, config: Path, home: Home, reda
         log.warning(SLOWER)
     # No core dump: it would hold every live secret. Child processes inherit it.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    plan = Plan(document, config, home, database_url(process, environment), process.host, environment, installed.reseal)
-    drop_provider_keys((*named_variables(document), "LOCKGATE_DATABASE_URL"))
+    otel = read_otel(environment)
+    for number, value in enumerate(otel.secrets):
+        redaction.announce(value, f"process:otel-header-{number}")
+    url = database_url(process, environment)
+    plan = Plan(document, config, home, url, process.host, environment, installed.reseal, otel, installed.follow)
+    drop_provider_keys((*named_variables(document), *otel.names, "LOCKGATE_DATABASE_URL"))
     return plan
 
 

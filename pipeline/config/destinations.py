@@ -17,7 +17,7 @@ Path = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r
 class HeaderValue(Section):
     """The value of a header: written out, or taken from a vault when it is sent."""
 
-    text: Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\r\n\x00]*$")] | None = None
+    text: Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\r\n\x00]*$")] | None = Field(default=None, repr=False)
     """The value itself, for headers that are no credential. A plain string means the same."""
     secret_key_ref: SecretKeyRef | None = None
     """Where the value is."""

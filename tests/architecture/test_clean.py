@@ -60,6 +60,7 @@ def test_only_the_model_constructs_clean_directly() -> None:
 PICKS = {
     "collectors/addressing.py": 1,  # a span without its content, with what sampling decided (words and numbers of ours)
     "collectors/content.py": 1,  # the text of a message
+    "collectors/logs.py": 1,  # a redacted line as a log record
     "collectors/gate.py": 3,  # the record as it was drawn, or its tombstone
     "collectors/tracing.py": 3,  # resource, scope, tombstone
     "pipeline/gateway/events.py": 1,  # an event's detail

@@ -1,4 +1,4 @@
-"""A back end that is dead for long under load, while the gateway is killed again and again: nothing is lost, and every moment's account is exact.
+"""A back end that is dead under load while the gateway is killed again and again: nothing is lost, every moment's account is exact.
 
 In `make test` the sink is dead for some seconds and the gateway killed twice; in `make faults` (LOCKGATE_TEST_SINK_S) for ten minutes
 and five times. The same load with the same kills and a living sink runs beside it, and both p99 are printed.
