@@ -9,6 +9,7 @@ import typer
 from pipeline.cli.context import ConfigOption, JsonOption, process_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.config.document import Document
@@ -81,6 +82,8 @@ def check_parts(document: Document, patterns: PatternSet, config: Path) -> tuple
     """
     from pipeline.bootstrap.compile import compile_limits, compile_prices, compile_references, compile_routes, folder_of
     from pipeline.bootstrap.recognition import open_recognizer
+    from pipeline.config.environment import env_snapshot
+    from pipeline.config.otel import named_twice, read_otel
     from pipeline.config.policies import DIRECTIONS
     from pipeline.errors import ConfigError
     from redactors import build_redactor
@@ -89,7 +92,9 @@ def check_parts(document: Document, patterns: PatternSet, config: Path) -> tuple
     compile_routes(document, compile_references(document))
     compile_limits(document)
     compile_prices(document)
-    warnings: list[str] = []
+    warnings = [*_missing_certificates(document, folder_of(config))]
+    for name in named_twice(document, read_otel(env_snapshot())):
+        raise ConfigError(f"The destination {name} is named by the document and by OpenTelemetry's variables.", hint="Give it another id.")
     recognizer = open_recognizer(document, folder_of(config), warn=warnings.append)
     for name, policy in document.policies.items():
         for direction in DIRECTIONS:
@@ -101,6 +106,16 @@ def check_parts(document: Document, patterns: PatternSet, config: Path) -> tuple
                 # The engine's own sentence: it names the rule and the reason, and quotes no text that it examined.
                 raise ConfigError(f"policies.{name}.{direction}: {error}", hint="Correct that rule of the policy.") from None
     return tuple(warnings)
+
+
+def _missing_certificates(document: Document, folder: Path) -> Iterator[str]:
+    """Files of destinations that cannot be read: nothing is sent there until they can, and everything waits."""
+    import os
+
+    for section in document.telemetry.destinations:
+        for path in (section.tls.ca_file, section.tls.client_cert_file, section.tls.client_key_file):
+            if path is not None and not os.access(folder / path, os.R_OK):
+                yield f"telemetry.destinations.{section.id}.tls: {path} cannot be read."
 
 
 def store_state(process: Process) -> str:

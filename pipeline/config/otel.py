@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from pipeline.config.destinations import DestinationSection
+from pipeline.config.document import Document
 from pipeline.errors import ConfigError
 
 _SIGNALS: Final[tuple[Literal["traces", "logs", "metrics"], ...]] = ("traces", "logs", "metrics")
@@ -66,6 +67,12 @@ def read_otel(environment: Mapping[str, str]) -> Otel:
         secrets=tuple(value for value in dict.fromkeys(secrets) if len(value) >= 8),
         names=tuple(name for name in environment if name.startswith(_BASE) and name.endswith("HEADERS")),
     )
+
+
+def named_twice(document: Document, otel: Otel) -> tuple[str, ...]:
+    """The ids that both the document and the environment give to a destination: nobody could tell their accounts apart."""
+    own = {section.id for section in otel.destinations}
+    return tuple(section.id for section in document.telemetry.destinations if section.id in own)
 
 
 def _destination(environment: Mapping[str, str], signal: str) -> tuple[DestinationSection, bool] | None:

@@ -69,21 +69,21 @@ def status(url: str) -> SchemaStatus:
         engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, until: str = "heads") -> None:
     with connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        _run_scripts(connection)
+        _run_scripts(connection, until)
 
 
-def _run_scripts(connection: Connection) -> None:
-    """Run the scripts that are missing, in the transaction that is open."""
+def _run_scripts(connection: Connection, until: str = "heads") -> None:
+    """Run the scripts that are missing (up to one of them), in the transaction that is open."""
     from alembic.runtime.migration import MigrationContext
 
     _, script = _scripts()
 
     def plan(revision: Any, _context: Any) -> Any:
-        return script._upgrade_revs("heads", revision)
+        return script._upgrade_revs(until, revision)
 
     context = MigrationContext.configure(connection, opts={"fn": plan, "transactional_ddl": True, "script": script})
     from alembic.operations import Operations

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.otel import read_otel
+from pipeline.config.document import Document
+from pipeline.config.otel import named_twice, read_otel
 from pipeline.errors import ConfigError
 
 BASE = "OTEL_EXPORTER_OTLP_"
@@ -105,6 +106,12 @@ def test_samplers_are_ratios(sampler: str, argument: str, ratio: float) -> None:
 )
 def test_content_is_captured_where_it_is_asked_for_on_spans(value: str, captured: bool | None) -> None:
     assert read_otel({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": value}).capture_content is captured
+
+
+def test_an_id_of_the_documents_is_not_taken_twice() -> None:
+    otel = read_otel({BASE + "ENDPOINT": "http://c"})
+    ours = [{"id": name, "endpoint": "http://d"} for name in ("sre", "otel-logs")]
+    assert named_twice(Document.model_validate({"telemetry": {"destinations": ours}}), otel) == ("otel-logs",)
 
 
 def test_a_disabled_sdk_sends_nothing_whatever_else_is_said() -> None:

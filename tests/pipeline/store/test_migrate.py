@@ -100,3 +100,33 @@ def test_an_interrupted_migration_leaves_nothing_behind(
 def _without_begin(module: Any) -> Any:
     """The upgrade itself, inside a transaction that the caller began."""
     return module._run_scripts
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_outbox_rows_keep_their_order_behind_all_dead_letters_and_letters_learn_their_size(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgres").fresh_database() if kind == "postgres" else f"sqlite:///{tmp_path}/lockgate.db"
+    engine = open_writer(url, create=True)
+    with engine.connect() as connection:
+        migrating._upgrade(connection, "0003")
+        with connection.begin():
+            for ident in (3, 5):
+                row = f"({ident}, 'sre', 'traces', 1, 7, 'x')"
+                columns = "id, destination, signal, bytes, items, payload"
+                connection.exec_driver_sql(f"INSERT INTO outbox ({columns}) VALUES {row}")
+            letter = "INSERT INTO dead_letters (id, destination, signal, items, attempts, payload) VALUES (5, 'sre', 'traces', 2, 1, 'abc')"
+            connection.exec_driver_sql(letter)
+    assert migrate(url).up_to_date
+    with engine.connect() as connection, connection.begin():
+        waiting = connection.exec_driver_sql("SELECT id, items FROM outbox ORDER BY id").all()
+        assert [row[1] for row in waiting] == [7, 7]
+        if kind == "sqlite":
+            assert [row[0] for row in waiting] == [8, 10]
+            connection.exec_driver_sql("DELETE FROM outbox")
+            connection.exec_driver_sql(
+                "INSERT INTO outbox (destination, signal, bytes, items, payload) VALUES ('sre', 'traces', 1, 1, 'x')"
+            )
+            assert connection.exec_driver_sql("SELECT id FROM outbox").scalar_one() == 11, "no id comes again"
+        assert connection.exec_driver_sql("SELECT bytes FROM dead_letters").scalar_one() == 3
+    engine.dispose()
