@@ -62,6 +62,7 @@ PICKS = {
     "collectors/content.py": 1,  # the text of a message
     "collectors/logs.py": 1,  # a redacted line as a log record
     "collectors/gate.py": 3,  # the record as it was drawn, or its tombstone
+    "collectors/otlp/cleanse.py": 1,  # the request whose texts were redacted in place
     "collectors/tracing.py": 3,  # resource, scope, tombstone
     "pipeline/gateway/events.py": 1,  # an event's detail
     "pipeline/gateway/wire.py": 2,  # embeddings put back, which are numbers; log probabilities taken out
