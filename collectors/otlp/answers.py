@@ -17,7 +17,7 @@ def rejected_items(signal: Signal, body: bytes, *, is_json: bool) -> int:
 def _from_protobuf(signal: Signal, body: bytes) -> int:
     from google.protobuf.message import DecodeError
 
-    partial = _response(signal)
+    partial = response_of(signal)
     try:
         partial.ParseFromString(body)
     except DecodeError:
@@ -48,7 +48,8 @@ _FIELDS: dict[Signal, tuple[str, str]] = {
 }
 
 
-def _response(signal: Signal) -> Any:
+def response_of(signal: Signal) -> Any:
+    """An empty `Export…ServiceResponse`."""
     if signal == "traces":
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 

@@ -26,6 +26,7 @@ from pipeline.bootstrap.parts import (
 )
 from pipeline.bootstrap.policies import Redaction, compile_policies
 from pipeline.bootstrap.preflight import refuse_if_missing
+from pipeline.bootstrap.receiving import intake_of
 from pipeline.bootstrap.recognition import WAITING, open_recognizer
 from pipeline.bootstrap.secret_audit import SecretAudit
 from pipeline.bootstrap.spans import Telemetry, open_outbox, telemetry_of
@@ -150,6 +151,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         house.pool.shutdown(wait=False, cancel_futures=True)
         house.screening.shutdown(wait=False, cancel_futures=True)
         house.waiting.shutdown(wait=False, cancel_futures=True)
+        house.intake.pool.shutdown(wait=False, cancel_futures=True)
         if secrets.swapped.recognizer is not None:
             secrets.swapped.recognizer.close()
 
@@ -302,6 +304,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
             keep_s=document.idempotency.keep_s,
             max_answer_bytes=document.idempotency.max_answer_bytes,
         ),
+        intake=intake_of(core),
     )
 
 

@@ -133,9 +133,18 @@ def parse_json(raw: bytes, limits: HttpLimits) -> dict[str, Any]:
 
 async def read_body(receive: Receive, headers: Headers, limits: HttpLimits) -> bytes:
     """Read the whole body within the limits and undo its content coding (gzip, deflate)."""
+    raw = await read_raw(receive, headers, limits, most=limits.body_bytes)
+    coding = headers.get(b"content-encoding").strip().lower()
+    if coding in ("", "identity"):
+        return raw
+    return _decoded(raw, coding, limits)
+
+
+async def read_raw(receive: Receive, headers: Headers, limits: HttpLimits, *, most: int) -> bytes:
+    """Read the whole body as it is sent, at most so many bytes of it."""
     declared = headers.get(b"content-length")
-    if declared and (not declared.isdigit() or int(declared) > limits.body_bytes):
-        raise _too_large(limits)
+    if declared and (not declared.isdigit() or int(declared) > most):
+        raise _too_large(most)
     first = await receive()
     if first["type"] == "http.disconnect":
         raise ClientDisconnected
@@ -143,7 +152,7 @@ async def read_body(receive: Receive, headers: Headers, limits: HttpLimits) -> b
     if first.get("more_body", False):
         try:
             async with asyncio.timeout(limits.body_timeout_s):
-                raw = await _rest(receive, raw, limits)
+                raw = await _rest(receive, raw, most)
         except TimeoutError:
             raise BadRequest(
                 f"The body took longer than {limits.body_timeout_s:g} seconds to arrive.",
@@ -151,20 +160,17 @@ async def read_body(receive: Receive, headers: Headers, limits: HttpLimits) -> b
                 code="request_timeout",
                 status=408,
             ) from None
-    if len(raw) > limits.body_bytes:
-        raise _too_large(limits)
-    coding = headers.get(b"content-encoding").strip().lower()
-    if coding in ("", "identity"):
-        return raw
-    return _decoded(raw, coding, limits)
+    if len(raw) > most:
+        raise _too_large(most)
+    return raw
 
 
-async def _rest(receive: Receive, head: bytes, limits: HttpLimits) -> bytes:
+async def _rest(receive: Receive, head: bytes, most: int) -> bytes:
     parts = [head]
     size = len(head)
     while True:
-        if size > limits.body_bytes:  # before the next message is waited for, which may never come
-            raise _too_large(limits)
+        if size > most:  # before the next message is waited for, which may never come
+            raise _too_large(most)
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
@@ -190,7 +196,7 @@ def _decoded(raw: bytes, coding: str, limits: HttpLimits) -> bytes:
     except zlib.error:
         raise BadRequest("The body cannot be decompressed.", hint="Check the content-encoding header.", code="invalid_encoding") from None
     if len(text) > limits.decoded_bytes:
-        raise _too_large(limits)
+        raise _too_large(limits.body_bytes)
     if not inflater.eof or inflater.unused_data:
         raise BadRequest("The compressed body is cut off or has a tail.", hint="Send one complete stream.", code="invalid_encoding")
     return text
@@ -224,9 +230,9 @@ def _too_deep(limits: HttpLimits) -> BadRequest:
     return BadRequest(f"The JSON is nested deeper than {limits.json_depth} levels.", hint="Flatten it.", code="json_too_deep")
 
 
-def _too_large(limits: HttpLimits) -> BadRequest:
+def _too_large(most: int) -> BadRequest:
     return BadRequest(
-        f"The body is larger than {limits.body_bytes} bytes.",
+        f"The body is larger than {most} bytes.",
         hint="Send a smaller request, or ask the operator to raise limits.max_body_bytes.",
         code="request_too_large",
         status=413,

@@ -18,6 +18,7 @@ from pipeline.clock import Clock
 from pipeline.errors import PipelineError
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers, HttpLimits
+from pipeline.gateway.intake import Intake
 from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.routes import RouteTable
 from pipeline.keys.authenticator import Authenticator
@@ -209,6 +210,7 @@ class House:
     addressing: Addressing
     backlog: Backlog
     kept: KeptAnswers
+    intake: Intake
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,7 @@ def _append(operation: Append, page: _Page) -> Receipt:
     if operation.charge is not None:
         page.charges.append(operation.charge)
     page.redactions.extend(operation.redactions)
+    page.outbox.extend(operation.outbox)
     return _record(operation.draft, page)
 
 

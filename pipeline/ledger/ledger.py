@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
+from collectors.model import OutboxRow
 from pipeline.clock import Clock
 from pipeline.ledger.chain import Row
 from pipeline.ledger.model import Charge, Claim, Event, Intent, Kept, Receipt, RedactionCount, Settlement
@@ -87,9 +88,18 @@ class DurableLedger:
             await asyncio.gather(self._upkeep, return_exceptions=True)
         await self._writer.stop()
 
-    async def append(self, event: Event, charge: Charge | None = None, redactions: Sequence[RedactionCount] = ()) -> Receipt:
-        """Write one event outside a call, with its charge (which its key, workspace and organization spend) and what was redacted."""
-        receipt: Receipt = await self._writer.submit(append_of(event, charge, redactions))
+    async def append(
+        self,
+        event: Event,
+        charge: Charge | None = None,
+        redactions: Sequence[RedactionCount] = (),
+        outbox: Sequence[OutboxRow] = (),
+    ) -> Receipt:
+        """Write one event outside a call, with its charge, what was redacted, and telemetry for the outbox, in one transaction.
+
+        A charge is spent by its key, workspace and organization. What goes into the outbox needs the database, whatever `require` says.
+        """
+        receipt: Receipt = await self._writer.submit(append_of(event, charge, redactions, outbox))
         return receipt
 
     async def open(self, intent: Intent) -> Receipt:

@@ -180,8 +180,14 @@ class Receipt:
 class Ledger(Protocol):
     """Writes things down durably. Every method returns once the data is on disk and raises LedgerError when it cannot be."""
 
-    async def append(self, event: Event, charge: Charge | None = None, redactions: Sequence[RedactionCount] = ()) -> Receipt:
-        """Write one event (and its charge, and what was redacted) outside a call."""
+    async def append(
+        self,
+        event: Event,
+        charge: Charge | None = None,
+        redactions: Sequence[RedactionCount] = (),
+        outbox: Sequence[OutboxRow] = (),
+    ) -> Receipt:
+        """Write one event (and its charge, what was redacted, and telemetry for the outbox) outside a call."""
         ...
 
     async def open(self, intent: Intent) -> Receipt:

@@ -80,13 +80,14 @@ class Keep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Append:
-    """Write an event, and perhaps a charge outside a call, whose scopes spend it, and what was redacted."""
+    """Write an event, and perhaps a charge outside a call, whose scopes spend it, what was redacted, and telemetry on its way out."""
 
     draft: Row
     charge: Row | None = None
     cost: int = 0
     scopes: tuple[tuple[str, str], ...] = ()
     redactions: tuple[Row, ...] = ()
+    outbox: tuple[OutboxRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,13 +192,13 @@ def _counted(of: Event, at_us: int, counts: Sequence[RedactionCount]) -> tuple[R
     )  # fmt: skip
 
 
-def append_of(event: Event, charge: Charge | None, redactions: Sequence[RedactionCount] = ()) -> Append:
+def append_of(event: Event, charge: Charge | None, redactions: Sequence[RedactionCount] = (), outbox: Sequence[OutboxRow] = ()) -> Append:
     """The operation of an event outside a call."""
     counted = _counted(event, event.at_us, redactions)
     if charge is None:
-        return Append(draft_of(event), redactions=counted)
+        return Append(draft_of(event), redactions=counted, outbox=tuple(outbox))
     scopes = (("org", charge.org_id), ("workspace", charge.workspace_id), ("key", charge.key_id))
-    return Append(draft_of(event), charge_row(charge), charge.cost_micros, scopes, counted)
+    return Append(draft_of(event), charge_row(charge), charge.cost_micros, scopes, counted, tuple(outbox))
 
 
 def abandoned(operation: Open | Take, now_us: int) -> Close | Keep:

@@ -289,7 +289,7 @@ class Scribe:
         return [LedgerError("The audit store refused this row; the request was not carried out.", code="audit_rejected")]
 
     def _without_database(self, operation: Operation) -> Any:
-        if self._journal is None or self._require == "all" or not isinstance(operation, Append) or operation.charge is not None:
+        if self._journal is None or self._require == "all" or not isinstance(operation, Append) or operation.charge or operation.outbox:
             return AwayError(self.away)
         if len(self._owed) >= _OWED_EVENTS:
             return AwayError(self.away)
