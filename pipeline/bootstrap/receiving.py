@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from collectors.model import Signal
+from collectors.model import CollectorError, Signal
 from collectors.otlp.bodies import BodyLimits
+from collectors.otlp.receive_grpc import GrpcReceiver
 from pipeline.bootstrap.core import Core
 from pipeline.config.document import Document
+from pipeline.errors import ConfigError
+from pipeline.gateway.app import Gateway
 from pipeline.gateway.intake import Intake
+from pipeline.gateway.model import House
+from pipeline.gateway.telemetry_grpc import takes_grpc
 
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "logs", "metrics")
 RECEIVING_THREADS: Final = 2
@@ -30,6 +37,35 @@ def intake_of(core: Core) -> Intake:
         destinations={signal: takers_of(document, signal) for signal in SIGNALS},
         generation=core.redaction.generation,
     )
+
+
+async def open_grpc(app: Gateway, house: House, document: Document, host: str, folder: Path) -> Grpc | None:
+    """Listen for OTLP over gRPC where the document says so. Raises ConfigError when the address cannot be had."""
+    receiver, server = document.telemetry.receiver, document.server
+    if receiver.grpc_port is None:
+        return None
+    tls = None
+    if server.tls_cert and server.tls_key:
+        tls = await asyncio.to_thread(lambda: ((folder / str(server.tls_cert)).read_bytes(), (folder / str(server.tls_key)).read_bytes()))
+    # What HTTP checks piece by piece grpc checks by itself: as sent and decompressed, by the larger bound.
+    served = GrpcReceiver(takes_grpc(house, app.note_refusal), max_bytes=receiver.max_decoded_bytes, tls=tls)
+    try:
+        port = await served.start(host, receiver.grpc_port)
+    except CollectorError as error:
+        raise ConfigError(
+            f"OTLP over gRPC cannot be served: {error}.",
+            hint="Stop the program that uses the port, or change telemetry.receiver.grpc_port.",
+        ) from None
+    shown = f"[{host}]" if ":" in host else host
+    return Grpc(served, f"{'https' if tls else 'http'}://{shown}:{port}")
+
+
+@dataclass(frozen=True, slots=True)
+class Grpc:
+    """The open gRPC door and its address."""
+
+    receiver: GrpcReceiver
+    url: str
 
 
 def takers_of(document: Document, signal: Signal) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ def serve(process: Process) -> int:
 async def _beside(served: Served) -> Callable[[], Awaitable[None]]:
     announce_run(served)
     sys.stderr.write(f"Lockgate serves at {served.url}\n")
+    if served.grpc_url:
+        sys.stderr.write(f"OTLP over gRPC at {served.grpc_url}\n")
 
     async def nothing() -> None:
         return None

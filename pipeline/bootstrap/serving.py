@@ -16,6 +16,7 @@ from pipeline.bootstrap.build import Running, build
 from pipeline.bootstrap.listener import Listener, address_of, bind, listener_for, stop_on_signals
 from pipeline.bootstrap.parts import Plan
 from pipeline.bootstrap.policies import Redaction
+from pipeline.bootstrap.receiving import open_grpc
 from pipeline.config.checks import check_address
 from pipeline.config.document import Document
 from pipeline.config.environment import DEFAULT_PORT, Process, database_url, drop_provider_keys, env_snapshot
@@ -27,6 +28,9 @@ from pipeline.errors import ConfigError, PipelineError
 from redactors.detectors.engines import SLOWER
 
 log = logging.getLogger("lockgate")
+
+GRPC_GRACE_S = 5.0
+"""Seconds that a telemetry request that is being taken has once HTTP has stopped; its sender keeps what was not acknowledged."""
 
 TALKATIVE = ("alembic", "presidio-analyzer", "uvicorn.error", "LiteLLM", "botocore", "httpx")
 """Libraries whose ordinary lines say nothing to an operator."""
@@ -40,6 +44,7 @@ class Served:
     running: Running
     home: Home
     plan: Plan
+    grpc_url: str = ""
 
 
 Beside = Callable[[Served], Awaitable[Callable[[], Awaitable[None]]]]
@@ -113,7 +118,13 @@ async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside
 
     stop_on_signals(stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(_reload(running)))
-    served = Served(address_of(listening, tls=server.tls_cert is not None), running, plan.home, plan)
+    try:
+        grpc = await open_grpc(running.app, running.house, plan.document, process.host, folder)
+    except BaseException:
+        listening.close()
+        await running.stop()
+        raise
+    served = Served(address_of(listening, tls=server.tls_cert is not None), running, plan.home, plan, grpc.url if grpc else "")
     serving = asyncio.create_task(listener.serve(sockets=[listening]))
     undo: Callable[[], Awaitable[None]] | None = None
     try:
@@ -126,6 +137,8 @@ async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside
         await asyncio.gather(serving, return_exceptions=True)
         if undo is not None:
             await undo()
+        if grpc is not None:
+            await grpc.receiver.stop(GRPC_GRACE_S)
         await running.app.flush()
         await running.stop()
         forget_run(plan.home, _pid())

@@ -64,6 +64,10 @@ class Gateway:
         """Take note of a request that the server answers itself, because it cannot be read as one; gives its id."""
         return self._strays.note_unread(status, code, peer)
 
+    async def note_refusal(self, request_id: str, error: PipelineError, scope: Scope, headers: Headers) -> None:
+        """Write down a request that was refused at another door than this application (OTLP over gRPC)."""
+        await self._strays.note(request_id, error, scope, headers)
+
     async def flush(self) -> None:
         """Write down what was only counted. Call before the ledger stops."""
         await self._strays.flush()

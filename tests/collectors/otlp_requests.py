@@ -108,12 +108,12 @@ def _map(pair: Any, text: str) -> None:
 
 
 def _number(pair: Any, text: str) -> None:
-    pair.key = f"{text}.count"
+    pair.key = f"{text} count"
     pair.value.int_value = 5
 
 
 def _empty(pair: Any, text: str) -> None:
-    pair.key = f"{text}.empty"
+    pair.key = f"{text} empty"
     pair.ClearField("value")
 
 
