@@ -19,7 +19,8 @@ class TelemetrySection(Section):
     service_name: Name = "lockgate"
     """`service.name` of the resource."""
     destinations: tuple[DestinationSection, ...] = ()
-    """Where telemetry is sent. None: it is not sent anywhere, and that of other programs is refused. A workspace may name those that get the traces of its calls."""
+    """Where telemetry is sent. None: it is not sent anywhere, and that of other programs is refused. A workspace may name those that get
+    its own."""
     metrics_interval_s: Seconds = 60.0
     """Seconds between two times that metrics are sent, where a destination asks for them."""
     receiver: ReceiverSection = ReceiverSection()

@@ -322,7 +322,9 @@ def test_what_cannot_be_taken_is_refused_for_good_or_for_now(tmp_path: Path) -> 
     document = {
         "policies": {"default": MASK_ALL},
         "telemetry": {
-            "destinations": [{"id": "dead", "endpoint": "http://127.0.0.1:9", "signals": ["traces", "logs"], "queue": {"max_bytes": 1 << 20}}],
+            "destinations": [
+                {"id": "dead", "endpoint": "http://127.0.0.1:9", "signals": ["traces", "logs"], "queue": {"max_bytes": 1 << 20}}
+            ],
             "receiver": {"grpc_port": 0},
         },
     }
