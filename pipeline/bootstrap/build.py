@@ -40,7 +40,6 @@ from pipeline.gateway.app import Gateway
 from pipeline.gateway.health import show_outbox
 from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.model import Desk, House, Load
-from pipeline.gateway.table import route_table
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.failures import FailureLimit
 from pipeline.keys.limits import RateLimits
@@ -291,7 +290,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         waiting=ThreadPoolExecutor(WAITING, thread_name_prefix="lockgate-waiting"),
         load=Load(document.limits.max_in_flight),
         desk=desk,
-        routes=route_table(),
+        routes=core.plan.part.routes(),
         version=VERSION,
         metrics_need_key=not is_loopback(core.plan.host),
         reasons=dict,
@@ -313,7 +312,8 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     from pipeline.config.loader import load_document
 
     swapped, clock = secrets.swapped, core.clock
-    document = await asyncio.to_thread(load_document, core.plan.config, find_secrets=core.redaction.finder())
+    loaded = await asyncio.to_thread(load_document, core.plan.config, find_secrets=core.redaction.finder())
+    document = core.plan.part.taken(loaded)
     references = compile_references(document)
     router = router_of(document, references, clock, core.random)
     recognizer = await _recognizer(core, document, swapped.recognizer)

@@ -19,8 +19,11 @@ from pipeline.bootstrap.recognition import ner_rules
 from pipeline.clock import Clock
 from pipeline.config.destinations import DestinationSection
 from pipeline.config.document import Document
+from pipeline.config.environment import DEFAULT_PORT
 from pipeline.config.home import Home
 from pipeline.config.otel import Otel
+from pipeline.gateway.routes import RouteTable
+from pipeline.gateway.table import route_table
 from pipeline.keys.requests import Limit, NewWorkspace
 from pipeline.ledger.budgets import Period
 from pipeline.routing.prices import read_price_map
@@ -33,6 +36,23 @@ from redactors.detectors.ner import NerDetector
 from redactors.model import Clean
 
 FollowLogs = Callable[[Callable[[Clean[Record]], None] | None], None]
+
+
+def _whole(document: Document) -> Document:
+    return document
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a process serves: its routes, what it takes of a document, and its ports where nobody says others.
+
+    `grpc_port` None: OTLP over gRPC is served only where the document says so.
+    """
+
+    routes: Callable[[], RouteTable] = route_table
+    taken: Callable[[Document], Document] = _whole
+    port: int = DEFAULT_PORT
+    grpc_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,8 @@ class Plan:
     """What OpenTelemetry's own variables ask for."""
     follow_logs: FollowLogs | None = None
     """Has every redacted log record given to a function as well; None when logs are nobody's."""
+    part: Part = Part()
+    """Which part of Lockgate runs: the whole gateway, or the receiver of telemetry alone."""
 
     @property
     def destinations(self) -> tuple[DestinationSection, ...]:

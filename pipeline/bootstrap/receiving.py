@@ -11,7 +11,9 @@ from typing import Final
 from collectors.model import CollectorError, Signal
 from collectors.otlp.bodies import BodyLimits
 from collectors.otlp.receive_grpc import GrpcReceiver
+from pipeline.bootstrap.compile import folder_of
 from pipeline.bootstrap.core import Core
+from pipeline.bootstrap.parts import Plan
 from pipeline.config.document import Document
 from pipeline.errors import ConfigError
 from pipeline.gateway.app import Gateway
@@ -39,25 +41,35 @@ def intake_of(core: Core) -> Intake:
     )
 
 
-async def open_grpc(app: Gateway, house: House, document: Document, host: str, folder: Path) -> Grpc | None:
-    """Listen for OTLP over gRPC where the document says so. Raises ConfigError when the address cannot be had."""
-    receiver, server = document.telemetry.receiver, document.server
-    if receiver.grpc_port is None:
+async def open_grpc(app: Gateway, house: House, plan: Plan) -> Grpc | None:
+    """Listen for OTLP over gRPC where the document says so, or this part of Lockgate does anyway. Raises ConfigError for a busy port."""
+    receiver, server, folder = plan.document.telemetry.receiver, plan.document.server, folder_of(plan.config)
+    port = plan.part.grpc_port if receiver.grpc_port is None else receiver.grpc_port
+    if port is None:
         return None
     tls = None
     if server.tls_cert and server.tls_key:
-        tls = await asyncio.to_thread(lambda: ((folder / str(server.tls_cert)).read_bytes(), (folder / str(server.tls_key)).read_bytes()))
+        tls = await asyncio.to_thread(_read, folder / server.tls_cert, folder / server.tls_key)
     # What HTTP checks piece by piece grpc checks by itself: as sent and decompressed, by the larger bound.
     served = GrpcReceiver(takes_grpc(house, app.note_refusal), max_bytes=receiver.max_decoded_bytes, tls=tls)
     try:
-        port = await served.start(host, receiver.grpc_port)
+        try:
+            bound = await served.start(plan.host, port)
+        except CollectorError:
+            if receiver.grpc_port is not None:
+                raise
+            bound = await served.start(plan.host, 0)  # nobody asked for this one: another free one does as well
     except CollectorError as error:
         raise ConfigError(
             f"OTLP over gRPC cannot be served: {error}.",
             hint="Stop the program that uses the port, or change telemetry.receiver.grpc_port.",
         ) from None
-    shown = f"[{host}]" if ":" in host else host
-    return Grpc(served, f"{'https' if tls else 'http'}://{shown}:{port}")
+    shown = f"[{plan.host}]" if ":" in plan.host else plan.host
+    return Grpc(served, f"{'https' if tls else 'http'}://{shown}:{bound}")
+
+
+def _read(chain: Path, key: Path) -> tuple[bytes, bytes]:
+    return chain.read_bytes(), key.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from typing import Any
 
 from pipeline.bootstrap.build import Running, build
 from pipeline.bootstrap.listener import Listener, address_of, bind, listener_for, stop_on_signals
-from pipeline.bootstrap.parts import Plan
+from pipeline.bootstrap.parts import Part, Plan
 from pipeline.bootstrap.policies import Redaction
 from pipeline.bootstrap.receiving import open_grpc
 from pipeline.config.checks import check_address
 from pipeline.config.document import Document
-from pipeline.config.environment import DEFAULT_PORT, Process, database_url, drop_provider_keys, env_snapshot
+from pipeline.config.environment import Process, database_url, drop_provider_keys, env_snapshot
 from pipeline.config.home import Home
 from pipeline.config.otel import named_twice, read_otel
 from pipeline.config.running import Running as RunningAt
@@ -51,7 +51,7 @@ Beside = Callable[[Served], Awaitable[Callable[[], Awaitable[None]]]]
 """What starts beside the gateway once it listens (the dashboard, the greeting); gives what stops it."""
 
 
-def prepare(process: Process, document: Document, config: Path, home: Home, redaction: Redaction) -> Plan:
+def prepare(process: Process, document: Document, config: Path, home: Home, redaction: Redaction, part: Part | None = None) -> Plan:
     """Everything before the event loop: the address, logs through redaction, keys out of the environment."""
     from collectors.logs import install, use_structlog
 
@@ -73,8 +73,10 @@ def prepare(process: Process, document: Document, config: Path, home: Home, reda
         raise ConfigError(f"The destination {name} is named by the document and by OpenTelemetry's variables.", hint="Give it another id.")
     for number, value in enumerate(otel.secrets):
         redaction.announce(value, f"process:otel-header-{number}")
+    part = part or Part()
+    document = part.taken(document)
     url = database_url(process, environment)
-    plan = Plan(document, config, home, url, process.host, environment, installed.reseal, otel, installed.follow)
+    plan = Plan(document, config, home, url, process.host, environment, installed.reseal, otel, installed.follow, part)
     drop_provider_keys((*named_variables(document), *otel.names, "LOCKGATE_DATABASE_URL"))
     return plan
 
@@ -93,7 +95,7 @@ async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside
     loop = asyncio.get_running_loop()
     watch(loop)
     server = plan.document.server
-    listening = bind(process.host, DEFAULT_PORT if process.port is None else process.port, asked_for=process.port is not None)
+    listening = bind(process.host, plan.part.port if process.port is None else process.port, asked_for=process.port is not None)
     try:
         running = await build(plan, redaction)
     except BaseException:
@@ -119,7 +121,7 @@ async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside
     stop_on_signals(stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(_reload(running)))
     try:
-        grpc = await open_grpc(running.app, running.house, plan.document, process.host, folder)
+        grpc = await open_grpc(running.app, running.house, plan)
     except BaseException:
         listening.close()
         await running.stop()

@@ -1,4 +1,4 @@
-"""`up`, `demo`, `serve`: the gateway in the foreground."""
+"""`up`, `demo`, `serve`, `collect`: the gateway, or its receiver of telemetry, in the foreground."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("up")(up)
     app.command("demo")(demo)
     app.command("serve")(serve)
+    app.command("collect")(collect)
 
 
 def up(
@@ -68,5 +69,24 @@ def serve(
     Example: lockgate serve --config lockgate.yaml
     """
     from pipeline.bootstrap.serve import serve as start
+
+    raise typer.Exit(start(process_of(context, config=config, host=host, port=port, log_level=log_level and log_level.upper())))
+
+
+def collect(
+    context: typer.Context,
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on; any but loopback needs TLS.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port of OTLP over HTTP (default: 4318, or another free one).")] = None,
+    log_level: Annotated[str | None, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = None,
+) -> None:
+    """Run the OTLP receiver alone: a redacting collector.
+
+    Takes traces, logs and metrics over HTTP and gRPC with virtual keys; the port of gRPC is telemetry.receiver.grpc_port (default: 4317,
+    or another free one).
+
+    Example: lockgate collect --config lockgate.yaml
+    """
+    from pipeline.bootstrap.collect import collect as start
 
     raise typer.Exit(start(process_of(context, config=config, host=host, port=port, log_level=log_level and log_level.upper())))

@@ -28,6 +28,14 @@ _SURFACES: tuple[tuple[str, Surface], ...] = (
 )
 
 
+_OF_CALLS = frozenset({"/models", "/v1/models", "/v1/models/{id}", "/v1/redact", "/v1/redact/stream"})
+
+
+def collector_table() -> RouteTable:
+    """The routes of the receiver alone: telemetry, health, metrics and administration, but nothing that calls are made of."""
+    return RouteTable([route for route in route_table().routes if route.surface is None and route.path not in _OF_CALLS])
+
+
 def route_table() -> RouteTable:
     """Every route there is."""
     routes = [Route("POST", prefix + path, None, None, surface) for path, surface in _SURFACES for prefix in ("/v1", "")]

@@ -55,6 +55,7 @@ class Gateway:
     log: Path
     process: subprocess.Popen[bytes] = field(repr=False)
     url: str = ""
+    command: str = "serve"
 
     @property
     def admin_key(self) -> str:
@@ -123,7 +124,7 @@ class Gateway:
 
     def start_again(self) -> None:
         """Start the same house again after it was stopped or killed."""
-        self.process = _spawn(self.environment, self.log)
+        self.process = _spawn(self.environment, self.log, self.command)
         self.url = _ready(self.process, self.home, self.log)
 
     def written(self) -> dict[str, bytes]:
@@ -137,10 +138,10 @@ class Gateway:
         return found
 
 
-def _spawn(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+def _spawn(environment: dict[str, str], log: Path, command: str = "serve") -> subprocess.Popen[bytes]:
     with log.open("ab") as stream:
         return subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli.main", "serve"],
+            [sys.executable, "-m", "pipeline.cli.main", command],
             stdout=stream,
             stderr=stream,
             stdin=subprocess.DEVNULL,
@@ -178,15 +179,15 @@ def environment_for(home: Path, config: Path, **more: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running_gateway(folder: Path, document: Mapping[str, Any], **environment: str) -> Iterator[Gateway]:
-    """Start a gateway with a document, and stop it at the end."""
+def running_gateway(folder: Path, document: Mapping[str, Any], *, command: str = "serve", **environment: str) -> Iterator[Gateway]:
+    """Start a gateway with a document, or what another command starts, and stop it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     home, config, log = folder / "home", folder / "lockgate.yaml", folder / "gateway.log"
     config.write_text(yaml.safe_dump(dict(document), sort_keys=False))
     log.touch()
     env = environment_for(home, config, **environment)
-    process = _spawn(env, log)
-    gateway = Gateway(home, config, env, log, process)
+    process = _spawn(env, log, command)
+    gateway = Gateway(home, config, env, log, process, command=command)
     try:
         gateway.url = _ready(process, home, log)
         yield gateway

@@ -354,6 +354,36 @@ def test_what_cannot_be_taken_is_refused_for_good_or_for_now(tmp_path: Path) -> 
         assert (account["accepted"], account["queued"]) == (1, 1)
 
 
+def test_the_collector_alone_redacts_under_the_same_keys_and_serves_no_model(tmp_path: Path) -> None:
+    live = planted.secret("password", Random(78))
+    with running_sink() as sink:
+        document = {
+            "policies": {"default": MASK_ALL},
+            "targets": [
+                {"id": "t", "provider": "openai", "model": "m", "secret_key_ref": {"env": "PLANTED_KEY"}},
+                {"id": "gone", "provider": "openai", "model": "m", "secret_key_ref": {"env": "NOT_THERE"}},
+            ],
+            "models": {"m": {"targets": ["t", "gone"]}},
+            "telemetry": {
+                "destinations": [{"id": "sink", "endpoint": sink.http_url, "signals": list(SIGNALS)}],
+                "receiver": {"grpc_port": 0},
+            },
+        }
+        with running_gateway(tmp_path, document, command="collect", LOCKGATE_LOG_LEVEL="INFO", PLANTED_KEY=live) as collector:
+            key = collector.create_key()["key"]
+            house = House(collector, sink, {"default": key})
+            run_program(house, "grpc", house.grpc_url)
+            assert house.post("logs", filled("logs", f"fine {live}").SerializeToString()).status == 200
+            house.settled()
+            assert {request.signal for request in sink.sink.taken()} == set(SIGNALS)
+            assert not any(live.encode() in body for body in sink.bodies())
+            assert list(leaks_in(house)) == []
+            chat = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+            for path in ("/v1/chat/completions", "/v1/messages", "/v1/redact"):
+                assert collector.call("POST", path, chat, key=key).status == 404
+            assert collector.call("GET", "/health/ready").status == 200
+
+
 def test_grpc_refuses_with_codes(house: House) -> None:
     assert grpc_refusal(house.grpc_url, "traces", GOOD, "lgk_" + "0" * 43) == ("UNAUTHENTICATED", None)
     assert grpc_refusal(house.grpc_url, "traces", b"\xff\xff" + WORDS[0].encode(), house.keys["default"]) == ("INVALID_ARGUMENT", None)
