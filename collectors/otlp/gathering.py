@@ -15,37 +15,51 @@ from collectors.classes import CLASSES, AttributeClass, is_member
 from collectors.otlp.shapes import Plan
 from collectors.otlp.stones import bury
 from collectors.otlp.values import pair_class, refill, refill_pair, scrub, tree_of, value_class
+from collectors.otlp.wire import head_of, is_small_number, text_of
 from redactors.model import Json
 
 _LONGEST_SEEN: Final = 160
 _MOST_SEEN: Final = 16_384
-_LONG_INTEGER: Final = 10**11
-"""Integers from here on may be somebody's account or card, so their digits are read; the redactor's own bound."""
-
 _NUMERIC: Final = frozenset({"bool_value", "int_value", "double_value"})
 
 
-class Seen:
-    """Attributes and names about which a redactor had nothing to say, by their bytes; for one redactor and one generation of it."""
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The bytes of an attribute up to the end of its key."""
 
-    __slots__ = ("generation", "pairs", "texts")
+    raw: bytes
+
+
+Mark = bytes | str | _Head | None
+"""By what something silent is known: an attribute's bytes, a text, the key of attributes that are numbers; None for what is not kept."""
+
+
+class Seen:
+    """What a redactor had nothing to say about, for one redactor and one generation of it.
+
+    `pairs` are whole attributes, `heads` keys whose values are numbers, `texts` names and the like.
+    """
+
+    __slots__ = ("generation", "heads", "pairs", "texts")
 
     def __init__(self, generation: object) -> None:
         self.generation = generation
         self.pairs: set[bytes] = set()
         self.texts: set[str] = set()
+        self.heads: set[bytes] = set()
 
-    def learn(self, marks: Sequence[bytes | str | None]) -> None:
+    def learn(self, marks: Sequence[Mark]) -> None:
         """Remember what came back unchanged; a full memory starts again."""
-        if len(self.pairs) > _MOST_SEEN:
-            self.pairs.clear()
-        if len(self.texts) > _MOST_SEEN:
-            self.texts.clear()
+        for memory in (self.pairs, self.texts, self.heads):
+            if len(memory) > _MOST_SEEN:
+                memory.clear()
         for mark in marks:
             if type(mark) is bytes:
                 self.pairs.add(mark)
             elif type(mark) is str:
                 self.texts.add(mark)
+            elif type(mark) is _Head:
+                self.heads.add(mark.raw)
 
 
 @dataclass(slots=True)
@@ -68,7 +82,7 @@ class Gathering:
     def __init__(self, seen: Seen) -> None:
         self.nodes: list[Json] = []
         self.puts: list[Callable[[Any], None]] = []
-        self.marks: list[bytes | str | None] = []
+        self.marks: list[Mark] = []
         self.units: list[Unit] = []
         self.items = 0
         self.buried = 0
@@ -130,11 +144,12 @@ class Gathering:
             text = getattr(message, name)
             if text and text not in texts:
                 self._node(text, partial(setattr, message, name), text if len(text) <= _LONGEST_SEEN else None)
-        known = self._seen.pairs
+        known, heads = self._seen.pairs, self._seen.heads
         for name in plan.pairs:
             pairs = getattr(message, name)
             for index, raw in enumerate(pairs):
-                if raw not in known:
+                # Most attributes end here: seen before, or a number under a key that was.
+                if raw not in known and not ((head := raw[: raw[1] + 2] if len(raw) > 2 else b"") in heads and is_small_number(raw, head)):
                     self._attribute(pairs, index, raw)
         for name in plan.values:
             raw = getattr(message, name)
@@ -143,28 +158,35 @@ class Gathering:
 
     def _attribute(self, pairs: Any, index: int, raw: bytes) -> None:
         """Gather one attribute that was not seen before, unless its class says that it holds no text."""
+        text = text_of(raw, head_of(raw))
+        if text is None:
+            self._parsed(pairs, index, raw)
+            return
+        key, value = text
+        rule = CLASSES.get(key)
+        if rule is not None and rule.kind is AttributeClass.VOCABULARY and is_member(rule, value):
+            self._seen.pairs.add(raw)
+            return
+        self._node({key: value}, partial(_put_text, pairs, index), raw if len(raw) <= _LONGEST_SEEN else None)
+
+    def _parsed(self, pairs: Any, index: int, raw: bytes) -> None:
+        """The same for one that is no plain text: a number, a list, bytes, or spelled in another way."""
         pair = self._pair.FromString(raw)
         scrub(pair)
         plain = pair.SerializeToString()
         if plain != raw:
-            pairs[index] = plain
-            raw = plain
+            pairs[index] = raw = plain
         key, value = pair.key, pair.value
-        kind = value.WhichOneof("value")
-        rule = CLASSES.get(key)
-        if rule is not None:
-            if rule.kind is AttributeClass.NUMBER and kind in _NUMERIC:
-                return
-            if rule.kind is AttributeClass.VOCABULARY and kind == "string_value" and is_member(rule, value.string_value):
-                self._seen.pairs.add(raw)
-                return
-        if kind in _NUMERIC and key in self._seen.texts and -_LONG_INTEGER < getattr(value, kind) < _LONG_INTEGER:
-            return
-        if kind in _NUMERIC:
+        mark: Mark = raw if len(raw) <= _LONGEST_SEEN else None
+        if value.WhichOneof("value") in _NUMERIC:
             # The value says nothing about the key, and is another next time: only the key is remembered.
-            self._node({key: tree_of(value)}, partial(_put_pair, pairs, index, pair), key if len(key) <= _LONGEST_SEEN else None)
-            return
-        self._node({key: tree_of(value)}, partial(_put_pair, pairs, index, pair), raw if len(raw) <= _LONGEST_SEEN else None)
+            head = head_of(raw)
+            mark = _Head(head) if head else None
+            rule = CLASSES.get(key)
+            if rule is not None and rule.kind is AttributeClass.NUMBER:
+                self._seen.learn((mark,))
+                return
+        self._node({key: tree_of(value)}, partial(_put_pair, pairs, index, pair), mark)
 
     def _body(self, message: Any, name: str, raw: bytes) -> None:
         """Gather the body of a log record."""
@@ -177,10 +199,14 @@ class Gathering:
         if tree is not None and type(tree) is not bool:
             self._node(tree, partial(_put_value, message, name, value), None)
 
-    def _node(self, node: Json, put: Callable[[Any], None], mark: bytes | str | None) -> None:
+    def _node(self, node: Json, put: Callable[[Any], None], mark: Mark) -> None:
         self.nodes.append(node)
         self.puts.append(put)
         self.marks.append(mark)
+
+
+def _put_text(pairs: Any, index: int, clean: Any) -> None:
+    _put_pair(pairs, index, pair_class().FromString(pairs[index]), clean)
 
 
 def _put_pair(pairs: Any, index: int, pair: Any, clean: Any) -> None:

@@ -10,6 +10,7 @@ BENCHMARKS = (
     "tests.benchmarks.redactor_speed",
     "tests.benchmarks.redactor_peers",
     "tests.benchmarks.redactor_hostile",
+    "tests.benchmarks.receiver_speed",
     "tests.benchmarks.ledger_speed",
     "tests.benchmarks.gateway_steps",
     "tests.benchmarks.start_speed",
