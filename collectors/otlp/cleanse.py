@@ -16,6 +16,7 @@ from typing import Any, Final
 from collectors.gate import TreeRedactor
 from collectors.model import CollectorError, Signal
 from collectors.otlp.gathering import Gathering, Seen, Unit
+from collectors.otlp.parts import count, parts_of
 from collectors.otlp.shapes import Plan, shape_of
 from collectors.otlp.stones import bury
 from collectors.otlp.values import pair_class
@@ -27,13 +28,13 @@ _MOST_NODES: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Cleansed:
-    """A clean request: `payload` is what may be kept and sent.
+    """A clean request: `parts` are what may be kept and sent, each a request of its own with its number of items; none when none is left.
 
     `items` came (spans, log records, data points), `rejected` of them policy took out, `tombstones` of the units could not be redacted.
     `totals` counts what the redactor did, by (detector, rule, kind, action).
     """
 
-    payload: Clean[bytes]
+    parts: tuple[tuple[Clean[bytes], int], ...]
     items: int
     rejected: int = 0
     tombstones: int = 0
@@ -41,7 +42,10 @@ class Cleansed:
 
 
 class Cleanser:
-    """Cleans requests under one redactor. `fault_s` is how much CPU may go into values whose redaction fails, in one request."""
+    """Cleans requests under one redactor. `fault_s` is how much CPU may go into values whose redaction fails, in one request.
+
+    `part_bytes` is how large a part becomes at most (about; a single item may be larger). `resource` is said in every resource.
+    """
 
     def __init__(
         self,
@@ -49,11 +53,13 @@ class Cleanser:
         *,
         resource: Sequence[tuple[str, str]] = (),
         fault_s: float = 10.0,
+        part_bytes: int = 1 << 20,
         clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._redactor = redactor
         self._stamp = tuple(resource)
         self._fault_s = fault_s
+        self._part_bytes = part_bytes
         self._clock = clock
         # The proof that this redactor works at all, and the seal of what holds no text.
         self._blank: Final[Clean[Json]] = redactor.tree([])
@@ -70,7 +76,11 @@ class Cleanser:
         except DecodeError:
             raise CollectorError("the body is no OTLP request") from None
         request.DiscardUnknownFields()
-        return _Pass(self._redactor, seen, self._fault_s, self._clock).run(request, shape.plan, self._stamp, self._sealed)
+        done = _Pass(self._redactor, seen, self._fault_s, self._clock)
+        done.run(request, shape.plan)
+        _stamped(request, self._stamp)
+        parts = tuple((self._sealed(part), items) for part, items in parts_of(request, shape.plan, self._part_bytes) if items)
+        return Cleansed(parts, done.items, done.rejected, done.tombstones, tally(done.remarks))
 
     def _sealed(self, request: Any) -> Clean[bytes]:
         """The bytes of a request whose every text was redacted or taken out."""
@@ -86,18 +96,26 @@ class _Pass:
         self._fault_s = fault_s
         self._clock = clock
         self._found = Gathering(seen)
-        self._remarks: list[Remark] = []
+        self.remarks: list[Remark] = []
+        self.rejected = 0
         self._blocked: list[Unit] = []
 
-    def run(self, request: Any, plan: Plan, stamp: Sequence[tuple[str, str]], sealed: Callable[[Any], Clean[bytes]]) -> Cleansed:
-        """Walk, redact, put back, take out, encode."""
-        found = self._found
-        found.walk(request, plan)
-        for units in _chunks(found.units):
+    def run(self, request: Any, plan: Plan) -> None:
+        """Walk, redact, put back, take out."""
+        self._found.walk(request, plan)
+        for units in _chunks(self._found.units):
             self._redact(units)
-        rejected = self._take_out()
-        _stamped(request, stamp)
-        return Cleansed(sealed(request), found.items, rejected, found.buried, tally(self._remarks))
+        self._take_out()
+
+    @property
+    def items(self) -> int:
+        """How many items came."""
+        return self._found.items
+
+    @property
+    def tombstones(self) -> int:
+        """How many units could not be redacted."""
+        return self._found.buried
 
     def _redact(self, units: Sequence[Unit]) -> None:
         """Redact units that follow one another in one call; when it fails, in halves, until the one that fails is alone."""
@@ -144,18 +162,16 @@ class _Pass:
             elif place not in said:
                 marks.append(self._found.marks[first + place])
         self._seen.learn(marks)
-        self._remarks += clean.remarks
+        self.remarks += clean.remarks
         if blocking:
             self._blocked += [unit for unit in units if not blocking.isdisjoint(range(unit.first - first, unit.last - first))]
 
-    def _take_out(self) -> int:
-        """Remove blocked units, the later first, so that places stay what they were; gives how many items went with them."""
+    def _take_out(self) -> None:
+        """Remove blocked units, the later first, so that places stay what they were, and count the items that go with them."""
         order = {id(unit): number for number, unit in enumerate(self._found.units)}
-        rejected = 0
         for unit in sorted(self._blocked, key=lambda unit: order[id(unit)], reverse=True):
-            rejected += _count(unit.container[unit.index], unit.plan)
+            self.rejected += count(unit.container[unit.index], unit.plan)
             del unit.container[unit.index]
-        return rejected
 
 
 def _chunks(units: Sequence[Unit]) -> list[Sequence[Unit]]:
@@ -168,19 +184,6 @@ def _chunks(units: Sequence[Unit]) -> list[Sequence[Unit]]:
             begin = number
     runs.append(units[begin:])
     return runs
-
-
-def _count(message: Any, plan: Plan) -> int:
-    """The items in a unit."""
-    if plan.is_item:
-        return 1
-    items = sum(_count(getattr(message, name), inner) for name, inner in plan.ones if inner.has_items and message.HasField(name))
-    for name, inner in plan.many:
-        if inner.is_item:
-            items += len(getattr(message, name))
-        elif inner.has_items:
-            items += sum(_count(one, inner) for one in getattr(message, name))
-    return items
 
 
 def _stamped(request: Any, stamp: Sequence[tuple[str, str]]) -> None:

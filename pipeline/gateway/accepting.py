@@ -97,19 +97,18 @@ def _work(cleanser: Cleanser, seen: Seen, sent: Sent, limits: BodyLimits, is_dir
         raise _bad(error, 415, "unsupported_media_type", "Send gzip, deflate or no content-encoding.") from None
     except CollectorError as error:
         raise _bad(error, 400, "invalid_request", "Send an OTLP export request of this signal.") from None
-    return done, is_dirty(done.payload.value)
+    return done, any(is_dirty(payload.value) for payload, _ in done.parts)
 
 
 def _rows(destinations: Sequence[str], signal: Signal, done: Cleansed, *, dirty: bool) -> list[OutboxRow]:
     """A row for each destination, and one that only counts what does not go there."""
-    kept = 0 if dirty else done.items - done.rejected
     rows = []
     for destination in destinations:
-        if kept:
-            rows.append(OutboxRow(destination, signal, done.payload.value, kept))
+        if not dirty:
+            rows += [OutboxRow(destination, signal, payload.value, items) for payload, items in done.parts]
         if done.rejected:
             rows.append(OutboxRow(destination, signal, b"", done.rejected, withheld="policy"))
-        if dirty:
+        if dirty and done.parts:
             rows.append(OutboxRow(destination, signal, b"", done.items - done.rejected, withheld="live_secret"))
     return rows
 

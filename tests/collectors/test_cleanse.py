@@ -22,8 +22,13 @@ def cleansed(signal: Signal, body: bytes, redactor: Any = None, seen: Seen | Non
     return Cleanser(redactor or PlainRedactor(CANARY), **more).cleanse(signal, body, seen or Seen(0))
 
 
+def joined(done: Cleansed) -> bytes:
+    """All parts as one request, as a sender may send them."""
+    return b"".join(payload.value for payload, _ in done.parts)
+
+
 def decoded(signal: Signal, done: Cleansed) -> Any:
-    return REQUESTS[signal].FromString(done.payload.value)
+    return REQUESTS[signal].FromString(joined(done))
 
 
 def without_what_is_dropped(message: Any) -> Any:
@@ -68,16 +73,16 @@ def test_no_field_of_the_schema_leaks(signal: Signal) -> None:
 
     done = cleansed(signal, body)
 
-    assert CANARY.encode() not in done.payload.value
+    assert CANARY.encode() not in joined(done)
     assert done.tombstones == 0
-    assert is_clean(done.payload)
+    assert all(is_clean(payload) for payload, _ in done.parts)
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_no_field_of_the_schema_leaks_as_json(signal: Signal) -> None:
     done = cleansed(signal, protobuf_of(signal, as_json(filled(signal, CANARY))))
 
-    assert CANARY.encode() not in done.payload.value
+    assert CANARY.encode() not in joined(done)
     assert done.tombstones == 0
 
 
@@ -103,8 +108,8 @@ def test_nothing_leaks_when_the_same_comes_again_to_a_memory_of_harmless_ones(si
     first = cleanser.cleanse(signal, filled(signal, "harmless").SerializeToString(), seen)
     again = cleanser.cleanse(signal, filled(signal, "harmless").SerializeToString(), seen)
 
-    assert again.payload.value == first.payload.value
-    assert CANARY.encode() not in cleanser.cleanse(signal, filled(signal, CANARY).SerializeToString(), seen).payload.value
+    assert joined(again) == joined(first)
+    assert CANARY.encode() not in joined(cleanser.cleanse(signal, filled(signal, CANARY).SerializeToString(), seen))
     assert not any(CANARY.encode() in pair for pair in seen.pairs)
 
 
@@ -150,7 +155,7 @@ def test_unknown_fields_are_left_behind_everywhere(signal: Signal) -> None:
     assert planted > 40
     assert len(UnknownFieldSet(built)) == 1
 
-    assert CANARY.encode() not in cleansed(signal, built.SerializeToString()).payload.value
+    assert CANARY.encode() not in joined(cleansed(signal, built.SerializeToString()))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,7 @@ def test_only_the_item_that_cannot_be_redacted_becomes_a_tombstone(failure: Exce
     done = cleansed("traces", built.SerializeToString(), FailingRedactor(fail))
 
     found = decoded("traces", done).resource_spans[0].scope_spans[0].spans
-    assert CANARY.encode() not in done.payload.value
+    assert CANARY.encode() not in joined(done)
     assert (done.items, done.tombstones, done.rejected) == (20, 1, 0)
     assert [span.name for span in found] == ["redaction_failed" if number == 7 else f"work {number}" for number in range(20)]
     buried = found[7]
@@ -195,9 +200,9 @@ def test_when_nothing_can_be_redacted_only_tombstones_are_left(signal: Signal) -
 
     done = cleansed(signal, built.SerializeToString(), FailingRedactor(fail))
 
-    assert CANARY.encode() not in done.payload.value
+    assert CANARY.encode() not in joined(done)
     assert done.items > 0
-    assert b"redaction_failed" in done.payload.value
+    assert b"redaction_failed" in joined(done)
 
 
 def test_the_time_that_faults_may_take_is_bounded() -> None:
@@ -243,7 +248,7 @@ def test_a_blocked_item_is_taken_out_and_counted() -> None:
     built.resource_metrics[0].scope_metrics[0].metrics[0].description = CANARY
     done = cleansed("metrics", built.SerializeToString(), Blocking())
     assert (done.items, done.rejected) == (4, 4)
-    assert CANARY.encode() not in done.payload.value
+    assert CANARY.encode() not in joined(done)
 
 
 def test_a_metric_whose_point_fails_keeps_the_others_and_its_number() -> None:
@@ -271,7 +276,7 @@ def test_a_value_nested_without_end_becomes_a_tombstone() -> None:
     done = cleansed("traces", built.SerializeToString())
 
     assert done.tombstones == 1
-    assert CANARY.encode() not in done.payload.value
+    assert CANARY.encode() not in joined(done)
 
 
 def test_an_index_into_a_string_table_is_taken_out() -> None:
@@ -354,3 +359,45 @@ def test_the_spellings_of_values_in_json(value: Any, expected: tuple[str | None,
     (pair,) = REQUESTS["traces"].FromString(protobuf_of("traces", body)).resource_spans[0].resource.attributes
     kind = pair.value.WhichOneof("value")
     assert (kind, getattr(pair.value, kind) if kind else None) == expected
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("most", [1, 300, 2_000, 10_000_000])
+def test_a_large_request_goes_in_parts_with_everything_in_its_place(signal: Signal, most: int) -> None:
+    built = filled(signal, "harmless")
+    for name, count in (("scope_spans", 5), ("scope_logs", 5), ("scope_metrics", 2)):
+        groups = built.ListFields()[0][1]
+        if name in groups[0].DESCRIPTOR.fields_by_name:
+            for number in range(count):
+                getattr(groups[0], name).add().CopyFrom(getattr(groups[0], name)[0])
+                getattr(groups[0], name)[-1].scope.name = f"lib {number}"
+    groups.add().CopyFrom(groups[0])
+
+    done = cleansed(signal, built.SerializeToString(), part_bytes=most)
+
+    assert sum(items for _, items in done.parts) == done.items
+    assert (len(done.parts) == 1) == (most == 10_000_000)
+    assert leaves(decoded(signal, done)) == leaves(without_what_is_dropped(built))
+
+
+def leaves(request: Any) -> list[bytes]:
+    """Every span, log record or metric with its resource and its scope."""
+    out = []
+    for group in request.ListFields()[0][1]:
+        around = group.resource.SerializeToString() + group.schema_url.encode()
+        for field, scopes in group.ListFields():
+            for scope in scopes if field.name.startswith("scope_") else ():
+                own = around + scope.scope.SerializeToString() + scope.schema_url.encode()
+                out += [own + item.SerializeToString() for inner, items in scope.ListFields() if inner.is_repeated for item in items]
+    return out
+
+
+def test_when_policy_takes_everything_out_nothing_is_sent() -> None:
+    class Blocking(PlainRedactor):
+        def tree(self, raw: Json) -> Clean[Json]:
+            told = [Remark(f"/{place}", 0, 1, "r", "k", "terms", Action.BLOCK) for place, _ in enumerate(raw)] if raw else []  # type: ignore[arg-type]
+            return seal(raw, told, Verdict.BLOCK if told else Verdict.ALLOW)
+
+    done = cleansed("traces", spans(3).SerializeToString(), Blocking())
+
+    assert (done.parts, done.items, done.rejected) == ((), 3, 3)
