@@ -49,7 +49,7 @@ lint: .venv-test/.installed ## Format, lint, types, layers
 docs: .venv-test/.installed ## Regenerate the config reference from the models
 	@.venv-test/bin/python -m pipeline.config.reference > examples/CONFIG.md
 
-clients: .venv-clients-newest/.installed .venv-clients-pinned/.installed
+clients: .venv-clients-newest/.installed .venv-clients-pinned/.installed .venv-clients-otel-js/.installed
 
 backend: .venv-phoenix/.installed
 
@@ -66,7 +66,7 @@ lock: ## Resolve the lock files again (needs uv on the PATH)
 	for name in clients-newest clients-pinned phoenix peer-litellm peer-redaction-detect-secrets peer-redaction-kingfisher peer-redaction-presidio peer-redaction-datafog; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
 
 clean: ## Remove the environments and caches; .lockgate/ stays
-	rm -rf .venv .venv-test .venv-fuzz .venv-clients-newest .venv-clients-pinned .venv-phoenix .venv-peer-litellm .venv-peer-portkey .venv-peer-redaction-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-test .venv-fuzz .venv-clients-newest .venv-clients-pinned .venv-clients-otel-js .venv-phoenix .venv-peer-litellm .venv-peer-portkey .venv-peer-redaction-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Lockgate needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.12 up" >&2; exit 1; }
@@ -92,12 +92,12 @@ check-python:
 	@.venv-test/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Portkey's gateway is a Node package; without Node and npm the benchmark goes without it and says so.
-.venv-peer-portkey/.installed: tests/locks/peer-portkey/package-lock.json
-	@if ! command -v npm >/dev/null || ! command -v node >/dev/null; then echo "Portkey's gateway is left out: it needs Node and npm (Debian and Ubuntu: nodejs, npm)" >&2; exit 0; fi; \
-	echo "Setting up .venv-peer-portkey (once) ..." >&2; \
-	mkdir -p .venv-peer-portkey && cp tests/locks/peer-portkey/package.json tests/locks/peer-portkey/package-lock.json .venv-peer-portkey/ && \
-	npm ci --prefix .venv-peer-portkey --silent --ignore-scripts --omit=dev --no-audit --no-fund && touch $@
+# Node packages: Portkey's gateway, which is measured, and OpenTelemetry's SDK, which sends. Without Node and npm they are left out.
+.venv-peer-portkey/.installed .venv-clients-otel-js/.installed: .venv-%/.installed: tests/locks/%/package-lock.json
+	@if ! command -v npm >/dev/null || ! command -v node >/dev/null; then echo "$* is left out: it needs Node and npm (Debian and Ubuntu: nodejs, npm)" >&2; exit 0; fi; \
+	echo "Setting up .venv-$* (once) ..." >&2; \
+	mkdir -p .venv-$* && cp tests/locks/$*/package.json tests/locks/$*/package-lock.json .venv-$*/ && \
+	npm ci --prefix .venv-$* --silent --ignore-scripts --omit=dev --no-audit --no-fund && touch $@
 
 .venv-%/.installed: tests/locks/%.lock | check-python
 	@echo "Setting up .venv-$* (once) ..." >&2

@@ -32,6 +32,7 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 KINDS = ("openai_project", "anthropic", "github", "slack", "email", "card", "stripe", "aws_access_key_id")
 WORDS = [planted.secret(KINDS[number % len(KINDS)], Random(900 + number)) for number in range(40)]
 TERM = "project nightfall"
+NODE_MODULES = ROOT / ".venv-clients-otel-js" / "node_modules"
 
 
 EQUATION = ("accepted", "delivered", "queued", "dead_letter", "rejected_by_policy")
@@ -88,10 +89,19 @@ class House:
         """The accounts once nothing waits any more."""
         for _ in range(200):
             found = self.accounts()
-            if found and not any(row["queued"] for row in found.values()):
+            if not any(row["queued"] for row in found.values()):
                 return found
             time.sleep(0.1)
         raise AssertionError("the outbox did not become empty")
+
+    def settled_items(self, signal: str) -> int:
+        """How many items of a signal the sink took once nothing waits any more."""
+        self.settled()
+        return sum(
+            items_of(REQUESTS[signal].FromString(request.body))  # type: ignore[index]
+            for request in self.sink.sink.taken()
+            if request.signal == signal and request.protocol == "http"
+        )
 
     def received(self, signal: str) -> list[Any]:
         """The requests of a signal that the sink took."""
@@ -119,18 +129,20 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             yield House(gateway, sink, keys)
 
 
-def run_program(house: House, protocol: str, endpoint: str) -> None:
-    """Run the program with two variables, and see that it got rid of everything."""
+def variables(house: House, endpoint: str, **more: str) -> dict[str, str]:
+    """The environment of a program: an address and a header, and nothing else of ours."""
     passed = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    headers = f"authorization=Bearer {house.keys['default']}"
+    return {**passed, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_HEADERS": headers, **more}
+
+
+def run_program(house: House, protocol: str, endpoint: str) -> None:
+    """Run the program, and see that it got rid of everything."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests/walks/clients/otel_program.py")],
         input=json.dumps({"protocol": protocol, "words": WORDS}).encode(),
         capture_output=True,
-        env={
-            **passed,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
-            "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer {house.keys['default']}",
-        },
+        env=variables(house, endpoint),
         check=False,
         timeout=100,
     )
@@ -178,6 +190,35 @@ def test_a_stock_program_sends_over_grpc_with_nothing_but_two_variables(house: H
     house.settled()
 
     assert {signal: sum(map(items_of, house.received(signal))) > before[signal] for signal in SIGNALS} == dict.fromkeys(SIGNALS, True)
+
+
+@pytest.mark.clients
+@pytest.mark.skipif(not NODE_MODULES.exists(), reason="the OpenTelemetry SDK for Node is not installed (make clients)")
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json", "grpc"])
+def test_a_stock_node_program_sends_in_every_protocol(house: House, protocol: str) -> None:
+    before = {signal: house.settled_items(signal) for signal in SIGNALS}
+    endpoint = house.grpc_url if protocol == "grpc" else house.gateway.url
+    # Only traces are on by default in this SDK.
+    more = {
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "OTEL_LOG_LEVEL": "warn",
+    }
+    done = subprocess.run(
+        ["node", str(ROOT / "tests/walks/clients/otel_program.mjs")],
+        input=json.dumps({"words": WORDS, "modules": str(NODE_MODULES)}).encode(),
+        capture_output=True,
+        env=variables(house, endpoint, **more),
+        check=False,
+        timeout=100,
+    )
+    said = (done.stdout + done.stderr).decode()[-3000:]
+    assert done.returncode == 0, said
+    assert "rror" not in said, said
+
+    assert {signal: house.settled_items(signal) - before[signal] for signal in SIGNALS} == {"traces": 21, "logs": 2, "metrics": 2}
+    assert list(leaks_in(house)) == []
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
