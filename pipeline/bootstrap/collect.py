@@ -1,7 +1,7 @@
 """`lockgate collect`: the receiver of telemetry alone, a redacting collector without the gateway's models.
 
-It reads the same document and the same store, so that the same keys, policies and destinations hold; of its targets it resolves the
-secrets that it can, only in order to know them: a provider's key in somebody's span is caught here too.
+It reads the same document, so that the same policies and destinations hold; of its targets it resolves the secrets that it can, only in
+order to know them: a provider's key in somebody's span is caught here too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def collect(process: Process) -> int:
     if other is not None:
         raise ConfigError(
             f"A gateway already runs in this data folder, at {other.url}; it receives telemetry itself.",
-            hint="Send telemetry there, or set another LOCKGATE_HOME (and the same LOCKGATE_DATABASE_URL, for the same keys).",
+            hint="Send telemetry there, or set another LOCKGATE_HOME; with the gateway's pepper.json and database the same keys hold.",
         )
     home = prepare_home(process.home)
     redaction = open_redaction(home.cache)
