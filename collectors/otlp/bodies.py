@@ -32,7 +32,7 @@ class BodyLimits:
     """Bytes as sent, bytes decompressed, and how many times the one may be of the other (beyond a megabyte)."""
 
     sent_bytes: int = 16 * 1024 * 1024
-    decoded_bytes: int = 64 * 1024 * 1024
+    decoded_bytes: int = 32 * 1024 * 1024
     ratio: int = 200
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from collectors.gate import TreeRedactor
 from collectors.model import CollectorError, Signal
+from collectors.otlp.density import refuse_dense
 from collectors.otlp.gathering import Gathering, Seen, Unit
 from collectors.otlp.parts import count, parts_of
 from collectors.otlp.shapes import Plan, shape_of
@@ -67,10 +68,14 @@ class Cleanser:
             raise CollectorError("the telemetry redactor does not return Clean values")
 
     def cleanse(self, signal: Signal, body: bytes, seen: Seen) -> Cleansed:
-        """Clean a serialized `Export…ServiceRequest`; raises CollectorError when it is none. `seen` is of this redactor and of now."""
+        """Clean a serialized `Export…ServiceRequest`; raises CollectorError when it is none, TooLarge when it has too many fields.
+
+        `seen` is of this redactor and of now.
+        """
         from google.protobuf.message import DecodeError
 
         shape = shape_of(signal)
+        refuse_dense(body, shape.request)
         try:
             request = shape.request.FromString(body)
         except DecodeError:

@@ -15,17 +15,26 @@ from typing import Any, Final
 import orjson
 
 from collectors.model import CollectorError, Signal
+from collectors.otlp.bodies import TooLarge
 from collectors.otlp.shapes import shape_of
 
 _HEX: Final = frozenset({"trace_id", "span_id", "parent_span_id"})
 _MAX_DEPTH: Final = 128
 """Messages in messages; a value nested in arrays takes three levels each."""
 
+_MOST_CONTAINERS: Final = 1_000_000
+"""Objects and lists in a body, counted before it is parsed; braces in texts count too."""
+
 Read = Callable[[Any], Any]
 
 
 def protobuf_of(signal: Signal, body: bytes) -> bytes:
-    """The serialized request that an OTLP/JSON body spells. Raises CollectorError when it spells none; nothing of it is quoted."""
+    """The serialized request that an OTLP/JSON body spells.
+
+    Raises CollectorError when it spells none, and TooLarge for too many objects; nothing of it is quoted.
+    """
+    if body.count(b"{") + body.count(b"[") > _MOST_CONTAINERS:
+        raise TooLarge(f"the JSON has more than {_MOST_CONTAINERS} objects and lists")
     try:
         tree = orjson.loads(body)
         request = shape_of(signal).official()

@@ -16,7 +16,7 @@ class ReceiverSection(Section):
     """The port of OTLP over gRPC (4317 by convention; 0 takes a free one); not served when absent."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 * 1024 * 1024
     """Bytes of a request as it is sent."""
-    max_decoded_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 * 1024 * 1024
+    max_decoded_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 32 * 1024 * 1024
     """Bytes of a request after it is decompressed."""
     max_ratio: Annotated[int, Field(ge=2, le=2000)] = 200
     """How many times as large it may become by that, beyond a megabyte."""

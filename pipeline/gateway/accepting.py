@@ -6,7 +6,6 @@ in the audit, and what policy took out is counted there. How a request came (HTT
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -71,7 +70,7 @@ async def take_in(house: House, caller: Caller, sent: Sent, destinations: Sequen
     policy = house.swapped.policies.of(caller)
     cleanser = Cleanser(policy.telemetry, resource=_stamp(caller), fault_s=intake.fault_s)
     work = (cleanser, intake.memory(policy.telemetry), sent, intake.limits, house.is_dirty)
-    done, dirty = await asyncio.get_running_loop().run_in_executor(intake.pool, _work, *work)
+    done, dirty = await intake.work(_work, *work)
     if done.items:
         house.metrics.telemetry_redacted(dict(by_rule(done.totals)))
         if done.tombstones:

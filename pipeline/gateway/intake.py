@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar, TypeVarTuple
 
 from collectors.model import Signal
 from collectors.otlp.bodies import BodyLimits, Encoding
@@ -17,6 +18,11 @@ from redactors.engine import Redactor
 
 _MOST_MEMORIES: Final = 64
 RETRY_S: Final = 5
+PATIENCE_S: Final = 60.0
+"""Seconds in which a request must be clean; a large one takes one or two, on a machine with nothing else to do."""
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,9 @@ class Intake:
         fault_s: float,
         destinations: Mapping[Signal, Sequence[str]],
         generation: Callable[[], object],
+        patience_s: float = PATIENCE_S,
     ) -> None:
+        self._patience_s = patience_s
         self.pool = pool
         self.limits = limits
         self.fault_s = fault_s
@@ -72,6 +80,23 @@ class Intake:
             yield
         finally:
             self._running -= 1
+
+    async def work(self, work: Callable[[*Ts], T], *given: *Ts) -> T:
+        """Do work on a thread of the receiver's own, and give up on it after `patience_s` (503): what it gives then is thrown away.
+
+        A detector that hangs keeps its thread; when all hang, nothing is taken any more and every sender keeps what it has.
+        """
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await asyncio.get_running_loop().run_in_executor(self.pool, work, *given)
+        except TimeoutError:
+            raise PipelineError(
+                "The telemetry took too long to redact.",
+                hint="Send it again later, in smaller batches.",
+                code="telemetry_timeout",
+                status=503,
+                headers={"retry-after": str(RETRY_S)},
+            ) from None
 
     def memory(self, redactor: Redactor) -> Seen:
         """What a redactor had nothing to say about, as long as no other live secret is known. Called on the event loop."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -8,9 +9,12 @@ import pytest
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from collectors.model import CollectorError, Signal
+from collectors.otlp.bodies import TooLarge
 from collectors.otlp.cleanse import Cleansed, Cleanser
+from collectors.otlp.density import refuse_dense
 from collectors.otlp.from_json import protobuf_of
 from collectors.otlp.gathering import Seen
+from collectors.otlp.shapes import shape_of
 from redactors.model import Action, Clean, Json, Remark, Verdict, is_clean, seal
 from tests.collectors.otlp_requests import REQUESTS, SIGNALS, as_json, filled
 from tests.collectors.plain_redactor import FailingRedactor, PlainRedactor
@@ -401,3 +405,43 @@ def test_when_policy_takes_everything_out_nothing_is_sent() -> None:
     done = cleansed("traces", spans(3).SerializeToString(), Blocking())
 
     assert (done.parts, done.items, done.rejected) == ((), 3, 3)
+
+
+def dense(kind: str, count: int) -> bytes:
+    """Many of something that is next to nothing, in one span: two bytes each."""
+
+    def field(number: int, data: bytes) -> bytes:
+        size = len(data)
+        length = bytearray()
+        while size > 0x7F:
+            length.append(size & 0x7F | 0x80)
+            size >>= 7
+        return bytes([number << 3 | 2, *length, size]) + data
+
+    inside = {"spans": b"\x12\x00", "attributes": field(2, b"\x4a\x00" * count), "events": field(2, b"\x5a\x00" * count)}[kind]
+    return field(1, field(2, inside * count if kind == "spans" else inside))
+
+
+@pytest.mark.parametrize("kind", ["spans", "attributes", "events"])
+def test_a_request_of_next_to_nothing_is_refused_before_it_is_decoded(kind: str) -> None:
+    shape = shape_of("traces").request
+    refuse_dense(dense(kind, 5_000), shape, large=1, most=5_100)
+    with pytest.raises(TooLarge):
+        refuse_dense(dense(kind, 5_000), shape, large=1, most=4_900)
+    refuse_dense(dense(kind, 5_000), shape, most=1)  # a small one cannot be too much
+    assert len(REQUESTS["traces"].FromString(dense(kind, 5)).resource_spans) == 1
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_the_fields_of_a_large_request_are_counted_down_to_its_attributes(signal: Signal) -> None:
+    body = filled(signal, "harmless").SerializeToString()
+    shape = shape_of(signal).request
+    refuse_dense(body, shape, large=1)
+    with pytest.raises(TooLarge):
+        refuse_dense(body, shape, large=1, most=30)
+
+
+@pytest.mark.parametrize("body", [b"\x0b\x0c", b"\x0a\x05\x13", b"\xff" * 40, b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x09"])
+def test_counting_what_is_no_protobuf_ends(body: bytes) -> None:
+    with suppress(CollectorError):
+        refuse_dense(body, shape_of("traces").request, large=1)
