@@ -60,12 +60,12 @@ def describe(routes: RouteTable, version: str) -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    public = route.roles is None and route.surface is None
+    public = route.roles is None and route.surface is None and not route.media
     about = f"The {route.surface} surface." if route.surface else (route.endpoint.__doc__ or "").strip()
     operation: dict[str, Any] = {
         "summary": about,
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").strip("_"),
-        "x-roles": sorted(CALLERS if route.surface else route.roles or ()),
+        "x-roles": sorted(CALLERS if route.surface or route.media else route.roles or ()),
         "security": [] if public else [{"key": []}, {"header": []}],
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
@@ -77,7 +77,13 @@ def _operation(route: Route) -> dict[str, Any]:
             "2XX": {"description": "The answer."},
         },
     }
-    if route.raw:
+    if route.media:
+        binary: dict[str, Any] = {"content": {media: {"schema": {}} for media in route.media}}
+        operation["requestBody"] = binary
+        operation["responses"] = {
+            name: {"description": said, **binary} for name, said in (("default", "A google.rpc.Status."), ("2XX", "Taken."))
+        }
+    elif route.raw:
         text = {"content": {"text/plain": {"schema": {"type": "string"}}}}
         operation["requestBody"] = text
         operation["responses"]["2XX"] = {"description": "The answer, as it comes.", **text}

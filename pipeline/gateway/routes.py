@@ -28,7 +28,8 @@ class Route:
 
     `shown_once`: the answer holds a credential, so it is never kept to be given back. `raw`: the endpoint reads its body and sends its
     answer itself, piece by piece. `repeatable`: it changes nothing and costs no money, so an `Idempotency-Key` is not read: keeping
-    its answers would be storage for whoever asks, and giving them again a way around the key's limits.
+    its answers would be storage for whoever asks, and giving them again a way around the key's limits. `media`: what a raw endpoint reads
+    that proves its key itself, as the data plane does, and answers in the encoding of the request.
     """
 
     method: Method
@@ -39,6 +40,7 @@ class Route:
     shown_once: bool = False
     raw: bool = False
     repeatable: bool = False
+    media: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

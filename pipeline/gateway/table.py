@@ -51,7 +51,10 @@ def route_table() -> RouteTable:
         Route("GET", "/v1/models/{id}", EVERYONE, admin_config.model),
         Route("POST", "/v1/redact", EVERYONE, redact.redact, repeatable=True),
         Route("POST", "/v1/redact/stream", EVERYONE, redact_stream.redact_stream, raw=True, repeatable=True),
-        *(Route("POST", path, None, telemetry.receive_telemetry, raw=True) for path in telemetry.SIGNALS),
+        *(
+            Route("POST", path, None, telemetry.receive_telemetry, raw=True, repeatable=True, media=telemetry.READS)
+            for path in telemetry.SIGNALS
+        ),
         Route("POST", "/v1/keys", ADMIN, admin_keys.create_key, shown_once=True),
         Route("GET", "/v1/keys", READERS, admin_keys.list_keys),
         Route("GET", "/v1/keys/{id}", READERS, admin_keys.show_key),

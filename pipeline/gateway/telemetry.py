@@ -22,6 +22,7 @@ from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Who
 
 SIGNALS: Final[dict[str, Signal]] = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
+READS: Final = tuple(MEDIA.values())
 
 
 async def receive_telemetry(house: House, request: AdminRequest, _who: Who | None, receive: Receive, send: Send) -> None:

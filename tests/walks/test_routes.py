@@ -114,6 +114,8 @@ def expected(route: Route, caller: str) -> tuple[int, str]:
         if route.method == "GET" or caller in UNPROVEN:  # a session of the dashboard proves itself, a virtual key is none
             return 401, CODES[caller] if route.method == "DELETE" else ""
         return 0, ""
+    if route.media:  # answers in the protocol of telemetry, which has codes of its own
+        return (401 if caller in UNPROVEN else 403 if caller == "auditor" else 404), ""
     if route.surface is None and route.roles is None:
         return ALLOWED.get((route.method, route.path), 200), ""
     if caller in UNPROVEN:
@@ -199,4 +201,10 @@ def test_every_route_that_changes_something_has_roles() -> None:
     """Nothing is open by omission: without roles are only the data plane, health, the description, and logging in."""
     public = {route.path for route in ROUTES if route.roles is None and route.surface is None}
     plain = {path for path in public if not path.startswith(("/health", "/healthz", "/readyz"))}
-    assert plain == {"/metrics", "/openapi.json", "/v1/dashboard/sessions", "/v1/dashboard/sessions/current"}
+    assert {route.path for route in ROUTES if route.media} == {"/v1/traces", "/v1/logs", "/v1/metrics"}  # these prove their key themselves
+    assert plain - {"/v1/traces", "/v1/logs", "/v1/metrics"} == {
+        "/metrics",
+        "/openapi.json",
+        "/v1/dashboard/sessions",
+        "/v1/dashboard/sessions/current",
+    }
