@@ -47,9 +47,9 @@ def collect(process: Process) -> int:
     home = prepare_home(process.home)
     redaction = open_redaction(home.cache)
     document, warnings = load_with_warnings(process.document_path, find_secrets=redaction.finder())
-    if not document.telemetry.destinations:
-        raise ConfigError("The document has no telemetry.destinations, so there is nowhere to send telemetry.", hint="Add one.")
     plan = prepare(process, document, process.document_path, home, redaction, COLLECTOR)
+    if not plan.destinations:
+        raise ConfigError("There is nowhere to send telemetry.", hint="Add one of telemetry.destinations to the document.")
     for warning in warnings:
         sys.stderr.write(f"{warning}\n")
     return uvloop.run(run(process, plan, redaction, _beside))

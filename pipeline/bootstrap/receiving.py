@@ -14,7 +14,6 @@ from collectors.otlp.receive_grpc import GrpcReceiver
 from pipeline.bootstrap.compile import folder_of
 from pipeline.bootstrap.core import Core
 from pipeline.bootstrap.parts import Plan
-from pipeline.config.document import Document
 from pipeline.errors import ConfigError
 from pipeline.gateway.app import Gateway
 from pipeline.gateway.intake import Intake
@@ -36,7 +35,7 @@ def intake_of(core: Core) -> Intake:
         limits=BodyLimits(receiver.max_body_bytes, receiver.max_decoded_bytes, receiver.max_ratio),
         most=receiver.max_in_flight,
         fault_s=document.limits.redaction_cpu_s,
-        destinations={signal: takers_of(document, signal) for signal in SIGNALS},
+        destinations={signal: takers_of(core.plan, signal) for signal in SIGNALS},
         generation=core.redaction.generation,
     )
 
@@ -80,6 +79,6 @@ class Grpc:
     url: str
 
 
-def takers_of(document: Document, signal: Signal) -> tuple[str, ...]:
+def takers_of(plan: Plan, signal: Signal) -> tuple[str, ...]:
     """The destinations that are sent a signal."""
-    return tuple(section.id for section in document.telemetry.destinations if signal in section.signals)
+    return tuple(section.id for section in plan.destinations if signal in section.signals)

@@ -64,4 +64,5 @@ class WorkspaceSection(Section):
     models: tuple[Name, ...] = ()
     """The models its keys may use; every model when empty."""
     destinations: tuple[Name, ...] | None = None
-    """Where the traces of its calls are sent, by id; to every destination when it does not say, nowhere when it names none."""
+    """Where the traces of its calls and the telemetry of its programs are sent, by id; to every destination when it does not say, nowhere
+    when it names none."""

@@ -114,7 +114,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         blocking = {**MASK_ALL, "telemetry": [*MASK_ALL["telemetry"], {"blocked_terms": [TERM], "action": "block"}]}
         document = {
             "policies": {"default": MASK_ALL, "strict": blocking},
-            "workspaces": {"default": {}, "strict": {"policy": "strict"}},
+            "workspaces": {"default": {}, "strict": {"policy": "strict"}, "apart": {"destinations": ["traces-only"]}},
             "telemetry": {
                 "destinations": [
                     {"id": "all", "endpoint": sink.http_url, "signals": ["traces", "logs", "metrics"]},
@@ -124,7 +124,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             },
         }
         with running_gateway(tmp_path_factory.mktemp("receiver"), document, LOCKGATE_LOG_LEVEL="INFO") as gateway:
-            keys = {name: gateway.create_key(workspace=name)["key"] for name in ("default", "strict")}
+            keys = {name: gateway.create_key(workspace=name)["key"] for name in ("default", "strict", "apart")}
             keys["auditor"] = gateway.create_key(role="auditor")["key"]
             yield House(gateway, sink, keys)
 
@@ -297,6 +297,15 @@ def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(house: Hous
     answer = connection.getresponse()
     assert (answer.status, status_pb2.Status.FromString(answer.read()).code) == (413, 3)
     connection.close()
+
+
+def test_a_workspaces_telemetry_goes_where_it_names(house: House) -> None:
+    assert house.post("logs", filled("logs", "fine").SerializeToString(), key="apart").status == 404, "no destination of it takes logs"
+    before = house.settled()
+    assert house.post("traces", GOOD, key="apart").status == 200
+    after = house.settled()
+    grown = {place for place, row in after.items() if row["delivered"] > before.get(place, {"delivered": 0})["delivered"]}
+    assert grown == {("traces-only", "traces")}
 
 
 def test_another_method_is_not_allowed(house: House) -> None:
