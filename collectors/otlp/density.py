@@ -1,7 +1,7 @@
 """How many fields a large request has, counted before it is decoded: a few megabytes can spell millions of empty spans.
 
-An empty message is two bytes on the wire and a hundred and more in memory, and every attribute is looked at. So beyond a megabyte the
-fields are counted on the wire, down to the attributes, and the count ends where it is too much.
+An empty message is two bytes on the wire and a hundred and more in memory, and every attribute is looked at. So where
+there may be too many the fields are counted on the wire, down to the attributes, and the count ends where it is too much.
 Source: protobuf.dev/programming-guides/encoding.
 """
 
@@ -14,19 +14,19 @@ from typing import Any, Final
 from collectors.model import CollectorError
 from collectors.otlp.bodies import TooLarge
 
-LARGE: Final = 1 << 20
-"""Bytes from which on a request is counted; what is smaller cannot spell too much."""
+MOST_FIELDS: Final = 1_500_000
+"""As many as fifty thousand spans with twenty attributes each have."""
 
-MOST_FIELDS: Final = 2_000_000
-"""As many as sixty thousand spans with twenty attributes each have."""
+_LEAST: Final = 2
+"""Bytes of the shortest field: a smaller body than so many times the bound is not counted, it cannot have too many."""
 
 
-def refuse_dense(body: bytes, request: Any, *, large: int = LARGE, most: int = MOST_FIELDS) -> None:
-    """Raise TooLarge for a large body with more than `most` fields. `request` is the message class that it is decoded as.
+def refuse_dense(body: bytes, request: Any, *, most: int = MOST_FIELDS) -> None:
+    """Raise TooLarge for a body with more than `most` fields. `request` is the message class that it is decoded as.
 
     What is no protobuf is left to the parser; groups, which OTLP does not have, raise CollectorError.
     """
-    if len(body) <= large:
+    if len(body) <= _LEAST * most:
         return
     count = 0
     ranges = [(0, len(body), request.DESCRIPTOR)]
