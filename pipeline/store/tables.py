@@ -282,7 +282,7 @@ outbox_rejections = Table(  # what `rejected_by_policy` is made of, in items
     metadata,
     Column("destination", String(128), primary_key=True),
     Column("signal", String(16), primary_key=True),
-    Column("reason", String(64), primary_key=True),  # sampled | full | dropped | partial_success | live_secret
+    Column("reason", String(64), primary_key=True),  # sampled | full | dropped | policy | partial_success | live_secret
     _count("items"),
 )
 
