@@ -5,6 +5,7 @@ Codes that the specification calls retryable are tried again for ever. Source: o
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -39,6 +40,8 @@ class GrpcSender:
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
         self._channel: Any = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._opening = asyncio.Lock()  # several signals share a sender
 
     async def send(self, signal: Signal, payload: bytes) -> Sent:
         """Send one serialized request; raises nothing but cancellation."""
@@ -65,32 +68,47 @@ class GrpcSender:
             )
         except grpc.aio.AioRpcError as failed:
             if failed.code() is grpc.StatusCode.UNAVAILABLE and destination.endpoint.startswith("https:"):
-                await self.close()  # the next channel is made with what the certificates' files say then
+                self._renew(channel)
             return judged(failed.code().name, _details(failed), len(payload))
         except Exception:  # noqa: BLE001 - grpc raises private classes for calls it cannot start; the data waits
             return Sent("retry", "grpc_failed")
         return Sent("delivered", rejected=rejected_items(signal, body, is_json=False))
 
     async def close(self) -> None:
-        """Close the channel."""
-        if self._channel is not None:
-            await self._channel.close()
+        """Close the channel, and those that were replaced."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+        for closing in tuple(self._closing):
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    def _renew(self, channel: Any) -> None:
+        """Have the next call make a channel with what the certificates' files say then.
+
+        This one is let go of when the calls of other signals have ended on it: closing at once would cancel them, and their tasks.
+        """
+        if self._channel is channel:
             self._channel = None
+            closing = asyncio.create_task(channel.close(self._destination.timeout_s + 1.0))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _open(self) -> Any:
         import grpc.aio
 
-        if self._channel is None:
-            destination = self._destination
-            parts = urlsplit(destination.endpoint)
-            place = f"{parts.hostname}:{parts.port or 4317}"
-            if parts.scheme == "http":
-                self._channel = grpc.aio.insecure_channel(place, options=_OPTIONS)
-            else:
-                held = await certificates_of(destination)
-                credentials = grpc.ssl_channel_credentials(held.ca, held.client_key, held.client_cert)
-                self._channel = grpc.aio.secure_channel(place, credentials, options=_OPTIONS)
-        return self._channel
+        async with self._opening:
+            if self._channel is None:
+                destination = self._destination
+                parts = urlsplit(destination.endpoint)
+                place = f"{parts.hostname}:{parts.port or 4317}"
+                if parts.scheme == "http":
+                    self._channel = grpc.aio.insecure_channel(place, options=_OPTIONS)
+                else:
+                    held = await certificates_of(destination)
+                    credentials = grpc.ssl_channel_credentials(held.ca, held.client_key, held.client_cert)
+                    self._channel = grpc.aio.secure_channel(place, credentials, options=_OPTIONS)
+            return self._channel
 
 
 def judged(code: str, details: bytes | None, size: int) -> Sent:

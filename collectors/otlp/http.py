@@ -31,6 +31,7 @@ class HttpSender:
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
         self._session: aiohttp.ClientSession | None = None
+        self._opening = asyncio.Lock()  # several signals share a sender
 
     async def send(self, signal: Signal, payload: bytes) -> Sent:
         """Send one serialized request; raises nothing but cancellation."""
@@ -71,18 +72,19 @@ class HttpSender:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def _open(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=4, ssl=await _tls(self._destination))
-            # No cookies, no proxies or .netrc from the environment: a destination gets what its configuration says.
-            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-        return self._session
+        async with self._opening:
+            if self._session is None:
+                connector = aiohttp.TCPConnector(limit=4, ssl=await _tls(self._destination))
+                # No cookies, no proxies or .netrc from the environment: a destination gets what its configuration says.
+                self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+            return self._session
 
 
 def gzipped(payload: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from collectors.otlp.destination import Destination
 from collectors.otlp.sender import sender_for
 from tests.servers.certificates import Authority, Pair
-from tests.servers.otlp import OtlpSink, Tls, otlp_sink
+from tests.servers.otlp import Answer, OtlpSink, Tls, otlp_sink
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 
@@ -79,6 +80,25 @@ async def test_a_renewed_certificate_is_used_by_the_sender_that_runs(tmp_path: P
         shutil.copy(client.key, used.key)
         assert (await sender.send("traces", b"")).outcome == "delivered"
         await sender.close()
+
+
+@PROTOCOLS
+async def test_a_signal_whose_channel_is_renewed_disturbs_no_other(tmp_path: Path, protocol: Any) -> None:
+    ours = Authority(tmp_path)
+    server, client = ours.sign("server", server=True), ours.sign("client")
+    sink = OtlpSink()
+    tls = Tls(server.cert, server.key, ours.file)
+    await sink.start(tls=tls)
+    sender = sender_for(destination(sink, protocol, ours, client))
+    hangs, unavailable = Answer(hang_s=0.5), Answer(status=503, code="UNAVAILABLE")
+    sink.answer(hangs, unavailable)
+    slow = asyncio.create_task(sender.send("metrics", b""))
+    await sink.wait_for(1)
+    assert (await sender.send("traces", b"")).outcome == "retry"
+    assert (await slow).outcome == "delivered"
+    assert (await sender.send("logs", b"")).outcome == "delivered"
+    await sender.close()
+    await sink.stop()
 
 
 async def test_a_batch_that_is_sent_twice_has_one_id(tmp_path: Path) -> None:
