@@ -89,10 +89,15 @@ class Ends:
         self._scan: Any = compile_set([Expression(expression)]) if is_importable() else compile_linear(f"(?m){expression}")
 
     def find(self, data: bytes) -> list[int]:
-        """The byte offsets; of matches that overlap, that of one of them may be all."""
+        """The byte offsets, also of matches that overlap."""
         if isinstance(self._scan, HyperScan):
             return [end for _, end in self._scan.hits(data)]
-        return [match.end() for match in self._scan.finditer(data)]
+        ends: list[int] = []
+        match = self._scan.search(data)
+        while match is not None:
+            ends.append(match.end())
+            match = self._scan.search(data, match.start() + 1)
+        return ends
 
 
 @cache

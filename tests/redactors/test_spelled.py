@@ -120,6 +120,14 @@ def test_the_scan_for_rules_marks_what_is_written_otherwise(patterns: PatternSet
         assert marks.runs == bool(RUN_AT.search(text))
 
 
+@pytest.mark.parametrize("before", ["", "with ", "that with ", "from that with ", "this from that with ", "they this from that with "])
+def test_words_before_groups_hide_none_of_them(patterns: PatternSet, before: str) -> None:
+    subject = Subject(f"Now {before}ab1d efgh ijkl mnop qrst, it says")
+    marks = patterns.marks(patterns.hits(subject.data))
+    (run,) = {view.text[-20:] for view in SpelledOut(patterns.spelled).views(subject, marks)}
+    assert run == "ab1defghijklmnopqrst"
+
+
 def test_a_word_backwards_goes_back_to_the_same_characters() -> None:
     word = "0123456789abcdefghijKLMN.op"
     backwards, rotated = map(as_view, turned(f"<{word}>", [1]))
