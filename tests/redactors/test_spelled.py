@@ -120,12 +120,12 @@ def test_the_scan_for_rules_marks_what_is_written_otherwise(patterns: PatternSet
         assert marks.runs == bool(RUN_AT.search(text))
 
 
-@pytest.mark.parametrize("before", ["", "with ", "that with ", "from that with ", "this from that with ", "they this from that with "])
-def test_words_before_groups_hide_none_of_them(patterns: PatternSet, before: str) -> None:
-    subject = Subject(f"Now {before}ab1d efgh ijkl mnop qrst, it says")
+@pytest.mark.parametrize("words", range(2, 7))
+def test_words_before_groups_hide_none_of_them(patterns: PatternSet, words: int) -> None:
+    subject = Subject(f"Now {'with ' * words}ab1d efgh ijkl, it says")
     marks = patterns.marks(patterns.hits(subject.data))
-    (run,) = {view.text[-20:] for view in SpelledOut(patterns.spelled).views(subject, marks)}
-    assert run == "ab1defghijklmnopqrst"
+    endings = {view.text[-12:] for view in SpelledOut(patterns.spelled).views(subject, marks)}
+    assert endings == {"ab1defghijkl"}
 
 
 def test_a_word_backwards_goes_back_to_the_same_characters() -> None:
