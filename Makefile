@@ -6,7 +6,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 PYTEST_FLAGS ?=
 FUZZ_SECONDS ?= 600
 # What `make test` runs once more without hyperscan; tests/redactors compare both engines anyway.
-FALLBACK_SHORT := tests/redactors/test_stream.py tests/redactors/test_blocks.py tests/redactors/test_structure.py tests/redactors/test_api.py tests/redactors/detectors tests/pipeline/cli/test_redact.py tests/walks/test_redact.py
+FALLBACK_SHORT := tests/redactors/test_stream.py tests/redactors/test_spelled.py tests/redactors/test_blocks.py tests/redactors/test_structure.py tests/redactors/test_api.py tests/redactors/detectors tests/pipeline/cli/test_redact.py tests/walks/test_redact.py
 
 .PHONY: help evaluation up demo test lint check-python bench fallback faults fuzz walks docs lock clean clients backend peers
 
