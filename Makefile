@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 # What `make test` runs once more without hyperscan; tests/redactors compare both engines anyway.
 FALLBACK_SHORT := tests/redactors/test_stream.py tests/redactors/test_spelled.py tests/redactors/test_blocks.py tests/redactors/test_structure.py tests/redactors/test_api.py tests/redactors/detectors tests/pipeline/cli/test_redact.py tests/walks/test_redact.py
 
-.PHONY: help evaluation up demo test lint check-python bench fallback faults fuzz walks docs lock clean clients backend peers
+.PHONY: help evaluation up demo test lint check-python bench fallback faults fuzz walks docs lock clean clients backend peers canary
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,15 +58,18 @@ peers: .venv-peer-litellm/.installed .venv-peer-portkey/.installed ## Peers that
 evaluation: .venv-test/.installed .venv-peer-redaction-detect-secrets/.installed .venv-peer-redaction-kingfisher/.installed .venv-peer-redaction-presidio/.installed .venv-peer-redaction-datafog/.installed ## Quality of redaction beside peers, on cases drawn anew in each run
 	@.venv-test/bin/python -m tests.evaluation --details 5
 
+canary: .venv-test/.installed .venv-peer-telemetry/.installed ## What leaks from every surface of telemetry: Lockgate, the plain SDK, its hooks, Langfuse, Logfire
+	@.venv-test/bin/python -m tests.canary
+
 lock: ## Resolve the lock files again (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras -c requirements.lock pyproject.toml tests/locks/tools.in -o tests/locks/tools.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c tests/locks/tools.lock tests/locks/build.in -o tests/locks/build.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c requirements.lock tests/locks/fuzz.in -o tests/locks/fuzz.lock
-	for name in clients-newest clients-pinned phoenix peer-litellm peer-redaction-detect-secrets peer-redaction-kingfisher peer-redaction-presidio peer-redaction-datafog; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
+	for name in clients-newest clients-pinned phoenix peer-litellm peer-redaction-detect-secrets peer-redaction-kingfisher peer-redaction-presidio peer-redaction-datafog peer-telemetry; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
 
 clean: ## Remove the environments and caches; .lockgate/ stays
-	rm -rf .venv .venv-test .venv-fuzz .venv-clients-newest .venv-clients-pinned .venv-clients-otel-js .venv-phoenix .venv-peer-litellm .venv-peer-portkey .venv-peer-redaction-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-test .venv-fuzz .venv-clients-newest .venv-clients-pinned .venv-clients-otel-js .venv-phoenix .venv-peer-litellm .venv-peer-portkey .venv-peer-redaction-* .venv-peer-telemetry .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Lockgate needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.12 up" >&2; exit 1; }
