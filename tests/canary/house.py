@@ -12,7 +12,7 @@ import gzip
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,18 @@ class Walked:
     rejections: list[dict[str, Any]] = field(default_factory=list)
 
 
-def document(http: Sink, refusing: Sink, provider: str, live: int) -> dict[str, Any]:
+ALLOW_ALL = {
+    part: [{"detect": ["secrets", "keynames", "pii"], "action": "allow"}, {"detect": ["known"], "action": "mask"}]
+    for part in ("prompt", "answer", "telemetry")
+}
+"""Everything but live secrets passes: what an exit shows then is the proof that it was looked at."""
+
+
+def document(http: Sink, refusing: Sink, provider: str, live: int, policy: Mapping[str, Any]) -> dict[str, Any]:
     """Four destinations for all signals, and a target for each live secret."""
     every = {"signals": list(SIGNALS), "compression": "none"}
     return {
-        "policies": {"default": MASK_ALL},
+        "policies": {"default": policy},
         "targets": [openai_target(f"t{n}", "echo", provider, secret_key_ref={"env": f"CANARY_{n}"}) for n in range(live)],
         "models": {"m": {"targets": ["t0"]}, "others": {"targets": [f"t{n}" for n in range(1, live)]}},
         "prices": {"openai/*": {"input_per_mtok_usd": 1, "output_per_mtok_usd": 2}},
@@ -98,7 +105,7 @@ def document(http: Sink, refusing: Sink, provider: str, live: int) -> dict[str, 
 
 
 @contextlib.contextmanager
-def walked(folder: Path, seed: int) -> Iterator[Walked]:
+def walked(folder: Path, seed: int, policy: Mapping[str, Any] = MASK_ALL) -> Iterator[Walked]:
     """Plant, send in every encoding, and look at every exit of the gateway that took it."""
     drawn = cells(seed, *CALLER)
     of_programs = [cell for cell in drawn if cell.surface not in CALLER]
@@ -107,7 +114,7 @@ def walked(folder: Path, seed: int) -> Iterator[Walked]:
     with running_sink() as sink, running_sink() as refusing, running_provider() as provider:
         refusing.sink.always = Told(status=400)
         environment = {f"CANARY_{number}": value for number, value in enumerate(live)}
-        with running_gateway(folder, document(sink, refusing, provider.url, len(live)), **environment) as gateway:
+        with running_gateway(folder, document(sink, refusing, provider.url, len(live), policy), **environment) as gateway:
             key = gateway.create_key(alias="canary")["key"]
             found = Walked(drawn, b"\n".join(body for _, body in sent))
             answers = _send(gateway, key, sent)
@@ -207,7 +214,7 @@ def _looked_at(gateway: Gateway) -> dict[str, bytes]:
     commands = (
         ["outbox", "status"],
         ["outbox", "list", "--json"],
-        ["outbox", "show", str(letters[0]["id"])],
+        ["outbox", "show", str(max(letters, key=lambda row: int(row["bytes"]))["id"])],
         ["audit", "list", "--json"],
         ["audit", "export", "--format", "csv"],
         ["events", "tail"],
