@@ -3,58 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 from redactors import build_redactor
-from redactors.model import Clean, Json, seal
+from redactors.model import seal
 from tests.canary.cells import SURFACES, cells, found, live_values
+from tests.canary.faults import FAULTS
 from tests.canary.sealed import Sealed, lines_of, spans_of
 from tests.canary.surfaces import MARKER, METRICS
-from tests.collectors.plain_redactor import HangingRedactor
+from tests.collectors.plain_redactor import FailingRedactor, HangingRedactor
 from tests.compiled import compiled_patterns
 from tests.walks.rig import MASK_ALL
 
 DRAWN = cells(20261121)
-
-
-class Breaking:
-    """A redactor that works until texts come; then it does what it is told with them."""
-
-    def __init__(self, fault: Callable[[Json], Any]) -> None:
-        self._fault = fault
-
-    def tree(self, raw: Json) -> Clean[Json]:
-        """Fail for everything that holds text."""
-        if raw == []:
-            return seal(raw)
-        broken: Clean[Json] = self._fault(raw)
-        return broken
-
-
-def _raises(raw: Json) -> None:
-    raise ValueError(f"cannot redact {raw}")
-
-
-def _recurses(raw: Json) -> object:
-    return (_recurses([raw]), 0)[0]
-
-
-def _no_memory(raw: Json) -> None:
-    raise MemoryError(str(raw))
-
-
-FAULTS: dict[str, Callable[[Json], Any]] = {
-    "raises with the text in its message": _raises,
-    "recurses for ever": _recurses,
-    "has no memory": _no_memory,
-    "gives the text back": lambda raw: raw,
-    "gives nothing back": lambda _raw: None,
-    "gives back a shorter list": lambda _raw: seal([]),
-}
 
 
 def leaking(exits: Mapping[str, bytes]) -> dict[str, list[tuple[str, str]]]:
@@ -80,7 +45,7 @@ def test_no_surface_leaks_from_our_own_process(capfd: pytest.CaptureFixture[str]
 
 
 def test_an_engine_that_finds_nothing_would_show_every_surface_but_those_that_are_closed() -> None:
-    sealed = Sealed(Breaking(seal), DRAWN)
+    sealed = Sealed(FailingRedactor(seal), DRAWN)
 
     sealed.plant()
 
@@ -90,7 +55,7 @@ def test_an_engine_that_finds_nothing_would_show_every_surface_but_those_that_ar
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_whatever_the_redactor_does_tombstones_are_left_and_counted(fault: str, capfd: pytest.CaptureFixture[str]) -> None:
-    sealed = Sealed(Breaking(FAULTS[fault]), DRAWN)
+    sealed = Sealed(FailingRedactor(FAULTS[fault]), DRAWN)
 
     sealed.plant()
 
