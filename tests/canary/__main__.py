@@ -56,8 +56,11 @@ def main() -> int:
 def _exits(masked: Walked, open_: Walked) -> int:
     """Print what each exit of the gateway shows, and how many cells that are in all."""
     print(f"\n## Canaries that the exits of the gateway show, of {len(masked.drawn)}\n")
-    print(f"Those of programs, and those that a caller sends ({', '.join(CALLER)}). The last column is the same gateway under a policy")
-    print("that allows everything but live secrets: it shows that the exit was looked at. An exit without content has 0 there too.\n")
+    print(f"Those of programs, and those of callers: {', '.join(CALLER)}.\n")
+    print(
+        "The last column is the same gateway under a policy that allows everything but live secrets: it shows that the exit was looked at."
+    )
+    print("Where the gateway writes no content, or redacts under no policy of anybody's (its log, its events), that is 0 too.\n")
     shown = {name: (len(found(masked.drawn, data)), len(found(open_.drawn, open_.exits[name]))) for name, data in masked.exits.items()}
     print(_table(["exit", "leaks", "everything allowed"], [[name, str(leaks), str(control)] for name, (leaks, control) in shown.items()]))
     return sum(leaks for leaks, _ in shown.values())

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from tests import planted
 from tests.engines import python_path
 from tests.servers.provider import running_provider
@@ -44,6 +46,8 @@ def wait_for(sign: Path) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_callback_that_is_set_while_the_gateway_runs_hears_nothing(tmp_path: Path) -> None:
     rng = Random(20261121)
     canaries = {kind: planted.secret(kind, rng) for kind in ("openai_project", "github", "email", "card")}

@@ -10,7 +10,7 @@ from tests.canary.cells import SURFACES, found
 from tests.canary.house import CALLER, EXITS, Walked, walked
 from tests.canary.surfaces import MARKER
 
-pytestmark = [pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CARRIES_CONTENT = ("OTLP over HTTP", "OTLP over gRPC", "rows of the outbox", "dead letters", "dead letters, as kept", "dashboard data")
 
