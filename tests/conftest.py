@@ -14,7 +14,15 @@ import pytest
 
 from tests import engines
 
-LONGEST = ("tests/architecture/test_readme", "tests/faults/", "tests/walks/", "tests/dashboard/", "tests/redactors/", "tests/evaluation/")
+LONGEST = (
+    "tests/architecture/test_readme",
+    "tests/faults/",
+    "tests/canary/",
+    "tests/walks/",
+    "tests/dashboard/",
+    "tests/redactors/",
+    "tests/evaluation/",
+)
 """Where the files stand that take longest; they are begun first, so that no worker is left with one of them at the end."""
 
 REQUIRED = frozenset(filter(None, os.environ.get("LOCKGATE_TEST_REQUIRE", "").split(",")))
