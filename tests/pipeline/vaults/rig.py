@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,13 +40,14 @@ class Clock:
 
 
 class ScriptedVault:
-    """Answers what it is told to: a value per path, or one failure for all. `gate`, when set, holds every read until it is opened."""
+    """Answers what it is told to: a value per path, or one failure for all, after `takes_s`. `gate`, when set, holds every read until it is opened."""
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
         self.version = 1
         self.failure: Reason | None = None
         self.calls = 0
+        self.takes_s = 0.0
         self.gate: threading.Event | None = None
         self.started = threading.Event()
 
@@ -53,6 +55,7 @@ class ScriptedVault:
         self.calls += 1
         value, version, failure = self.values.get(ref.secret_path), self.version, self.failure
         self.started.set()
+        time.sleep(self.takes_s)
         if self.gate is not None:
             assert self.gate.wait(30)
         if failure is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.vaults.backends import Limits
 from pipeline.vaults.check import check, exit_code, missing
 from tests.pipeline.vaults.rig import ASKER, Rig, fresh_value
 
@@ -25,6 +26,14 @@ async def test_the_check_reads_the_vault_and_not_the_cache(rig: Rig) -> None:
     (status,) = await check([rig.ref()], rig.resolver, rig.clock)
     assert (status.resolvable, status.reason) == (False, "denied")
     assert status.hint is not None
+
+
+async def test_the_time_of_a_read_is_not_spent_on_waiting_behind_others() -> None:
+    rig = Rig(limits=Limits(deadline_s=1.0))
+    refs = [rig.ref(f"key-{number}", required=True) for number in range(48)]
+    rig.vault().values.update({ref.slug: fresh_value() for ref in refs})
+    rig.vault().takes_s = 0.1  # more than the deadline for all of them
+    assert missing(await check(refs, rig.resolver, rig.clock)) == ()
 
 
 async def test_a_disabled_reference_does_not_resolve(rig: Rig) -> None:
