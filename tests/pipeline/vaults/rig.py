@@ -40,7 +40,10 @@ class Clock:
 
 
 class ScriptedVault:
-    """Answers what it is told to: a value per path, or one failure for all, after `takes_s`. `gate`, when set, holds every read until it is opened."""
+    """Answers what it is told to: a value per path, or one failure for all, after `takes_s`.
+
+    `gate`, when set, holds every read until it is opened.
+    """
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
