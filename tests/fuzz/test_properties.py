@@ -13,6 +13,7 @@ from tests.fuzz.reading import seeds
 INPUTS = int(os.environ.get("LOCKGATE_TEST_TEXTS", "150"))
 
 
+@pytest.mark.timeout(400)  # without hyperscan this takes many times longer
 @pytest.mark.parametrize("target", TARGETS)
 def test_it_holds_for_bytes_of_any_kind(target: str) -> None:
     rng = Random(len(target))

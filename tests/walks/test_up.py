@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from redactors.detectors.engines import SLOWER
 from tests import planted
 from tests.walks.canaries import assert_clean
 from tests.walks.house import (
@@ -72,13 +73,18 @@ def test_the_first_address_printed_is_the_base_url(up: Up) -> None:
     assert "demo" in [model["id"] for model in listed.json["data"]]
 
 
+def complaints(up: Up) -> list[str]:
+    """What it said beside its announcement, but that the slower engine does the work where hyperscan cannot be imported."""
+    return [line for line in up.err.read_text().splitlines() if SLOWER not in line]
+
+
 def test_it_prints_a_key_a_command_a_link_and_how_to_stop(up: Up) -> None:
     assert re.fullmatch(r"lgk_[0-9A-Za-z]{43}", up.key)
     assert up.key in up.curl
     assert up.link.startswith(f"http://127.0.0.1:{up.environment['LOCKGATE_DASHBOARD_PORT']}/login?token=lgl_")
     assert "Stop with Ctrl-C" in up.printed
     assert str(up.home) in up.printed
-    assert up.err.read_bytes() == b""
+    assert complaints(up) == []
 
 
 def test_the_printed_curl_answers(up: Up) -> None:
@@ -285,7 +291,7 @@ def test_it_stops_crashes_and_starts_again(tmp_path: Path) -> None:
     assert not is_running(dashboard)
     assert all(is_free(port) for port in ports)
     assert not (home / "run.json").exists()
-    assert first.err.read_bytes().count(b"\n") == 1, "it ended by itself once"
+    assert len(complaints(first)) == 1, "it ended by itself once"
 
     with ending(start(environment)) as second:
         wait_until_up(second)
