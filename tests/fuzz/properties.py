@@ -12,6 +12,7 @@ from pipeline.bootstrap.rules_cache import installed_cache
 from pipeline.cli.redacting import redact_lines
 from redactors import KnownSecrets, Redactor, build_redactor
 from redactors.detectors.engines import Engine
+from redactors.detectors.subject import Span
 from redactors.model import RedactionError, Remark
 from redactors.operators import replacements
 from redactors.rules.catalog import all_rules
@@ -143,11 +144,17 @@ def _nothing_live(value: str) -> None:
 
 
 def _stays(once: str) -> None:
-    """A second redaction changes nothing but what touches a replacement: glued to what stood there it was no match, and now may be one."""
+    """A second redaction changes nothing but what touches a replacement: glued to what stood there it was no match, and now may be one.
+
+    A match may also begin in a replacement, whose kind reads like the name of a secret (`[REDACTED:password_hash]: …`), and go on
+    behind its bound.
+    """
     masks = replacements(once, redactor()._kinds)
-    lows, highs = {low for low, _ in masks}, {high for _, high in masks}
-    spans = redactor()._detection.find(once)
-    glued = [span for span in spans if lows.intersection((span.end, span.outer_end)) or highs.intersection((span.start, span.outer_start))]
+    glued: list[Span] = []
+    for span in sorted(redactor()._detection.find(once), key=lambda span: span[:4]):
+        touches = any(low <= span.outer_end and span.outer_start <= high for low, high in masks)
+        if touches or (span.continues and any(one.end == span.start and one.label == span.label for one in glued)):
+            glued.append(span)
     again = redactor().text(once).remarks
     found = {one.rule for one in again if not any(span.start <= one.start and one.end <= span.end for span in glued)}
     assert not found, f"a second redaction found {sorted(found)}"
