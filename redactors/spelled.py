@@ -18,9 +18,9 @@ from typing import Final
 from redactors.detectors.derived import beginnings
 from redactors.detectors.hyper import Expression, HyperScan, compile_set
 from redactors.detectors.linear import Measure, compile_linear, measure_prefix
+from redactors.detectors.marks import FOUR_GROUPS, LINE, Marks, four_groups
 from redactors.detectors.marks import GROUP as _GROUP
 from redactors.detectors.marks import WORD as _WORD
-from redactors.detectors.marks import Marks, four_groups
 from redactors.detectors.subject import Subject
 from redactors.detectors.syntax import parse
 from redactors.normalise import View
@@ -143,7 +143,7 @@ _OPEN_LINES: Final = rf"(?:{_WORD}{{0,{_LONGEST_LINE}}}[ \t]{{0,16}}\n)?\r?={{0,
 @cache
 def least_runs() -> tuple[str, ...]:
     """The expressions of the scan, in the order of the spellings, groups and lines; the last ones say no more than where to look."""
-    return (*(spelling.least for spelling in _spellings()), rf"(?:{_WORD}{{{_GROUP}}} ){{4}}", rf"{_WORD}{{16}}={{0,2}}\r?\n")
+    return (*(spelling.least for spelling in _spellings()), FOUR_GROUPS, LINE)
 
 
 Run = tuple[int, int, Callable[[], Iterable[View]]]

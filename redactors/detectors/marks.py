@@ -47,14 +47,19 @@ _NO_LETTER: Final = "[0-9+/_.-]"
 _NO_SMALL_LETTER: Final = "[A-Z0-9+/_.-]"
 _ODD: Final = "|".join(WORD * at + (_NO_SMALL_LETTER if at else _NO_LETTER) + WORD * (GROUP - 1 - at) for at in range(GROUP))
 _GROUPS: Final = f"(?:(?:{_ODD}) {_ANY} {_ANY}|{_ANY} (?:{_ODD}) {_ANY}|{_ANY} {_ANY} (?:{_ODD})) {_ANY} {_ANY}"
-_LINES: Final = rf"{WORD}{{16}}={{0,2}}\r?\n"
-SPELLED: Final = (_SHORT, _GROUPS, _LINES)
+FOUR_GROUPS: Final = rf"(?:{_ANY} ){{4}}"
+"""Four groups with blanks between and behind them."""
+
+LINE: Final = rf"{WORD}{{16}}={{0,2}}\r?\n"
+"""The end of a line that may be broken."""
+
+SPELLED: Final = (_SHORT, _GROUPS, LINE)
 """Characters and numbers of characters one by one, groups of characters of which an early one is no plain word, lines of one word."""
 
 ONCE: Final = (RUN, ESCAPED, _SHORT)
 """Those of which only is asked whether they are there: they may be everywhere."""
 
-MARKS: Final = (*ONCE, _LINES)
+MARKS: Final = (*ONCE, LINE)
 """All of them, in the order of their indices behind the rules."""
 
 
@@ -108,5 +113,5 @@ def run_beginnings() -> Ends:
 
 @cache
 def four_groups() -> Ends:
-    """Finds four groups with blanks between and behind them."""
-    return Ends(rf"(?:{_ANY} ){{4}}")
+    """Finds `FOUR_GROUPS`."""
+    return Ends(FOUR_GROUPS)

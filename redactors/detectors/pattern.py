@@ -137,10 +137,10 @@ class PatternSet:
 
     def told(self, data: bytes) -> tuple[list[int], list[int], Marks]:
         """`suspects` of a text, those among them that are not of personal data only, and its `marks`."""
-        hits = self._scan.hits(data)
         if isinstance(self._scan, KeywordScan):
             suspects = self._scan.suspects(data)
-            return suspects, suspects, self.marks(hits)
+            return suspects, suspects, self.marks(self._scan.marked(data))
+        hits = self._scan.hits(data)
         heads = [one for one in hits if one[0] < self._rules_end]
         return [end for _, end in heads], [end for index, end in heads if index not in self._personal], self.marks(hits)
 

@@ -49,9 +49,11 @@ class KeywordScan:
             step = max(1, self._longest[rule])
             hits.extend((rule, at) for at in range(step, size, step))
             hits.append((rule, size))
-        for index, mark in enumerate(self._marks, len(self._longest)):
-            hits.extend((index, match.end()) for match in mark.finditer(data))
-        return hits
+        return hits + self.marked(data)
+
+    def marked(self, data: bytes) -> Hits:
+        """The marks alone."""
+        return [(index, match.end()) for index, mark in enumerate(self._marks, len(self._longest)) for match in mark.finditer(data)]
 
     def suspects(self, data: bytes) -> list[int]:
         """Places of which every match has one behind its start and not behind its end."""
