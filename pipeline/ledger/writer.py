@@ -2,7 +2,8 @@
 
 Whatever waits (at most 200) goes into one transaction, so that a disk that syncs slowly makes batches larger, not answers
 fewer. Every wait ends: the queue is bounded, a caller waits at most the deadline, and a database that hangs holds up the
-thread, never the loop.
+thread, never the loop. The deadline is counted in looks (`_sweep`), not in seconds of the clock: a process that was held
+itself (a suspended machine, a starved container) has not waited for its database meanwhile, and one look counts once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -34,7 +36,7 @@ class Item:
 
     operation: Operation
     future: asyncio.Future[Any] | None
-    deadline: float
+    deadline: int  # the look at which the wait is over
 
 
 Measured = Callable[[int, float], None]
@@ -62,13 +64,15 @@ class Writer:
         self._clock = clock
         self._require = require
         self._measured = measured
-        self._deadline_s = deadline_s
+        self._patience = ceil(deadline_s / _SWEEP_S)
         self._max_pending = max_pending
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._pending: dict[Item, None] = {}  # in the order of their deadlines
         self._late: deque[Owed] = deque()  # settlements whose caller was refused: still owed (thread)
         self._held: list[Item] = []  # the batch in doubt (thread)
         self._working_since = 0.0  # when the thread began what it is at; 0: nothing (read by the loop)
+        self._looks = 0
+        self._seen_working = (0.0, 0)  # a `_working_since`, and the look that saw it first
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -117,7 +121,7 @@ class Writer:
             if self._scribe.away and not (self._require == "any" and isinstance(operation, Append)):
                 raise AwayError(self._scribe.away)
         future: asyncio.Future[Any] = loop.create_future()
-        item = Item(operation, future, loop.time() + self._deadline_s)
+        item = Item(operation, future, self._looks + 1 + self._patience)
         self._pending[item] = None
         self._queue.put(item)
         return future
@@ -140,18 +144,20 @@ class Writer:
 
     def _give_back(self, operation: Open | Take) -> None:
         """A call was written down after its caller had gone or was refused: nothing was sent, so its reservation and its claim end."""
-        self._queue.put(Item(abandoned(operation, self._clock.now_us()), None, 0.0))
+        self._queue.put(Item(abandoned(operation, self._clock.now_us()), None, 0))
 
     def _sweep(self) -> None:
         loop = self._loop
         assert loop is not None
-        now = loop.time()
+        self._looks += 1
         for item in list(self._pending):
-            if item.deadline > now:
+            if item.deadline > self._looks:
                 break
             self._fail(item)
         since = self._working_since
-        if since and time.monotonic() - since > self._deadline_s:
+        if since != self._seen_working[0]:
+            self._seen_working = (since, self._looks)
+        elif since and self._looks - self._seen_working[1] >= self._patience:
             self._scribe.abort()
         if self._thread is not None and self._thread.is_alive():
             loop.call_later(_SWEEP_S, self._sweep)
@@ -183,7 +189,7 @@ class Writer:
 
     def _work_late(self) -> None:
         if self._late and not self._scribe.away:
-            self._work([Item(self._late.popleft(), None, 0.0) for _ in range(min(MAX_BATCH, len(self._late)))])
+            self._work([Item(self._late.popleft(), None, 0) for _ in range(min(MAX_BATCH, len(self._late)))])
 
     def _reattach(self) -> Any:
         self._working_since = time.monotonic()

@@ -87,7 +87,7 @@ class House:
 
     def settled(self) -> dict[tuple[str, str], dict[str, Any]]:
         """The accounts once nothing waits any more."""
-        for _ in range(200):
+        for _ in range(900):
             found = self.accounts()
             if not any(row["queued"] for row in found.values()):
                 return found

@@ -6,6 +6,8 @@ import asyncio
 import os
 import resource
 import sqlite3
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from pipeline.errors import LedgerError
 from pipeline.ledger import scribe as scribe_module
 from pipeline.ledger.model import RedactionCount
 from pipeline.ledger.verify import verify_store
+from pipeline.ledger.writer import DEADLINE_S
 from pipeline.store import tables
 from pipeline.store.engine import open_reader, sqlite_path
 from tests.pipeline.ledger.calls import budget, event, intent, made, rows, running, settlement
@@ -87,6 +90,18 @@ async def test_a_locked_database_refuses_and_comes_back(sqlite_url: str) -> None
 
 async def _is(check: Callable[[], bool]) -> bool:
     return check()
+
+
+async def test_a_process_that_was_held_itself_has_not_waited_for_its_database(sqlite_url: str) -> None:
+    go_on = threading.Event()
+    async with running(sqlite_url) as ledger:
+        waiting = asyncio.ensure_future(ledger.change(event(), lambda _: go_on.wait(10)))
+        await asyncio.sleep(0.1)
+        time.sleep(DEADLINE_S + 1)  # as when the machine is suspended: neither loop nor thread gets anywhere
+        await asyncio.sleep(0.1)
+        go_on.set()
+        assert await waiting is True
+        assert ledger.ready() == (True, "")
 
 
 async def test_a_database_that_was_moved_away_refuses(sqlite_url: str) -> None:
