@@ -20,6 +20,7 @@ from pipeline.cli import (
     configuration,
     database,
     event,
+    importing,
     key,
     outbox,
     policy,
@@ -67,6 +68,7 @@ for name, group in (
     ("rules", rules.app),
     ("policies", policy.app),
     ("config", configuration.app),
+    ("import", importing.app),
     ("db", database.app),
 ):
     app.add_typer(group, name=name)

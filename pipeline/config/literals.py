@@ -70,13 +70,18 @@ def _texts(data: Any, path: TreePath) -> Iterator[tuple[TreePath, str, str]]:
                 yield from _texts(value, (*path, index))
 
 
+def names_credential(name: str) -> bool:
+    """Whether a field or variable of this name holds a credential, as far as a name can tell."""
+    return _CREDENTIAL.search(name) is not None
+
+
 def _named_credential(path: TreePath) -> bool:
     name = str(path[-1])
     if name in _NOT_CREDENTIALS or name in ("env", "file", "store", "keychain", "ref"):
         return False
     if len(path) >= 2 and path[-2] == "headers":
         return _CREDENTIAL_HEADER.search(name) is not None
-    return _CREDENTIAL.search(name) is not None
+    return names_credential(name)
 
 
 def _field(path: TreePath) -> str:

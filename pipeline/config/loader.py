@@ -161,6 +161,14 @@ def _text_of(path: Path) -> str:
     raise ConfigError(message, hint=hint)
 
 
+def load_tree(path: Path) -> Any:
+    """Read a YAML or JSON file that is no document of ours as plain data. Raises DocumentError."""
+    try:
+        return read_tree(_text_of(path)).data
+    except YamlError as fault:
+        raise DocumentError((_line(str(path), fault.place.line, fault.place.column, fault.message, fault.hint),)) from None
+
+
 def load_policy(path: Path) -> PolicySection:
     """Read one policy of the document from a file of its own (`redact --policy`). Raises DocumentError."""
     name = str(path)

@@ -307,8 +307,10 @@ class Scribe:
         session.begin(wrapped=True)
         connection = session.connection
         connection.execute(text("SELECT version_num FROM alembic_version")).one()
-        if connection.execute(select(epochs.c.id).where(epochs.c.id == self._epoch.id)).one_or_none() is None:
-            now_us = self._clock.now_us()
+        now_us = self._clock.now_us()
+        # Written in any case: a store that can only be read (a full disk) is not back.
+        alive = connection.execute(update(epochs).where(epochs.c.id == self._epoch.id).values(heartbeat_us=now_us))
+        if alive.rowcount == 0:
             values = {"id": self._epoch.id, "pid": self._epoch.pid, "host": self._epoch.host, "version": self._epoch.version[:32]}
             connection.execute(insert(epochs).values(started_us=now_us, heartbeat_us=now_us, **values))
         self._pay(session)

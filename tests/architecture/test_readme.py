@@ -116,10 +116,12 @@ os.execvp("bash", ["bash", "-c", sys.argv[1]])
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a reader has: a checkout's examples and environment, the document of the README, and a file with a provider's key."""
+    """What a reader has: a checkout's examples and environment, the document of the README, a file with a provider's key, and a
+    configuration of LiteLLM's."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copytree(ROOT / "examples", folder / "examples")
     (folder / "lockgate.yaml").write_text(blocks("yaml")[0])
+    (folder / "config.yaml").write_text("model_list: [{model_name: m, litellm_params: {model: openai/gpt-5, api_key: os.environ/KEY}}]\n")
     (folder / "key.txt").write_text(planted.secret("openai_project", Random(7)) + "\n")
     scripts = folder / ".venv" / "bin"
     scripts.mkdir(parents=True)

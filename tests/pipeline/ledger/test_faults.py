@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 
+from pipeline.clock import SystemClock
 from pipeline.errors import LedgerError
 from pipeline.ledger import scribe as scribe_module
 from pipeline.ledger.model import RedactionCount
@@ -121,7 +122,8 @@ async def test_a_database_that_was_moved_away_refuses(sqlite_url: str) -> None:
 
 async def test_a_full_disk_refuses_and_comes_back(sqlite_url: str, tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    async with running(sqlite_url, journal_dir=tmp_path / "journal") as ledger:
+    clock = SystemClock()  # one that moves: SQLite writes nothing down for a value that is the same
+    async with running(sqlite_url, journal_dir=tmp_path / "journal", clock=clock) as ledger:
         await ledger.append(event())
         path = sqlite_path(sqlite_url)
         assert path is not None
@@ -138,6 +140,15 @@ async def test_a_full_disk_refuses_and_comes_back(sqlite_url: str, tmp_path: Pat
                     break
             assert refused > 0
             assert ledger.ready()[0] is False
+            reader = sqlite3.connect(path)  # as the gateway's own readers: SQLite's log stays where it is
+            reader.execute("SELECT count(*) FROM events").fetchone()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, before[1]))
+            with pytest.raises(LedgerError):
+                await ledger.append(event())
+            for _ in range(10):
+                await asyncio.sleep(0.1)
+                assert ledger.ready()[0] is False, "a store that can be read, but not written, is not back"
+            reader.close()
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         await until(works(ledger))
@@ -269,6 +280,7 @@ async def test_sqlites_log_is_folded_into_the_database_in_a_quiet_moment(sqlite_
         wal = path.with_name(path.name + "-wal").stat().st_size
         for _ in range(60):
             await ledger.append(event())
+            await asyncio.sleep(0.005)  # the quiet moment
         assert path.with_name(path.name + "-wal").stat().st_size < wal * 3
 
 
