@@ -216,8 +216,16 @@ class Detection:
                 if low >= begin:
                     spans.append(Span(low, high, low, high, TOO_DEEP))
             return
-        stands = not isinstance(view, Stretch)
-        found = self._level(view.text, view.inward(begin), depth - 1, decodings + view.decoded, memory, as_it_stands=stands)
+        inward = view.inward(begin)
+        if text is None:
+            stands = not isinstance(view, Stretch)
+            found = self._level(view.text, inward, depth - 1, decodings + view.decoded, memory, as_it_stands=stands)
+        else:
+            # Two disguises taken off in one order or the other mostly leave the same text.
+            read = (view.text, inward, depth, decodings)
+            seen = memory.read.get(read)
+            found = self._level(view.text, inward, depth - 1, decodings, memory, as_it_stands=True) if seen is None else seen
+            memory.read[read] = found
         _add(view, found, begin, spans, text)
 
     def open_from(self, text: str, begin: int = 0) -> int:

@@ -18,14 +18,15 @@ Judged = dict[object, dict[bytes, bool]]
 class Memory:
     """What turned out about parts of a text, for as long as it is looked at: its other readings mostly hold the same parts.
 
-    `blank` are runs of characters that decode to nothing that could be read.
+    `blank` are runs of characters that decode to nothing that could be read, `read` is what was found in whole other readings.
     """
 
-    __slots__ = ("blank", "judged")
+    __slots__ = ("blank", "judged", "read")
 
     def __init__(self) -> None:
         self.blank: set[str] = set()
         self.judged: Judged = {}
+        self.read: dict[tuple[str, int, int, int], list[Span]] = {}
 
 
 _STEP = 1024
