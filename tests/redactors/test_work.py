@@ -13,6 +13,8 @@ from tests.work import Work, counted
 
 CALLS = 12
 """Calls for a character."""
+CALLS_FOR_FINDINGS = 25
+"""The same where a text is nothing but findings, all of which are replaced."""
 EXAMINED = 48
 """Bytes for a character that rules' expressions are given, all rules together."""
 TWICE = 2.6
@@ -48,6 +50,16 @@ def test_no_text_makes_more_work_than_its_length_allows(name: str, redactor: Red
     assert more.examined <= EXAMINED * size
     assert more.calls <= max(AT_LEAST * size, TWICE * less.calls)
     assert more.examined <= max(AT_LEAST * size, TWICE * less.examined)
+
+
+def test_texts_of_nothing_but_findings_make_no_more_work_than_they_may(redactor: Redactor, patterns: PatternSet) -> None:
+    """Those of account numbers are the dearest: each is read as one, as groups, folded and unescaped."""
+    size = 8000
+    texts = {name: text for rule in all_rules() if rule.id == "iban-grouped" for name, text in worst_texts(rule)}
+    for name in ("samples", "near misses"):
+        work = work_of(redactor, patterns, texts[name](size))
+        assert work.calls <= CALLS_FOR_FINDINGS * size
+        assert work.examined <= EXAMINED * size
 
 
 def dearest(texts: dict[str, Text]) -> Text:
