@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -84,7 +83,7 @@ class Redactor:
 
     def text(self, raw: str) -> Clean[str]:
         """Redact a text. Never raises because of what it finds; raises RedactionError for a text too long to be looked at."""
-        outcome = self._redacted(raw, None, self._recognized([raw])[0], self._begin())
+        outcome = self._redacted(raw, None, self._recognized([raw])[0] if self._recognizers else (), self._begin())
         if outcome is None:
             return seal(raw)
         return seal(outcome.value, outcome.remarks, outcome.verdict)
@@ -379,11 +378,17 @@ def build_redactor(
         Detection(pattern_set, others),
         running,
         kinds=kinds | {rule.kind for rule in added.patterns},
-        key=secrets.token_bytes(32) if key is None else key,
+        key=_drawn_key() if key is None else key,
         recognizers=[one for one in recognizers if not isinstance(one, Recognizer) or any(map(running.action, one.labels))],
         dump=pattern_set.dump,
         generation=lambda: live.generation,
     )
+
+
+def _drawn_key() -> bytes:
+    import secrets  # programs that give a key need none of its imports
+
+    return secrets.token_bytes(32)
 
 
 def _rules() -> tuple[Rule, ...]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
-from urllib.parse import quote, quote_plus
 
 
 def forms(value: str, least: int = 8) -> tuple[bytes, ...]:
@@ -35,6 +33,8 @@ def _json_forms(value: str) -> list[str]:
 
 
 def _url_forms(raw: bytes) -> list[str]:
+    from urllib.parse import quote, quote_plus  # a start without live secrets needs neither
+
     upper = [quote(raw, safe=""), quote(raw, safe="!~*'()"), quote(raw, safe="/"), quote(raw, safe=":/?#[]@!$&'()*+,;=~"), quote_plus(raw)]
     return upper + [_lower_escapes(text) for text in upper]
 
@@ -45,6 +45,8 @@ def _lower_escapes(text: str) -> str:
 
 
 def _html_forms(value: str) -> list[str]:
+    import html  # nor this
+
     escaped = html.escape(value, quote=True)
     named = escaped.replace("&#x27;", "&#39;")
     return [html.escape(value, quote=False), escaped, named, named.replace("&quot;", "&#34;"), escaped.replace("&#x27;", "&apos;")]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from redactors.detectors.bytewise import coarse, spelled_in_bytes
@@ -115,8 +115,9 @@ class PatternSet:
             "openings": self._outline.openings.as_json(),
             "sizes": list(map(len, scans)),
         }
-        dumped = json.dumps(front, separators=(",", ":")).encode() + b"\n" + b"".join(scans)
-        return hashlib.sha256(dumped).hexdigest().encode() + b"\n" + dumped
+        told = json.dumps(front, separators=(",", ":")).encode()
+        # The library keeps a checksum in each scan.
+        return b"\n".join((hashlib.sha256(told).hexdigest().encode(), told, b"".join(scans)))
 
     def hits(self, data: bytes) -> Hits:
         """The raw answer of the scan: ends of heads, and the marks that the text may be read otherwise, for `marks`."""
@@ -207,8 +208,11 @@ def compile_patterns(
 def _derivation() -> str:
     """What stands for the code of this package: a cache that another version of it made is not used."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    package = os.path.dirname(__file__)
+    for name in sorted(os.listdir(package)):
+        if name.endswith(".py"):
+            with open(os.path.join(package, name), "rb") as file:
+                digest.update(file.read())
     return digest.hexdigest()
 
 
@@ -228,7 +232,7 @@ def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
     begin = cache.find(b"\n") + 1
     body = cache.find(b"\n", begin) + 1
     try:
-        if cache[: begin - 1] != hashlib.sha256(whole[begin:]).hexdigest().encode():
+        if cache[: begin - 1] != hashlib.sha256(whole[begin : body - 1]).hexdigest().encode():
             return None
         fields: Mapping[str, Any] = json.loads(cache[begin:body])
         if fields["key"] != _key(rules):
@@ -237,6 +241,8 @@ def load_patterns(rules: Sequence[Rule], cache: bytes) -> PatternSet | None:
         owners = tuple(map(tuple, fields["owners"]))
         outline = Outline(tuple(fields["heads"]), owners, tuple(fields["starts"]), tuple(fields["backs"]), openings)
         ends = list(accumulate(fields["sizes"], initial=body))
+        if ends[-1] != len(cache):
+            return None
         heads, openers, spelled = (load(bytes(whole[low:high])) if high > low else None for low, high in pairwise(ends))
         return None if heads is None else PatternSet(rules, outline, Scans(heads, openers, spelled))
     except (KeyError, TypeError, ValueError):

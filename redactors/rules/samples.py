@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from random import Random
-from uuid import UUID
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 UPPER = LOWER.upper()
@@ -89,6 +88,8 @@ def weak_password(rng: Random) -> str:
 
 def uuid(rng: Random) -> str:
     """A random UUID of version 4."""
+    from uuid import UUID  # only proofs draw one
+
     return str(UUID(int=rng.getrandbits(128), version=4))
 
 
