@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+_MANY: Final = 100
+"""Expressions or literals of a set from which on compiling it leaves memory behind that is worth giving back."""
 
 Hits = list[tuple[int, int]]
 """Pairs of (index of the expression, byte offset of the end of a match)."""
@@ -110,6 +113,8 @@ def compile_set(expressions: Sequence[Expression]) -> HyperScan:
         database.compile(expressions=[one.text.encode() for one in expressions], ids=list(range(count)), elements=count, flags=flags)
     except hs.error as error:
         raise ValueError("the scan library refuses an expression of the set") from error
+    if count >= _MANY:
+        _give_back_memory()
     return HyperScan(database)
 
 
@@ -122,7 +127,19 @@ def compile_literals(literals: Sequence[bytes]) -> HyperScan:
     database = hs.Database(mode=hs.HS_MODE_BLOCK)
     count = len(literals)
     database.compile(expressions=list(literals), ids=list(range(count)), elements=count, flags=[0] * count, literal=True)
+    if count >= _MANY:
+        _give_back_memory()
     return HyperScan(database, secret=True)
+
+
+def _give_back_memory() -> None:
+    """Ask the C library to return freed memory to the system: compiling needs much more than its result, and glibc keeps it all."""
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return  # another C library, which decides by itself
 
 
 def load(dumped: bytes) -> HyperScan:
