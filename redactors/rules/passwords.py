@@ -89,10 +89,16 @@ def secret_like(value: str) -> bool:
     """A key or token named by its context: eight or more characters that look drawn."""
     text = value.strip().rstrip(".,;:!?")
     size = len(text)
-    if size < 8 or is_placeholder(text) or is_expression(text) or is_plain(text):
+    if size < 8:
         return False
-    if is_words(text):
-        return size >= 16 and " " not in text and turns(text) * 10 >= size * 3 and not reads_as_names(text)
+    # Words first: most of what is asked about, and the cheapest to tell.
+    words = is_words(text)
+    if words and not (size >= 16 and " " not in text and turns(text) * 10 >= size * 3 and not reads_as_names(text)):
+        return False
+    if is_placeholder(text) or is_expression(text) or is_plain(text):
+        return False
+    if words:
+        return True
     if UUID.match(text):
         return True
     if is_path(text) or " " in text:
