@@ -7,7 +7,6 @@ depends on a few neighboring characters of the original only, so a stream sees t
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 import zlib
@@ -17,6 +16,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Final
+
+from redactors.later import compiled_later
 
 STRETCH: Final = 8
 """Printable characters in a row from which on decoded bytes are read as text."""
@@ -31,27 +32,27 @@ _RUN_STEP: Final = LONGEST_RUN // 4 * 3
 BASE64: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 """The characters of an encoded run, hexadecimal ones included."""
 
-_DASHES: Final = re.compile("(?<=[0-9])\u2013")
+_DASHES: Final = compiled_later("(?<=[0-9])\u2013")
 """Typesetters put it between digits; between words it is left alone, because prose is full of it."""
 
-_FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
-RUN_AT: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}")
+_FOREIGN: Final = compiled_later(r"[^\x00-\x7f]+")
+RUN_AT: Final = compiled_later(r"[A-Za-z0-9+/_-]{20,}")
 """A run that may be an encoding."""
 _PRINTABLE: Final = b"\t\n\r" + bytes(range(0x20, 0x7F))
-_HEX_RUNS: Final = re.compile(r"[0-9a-fA-F]{20,}")
-_BASE32_RUNS: Final = re.compile(r"[A-Z2-7]{24,}|[a-z2-7]{24,}")
+_HEX_RUNS: Final = compiled_later(r"[0-9a-fA-F]{20,}")
+_BASE32_RUNS: Final = compiled_later(r"[A-Z2-7]{24,}|[a-z2-7]{24,}")
 _PACKED: Final = (
     "H4sI",
     *(head + last for head, lasts in (("eJ", "wxyz"), ("eN", "opqr"), ("eA", "EFGH"), ("eF", "4567")) for last in lasts),
 )
 """How gzip (RFC 1952) and zlib (RFC 1950, window of 32 KB, the four levels) begin in base64."""
-_STRETCHES: Final = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
+_STRETCHES: Final = compiled_later(rb"[\t\n\r\x20-\x7e]{8,}")
 _BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _BASE32_DIGITS: Final = str.maketrans(_BASE32, "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 
 _JOINED: Final = r"(?:[ \t]{0,4}[+.&][ \t]{0,4}(?:\r?\n[ \t]{0,12})?|[ \t]{0,4}\r?\n[ \t]{0,16})[\"']"
 # Every alternative begins with one plain character: only then does the search skip to the next place where one may begin.
-_ESCAPES: Final = re.compile(
+_ESCAPES: Final = compiled_later(
     r"\\\\{0,7}+(?:u[dD][89abAB][0-9a-fA-F]{2}\\{1,8}+u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}"
     r"|[nrt\"'/_*.#~+-]|[0-3][0-7]{2}|\r?\n[ \t]{0,16})"
     r"|%(?:[0-7][0-9a-fA-F]|[c-dC-D][0-9a-fA-F]%[89abAB][0-9a-fA-F]|[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}"
@@ -62,7 +63,7 @@ _ESCAPES: Final = re.compile(
     rf"|'{_JOINED}"
     r"|0x[2-7][0-9a-fA-F](?:,[ \t]{0,2}|[ \t])|\r\n> ?|\n> ?"
 )
-_UNFINISHED: Final = re.compile(
+_UNFINISHED: Final = compiled_later(
     r"(?:\\{1,8}(?:[0-3][0-7]?|u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|x[0-9a-fA-F]?|\r?|\r?\n[ \t]{0,16}"
     r"|u[dD][89abAB][0-9a-fA-F]{2}(?:\\{1,8}(?:u[0-9a-fA-F]{0,3})?)?)"
     r"|%(?:[0-9a-fA-F]?|[c-fC-F][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){0,2}(?:%[89abAB]?)?)"
@@ -260,6 +261,8 @@ def _resolved(escape: str) -> str:
     if mark == "%":
         return bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
     if mark == "&":
+        import html  # its table is large, and few texts hold an entity
+
         plain = html.unescape(escape if escape.endswith(";") else escape + ";")
         return " " if plain == "\xa0" else plain
     if mark in "=\"'\r\n":

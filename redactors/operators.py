@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
+from redactors.later import compiled_later
 from redactors.model import Action
 
 CONSTANT: Final = "[REDACTED]"
@@ -20,14 +20,16 @@ LONGEST: Final = 96
 """No replacement is longer, in characters."""
 
 _KIND: Final = "[a-z0-9_]{1,48}"
-_GRAMMAR: Final = re.compile(rf"x?\[(?:REDACTED(?::({_KIND}))?|(?:HASHED|PSEUDONYM):({_KIND}):[0-9a-f]{{16}})\]x?")
-_UNFINISHED: Final = re.compile(
+_GRAMMAR: Final = compiled_later(rf"x?\[(?:REDACTED(?::({_KIND}))?|(?:HASHED|PSEUDONYM):({_KIND}):[0-9a-f]{{16}})\]x?")
+_UNFINISHED: Final = compiled_later(
     r"\[(?:R(?:E(?:D(?:A(?:C(?:T(?:E(?:D(?::[a-z0-9_]{0,48})?)?)?)?)?)?)?)?|(?:H(?:A(?:S(?:H(?:E(?:D(?::[a-z0-9_:]{0,66})?)?)?)?)?)?)?"
     r"|(?:P(?:S(?:E(?:U(?:D(?:O(?:N(?:Y(?:M(?::[a-z0-9_:]{0,66})?)?)?)?)?)?)?)?)?)?)\Z"
 )
 
-_PSEUDONYM: Final = re.compile(r"\[PSEUDONYM:([a-z0-9_]{1,48}):[0-9a-f]{16}\]")
-_CUT_PSEUDONYM: Final = re.compile(r"\[(?:P(?:S(?:E(?:U(?:D(?:O(?:N(?:Y(?:M(?::[a-z0-9_]{0,48}(?::[0-9a-f]{0,16})?)?)?)?)?)?)?)?)?)?)?\Z")
+_PSEUDONYM: Final = compiled_later(r"\[PSEUDONYM:([a-z0-9_]{1,48}):[0-9a-f]{16}\]")
+_CUT_PSEUDONYM: Final = compiled_later(
+    r"\[(?:P(?:S(?:E(?:U(?:D(?:O(?:N(?:Y(?:M(?::[a-z0-9_]{0,48}(?::[0-9a-f]{0,16})?)?)?)?)?)?)?)?)?)?)?\Z"
+)
 
 Operator = Callable[[str, str], str]
 """Makes the replacement from (kind, matched text)."""

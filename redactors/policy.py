@@ -6,7 +6,6 @@ for one finding the one that names its kind beats the ones that name only its fa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, get_args
@@ -16,6 +15,7 @@ from redactors.detectors.linear import compile_linear
 from redactors.detectors.subject import Label
 from redactors.detectors.syntax import SyntaxRefused, parse
 from redactors.detectors.terms import MAX_DISTANCE, Term
+from redactors.later import compiled_later
 from redactors.model import Action, DetectorName, Direction, Finding, Verdict
 from redactors.rules.model import Rule
 
@@ -23,7 +23,7 @@ DETECTORS: Final[tuple[str, ...]] = get_args(DetectorName)
 DIRECTIONS: Final[tuple[str, ...]] = get_args(Direction)
 _ACTIONS: Final = {action.label: action for action in Action}
 _FIELDS: Final = frozenset({"detect", "kinds", "blocked_terms", "fuzzy_matching", "max_distance", "detect_patterns", "action", "restore"})
-_SLUG: Final = re.compile(r"[^a-z0-9]+")
+_SLUG: Final = compiled_later(r"[^a-z0-9]+")
 
 
 class PolicyError(ValueError):

@@ -10,12 +10,12 @@ a text is JSON is told by how it begins, which a stream knows as early as a whol
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from redactors.later import compiled_later
 from redactors.model import Action, AnswerRedactor, ForCaller, Json, Remark, StreamForCaller, Verdict
 from redactors.operators import cut_pseudonym, pseudonyms
 from redactors.policy import Restorable
@@ -23,7 +23,7 @@ from redactors.policy import Restorable
 T = TypeVar("T")
 U = TypeVar("U")
 
-_SPECIAL: Final = re.compile(r'["\\]')
+_SPECIAL: Final = compiled_later(r'["\\]')
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _ANYTHING: Final = "x"
 _MAX_NESTED: Final = 8

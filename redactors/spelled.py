@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Final
@@ -23,6 +23,7 @@ from redactors.detectors.marks import GROUP as _GROUP
 from redactors.detectors.marks import WORD as _WORD
 from redactors.detectors.subject import Subject
 from redactors.detectors.syntax import parse
+from redactors.later import compiled_later
 from redactors.normalise import View
 
 CONTEXT: Final = 128
@@ -76,8 +77,8 @@ def _codes(unit: str, separators: tuple[str, ...], base: int) -> Spelling:
     least = "|".join(f"{written}(?:{one}{written}){{7}}" for one in separators)
     return Spelling(
         rf"\b(?:{least})",
-        re.compile(rf"(?<![A-Za-z0-9_]){written}(?P<sep>{'|'.join(separators)}){written}(?:(?P=sep){written}(?![A-Za-z0-9])){{6,}}+"),
-        re.compile(unit),
+        compiled_later(rf"(?<![A-Za-z0-9_]){written}(?P<sep>{'|'.join(separators)}){written}(?:(?P=sep){written}(?![A-Za-z0-9])){{6,}}+"),
+        compiled_later(unit),
         lambda number: chr(int(number, base)),
     )
 
@@ -88,8 +89,8 @@ def _characters(separators: tuple[str, ...]) -> Spelling:
     one = f"(?P<sep>{'|'.join(separators)})"
     return Spelling(
         rf"\b(?:{least})",
-        re.compile(rf"(?<![A-Za-z0-9_])[A-Za-z0-9]{one}[A-Za-z0-9](?:(?P=sep)[!-~](?![A-Za-z0-9])){{10,}}+"),
-        re.compile(r"[!-~]"),
+        compiled_later(rf"(?<![A-Za-z0-9_])[A-Za-z0-9]{one}[A-Za-z0-9](?:(?P=sep)[!-~](?![A-Za-z0-9])){{10,}}+"),
+        compiled_later(r"[!-~]"),
         str,
         whole=False,
         single=True,
@@ -101,8 +102,8 @@ def _quoted() -> Spelling:
     unit = r"(?:'[!-~]'|\"[!-~]\")"
     return Spelling(
         rf"{unit}(?:,[ \n]{{0,8}}{unit}){{7}}",
-        re.compile(rf"{unit}(?:,[ \n]{{0,8}}{unit}){{7,}}+"),
-        re.compile(unit),
+        compiled_later(rf"{unit}(?:,[ \n]{{0,8}}{unit}){{7,}}+"),
+        compiled_later(unit),
         lambda written: written[1],
         whole=False,
     )
@@ -123,19 +124,19 @@ def _spellings() -> tuple[Spelling, ...]:
 
 _LEAST_GROUPED: Final = 5 * _GROUP + 4
 _PLAIN: Final = rf"[A-Za-z][a-z]{{{_GROUP - 1}}}"
-_GROUPED: Final = re.compile(
+_GROUPED: Final = compiled_later(
     rf"(?<!{_WORD})(?:{_PLAIN} ){{0,{_LEADING}}}+(?!{_PLAIN}){_WORD}{{{_GROUP}}}(?!{_WORD})"
     rf"(?: {_WORD}{{{_GROUP}}}(?!{_WORD}))*+(?: {_WORD}{{1,{_GROUP - 1}}}(?!{_WORD}))?"
 )
 """Groups, of which one is no plain word and stands behind two such words at most: `Then they went home` is no run."""
-_LINES: Final = re.compile(
+_LINES: Final = compiled_later(
     rf"(?<!{_WORD}){_WORD}{{16,{_LONGEST_LINE}}}+={{0,2}}"
     rf"(?:\r?\n[ \t]{{0,16}}+(?=[A-Za-z0-9+/_.-]{{0,{_LONGEST_LINE}}}(?:[0-9][+/_.-]*[A-Za-z]|[A-Za-z][+/_.-]*[0-9]|[a-z][+/_.-]*[A-Z]))"
     rf"{_WORD}{{4,{_LONGEST_LINE}}}+={{0,2}}(?=[\s\"'`,;)\]}}<>&]|\Z))++"
 )
 """A word at the end of a line, and lines that are one word each, of mixed characters: what is left when a program breaks a long one."""
 
-_LINE: Final = re.compile(r"[^\s]+")
+_LINE: Final = compiled_later(r"[^\s]+")
 _OPEN_LINES: Final = rf"(?:{_WORD}{{0,{_LONGEST_LINE}}}[ \t]{{0,16}}\n)?\r?={{0,2}}{_WORD}{{16,{_LONGEST_LINE}}}"
 """Two broken lines read backwards, the second one as far as it is there."""
 
@@ -153,34 +154,33 @@ Run = tuple[int, int, Callable[[], Iterable[View]]]
 class SpelledOut:
     """Finds what is spelled out, with the scan of `compile_spelled` where there is one. Safe for several threads."""
 
-    __slots__ = ("_groups", "_measure", "_scan")
+    __slots__ = ("_groups", "_scan")
 
     def __init__(self, scan: HyperScan | None) -> None:
         self._groups = four_groups()
         self._scan = scan
-        self._measure = _measure()
 
-    def views(self, subject: Subject, marks: Marks) -> Iterator[View]:
+    def views(self, subject: Subject, marks: Marks) -> Iterable[View]:
         """Every reading of what is spelled out in a text with these marks."""
-        for _, _, readings in self._runs(subject, marks):
-            yield from readings()
+        ends = self._ends(subject, marks)
+        return (view for _, _, readings in _runs(subject.text, ends) for view in readings()) if ends else ()
 
     def open_views(self, subject: Subject) -> Iterator[View]:
         """The readings of runs that reach the end of the text or the units that are not settled there."""
         low = len(subject.text) - _REACH
-        for _, end, readings in self._runs(subject):
+        for _, end, readings in _runs(subject.text, self._ends(subject, None)):
             if end >= low:
                 yield from readings()
 
     def covers(self, text: str, place: int) -> bool:
         """Whether a run stands on both sides of a place."""
-        return any(start < place <= end for start, end, _ in self._runs(Subject(text)))
+        return any(start < place <= end for start, end, _ in _runs(text, self._ends(Subject(text), None)))
 
     def open_from(self, text: str) -> int:
         """Where the last units at the end of the text begin, from which on a run may begin or go on."""
         tail = text[-_REACH:][::-1]
         data = tail.encode("utf-8", "replace")
-        reach = self._measure(data, len(data))
+        reach = _measure()(data, len(data))
         return len(text) - (reach if len(data) == len(tail) else len(data[:reach].decode("utf-8", "replace")))
 
     def glance(self, text: str, data: bytes, begin: int, end: int) -> int:
@@ -194,7 +194,7 @@ class SpelledOut:
         if self._scan is not None:
             return [end for _, end in self._scan.hits(data)]
         text = data.decode("utf-8", "replace")
-        return [len(text[:end].encode()) for _, end, _ in self._runs(Subject(text))]
+        return [len(text[:end].encode()) for _, end, _ in _runs(text, self._ends(Subject(text), None))]
 
     def _telling_groups(self, data: bytes) -> list[int]:
         """Ends of four groups, but those of words in small letters: of a run, one of the first groups is no word."""
@@ -202,31 +202,35 @@ class SpelledOut:
 
     def _ends(self, subject: Subject, marks: Marks | None) -> dict[int, Sequence[int] | None]:
         """Ends of least runs for every spelling that may stand in a text; None where nobody looked for them."""
-        groups = len(_spellings())
         if marks is not None and not marks.short:
-            ends = {groups: self._telling_groups(subject.data), groups + 1: marks.lines}
+            grouped = self._telling_groups(subject.data)
+            if not grouped and not marks.lines:
+                return {}
+            groups = len(_spellings())
+            ends = {groups: grouped, groups + 1: marks.lines}
             return {index: [subject.point(end) for end in places] for index, places in ends.items() if places}
         if self._scan is None:
-            return dict.fromkeys(range(groups + 2))
+            return dict.fromkeys(range(len(_spellings()) + 2))
         found: dict[int, list[int]] = {}
         for index, end in self._scan.hits(subject.data):
             found.setdefault(index, []).append(subject.point(end))
         return {**found}
 
-    def _runs(self, subject: Subject, marks: Marks | None = None) -> Iterator[Run]:
-        text, kinds = subject.text, _spellings()
-        ends = self._ends(subject, marks)
-        for index, places in ends.items():
-            if index < len(kinds):
-                for match in _matches(kinds[index].run, text, places):
-                    yield *match.span(), partial(_unit_views, kinds[index], match)
-            elif index == len(kinds):
-                for match in _matches(_GROUPED, text, places):
-                    if match.end() - match.start() >= _LEAST_GROUPED:
-                        yield *match.span(), partial(_group_views, match)
-            else:
-                for match in _matches(_LINES, text, places):
-                    yield *match.span(), partial(_line_views, match)
+
+def _runs(text: str, ends: Mapping[int, Sequence[int] | None]) -> Iterator[Run]:
+    """Every run of a text that stands at ends of least runs, by spelling."""
+    kinds = _spellings()
+    for index, places in ends.items():
+        if index < len(kinds):
+            for match in _matches(kinds[index].run, text, places):
+                yield *match.span(), partial(_unit_views, kinds[index], match)
+        elif index == len(kinds):
+            for match in _matches(_GROUPED, text, places):
+                if match.end() - match.start() >= _LEAST_GROUPED:
+                    yield *match.span(), partial(_group_views, match)
+        else:
+            for match in _matches(_LINES, text, places):
+                yield *match.span(), partial(_line_views, match)
 
 
 def _are_words(groups: bytes) -> bool:

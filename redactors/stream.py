@@ -9,7 +9,6 @@ gives nothing more.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ from redactors import operators
 from redactors.detection import Detection
 from redactors.detectors.marks import RUN_LENGTH
 from redactors.detectors.subject import Span
+from redactors.later import compiled_later
 from redactors.model import Clean, RedactionError, Remark, Verdict, seal
 from redactors.normalise import BASE64, LONGEST_ESCAPE, folded
 from redactors.spans import Applied, Region, settled_before
@@ -27,7 +27,7 @@ CONTEXT: Final = 128
 _MOST_KEPT: Final = 1024
 """Settled text is let go when there is more of it: seldom, because that copies."""
 
-_WRITTEN_OTHERWISE: Final = re.compile(r"\\|%[0-9A-Fa-f]|&[#A-Za-z]|=\r?\n|[\"'][ \t]{0,4}[+.&\r\n]|\n>|0x")
+_WRITTEN_OTHERWISE: Final = compiled_later(r"\\|%[0-9A-Fa-f]|&[#A-Za-z]|=\r?\n|[\"'][ \t]{0,4}[+.&\r\n]|\n>|0x")
 
 MAX_HELD: Final = 1024 * 1024
 """More held-back text than this is an error: no chain of matches is that long."""

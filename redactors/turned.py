@@ -6,18 +6,18 @@ encoding, with what follows it in the same word; so a stream need not hold more 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from redactors.detectors.marks import RUN_LENGTH
+from redactors.later import compiled_later
 from redactors.normalise import RUN_AT, View, is_hexadecimal
 
 MOST: Final = 512
 """Characters before the end of a run that are read."""
 
 _MORE: Final = 160
-_WORD: Final = re.compile(rf"({RUN_AT.pattern})[A-Za-z0-9+/_.=:~$-]{{0,{_MORE}}}")
+_WORD: Final = compiled_later(rf"({RUN_AT.pattern})[A-Za-z0-9+/_.=:~$-]{{0,{_MORE}}}")
 """A run and what follows it in the same word."""
 
 _WORD_END: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_.=:~$-"

@@ -15,6 +15,7 @@ from redactors.detectors.effort import Effort
 from redactors.detectors.linear import Finder, compile_linear, finders
 from redactors.detectors.subject import Label, Span, Subject
 from redactors.detectors.syntax import parse
+from redactors.later import compiled_later
 from redactors.rules.entropy import shannon
 from redactors.rules.model import Rule
 
@@ -29,8 +30,8 @@ _BEFORE: Final = 48
 _CLOSE: Final = 24
 """Bytes between the ends of neighboring candidates of a crowd."""
 _BLOCK: Final = 512
-_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_.~-]{1,512}")
-_ARMOR_GOES_ON: Final = re.compile(rb"[A-Za-z0-9+/=_\\\r\n-]{1,512}")
+_GOES_ON: Final = compiled_later(rb"[A-Za-z0-9+/=_.~-]{1,512}")
+_ARMOR_GOES_ON: Final = compiled_later(rb"[A-Za-z0-9+/=_\\\r\n-]{1,512}")
 
 
 class Form:

@@ -7,12 +7,12 @@ still be open.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from redactors.detectors.linear import compile_linear
 from redactors.detectors.literals import opener
 from redactors.detectors.syntax import EMPTY, Char, Choice, Group, Mark, Node, Repeat, Sequence, times
+from redactors.later import compiled_later
 
 
 def width(node: Node) -> tuple[int, int | None]:
@@ -240,7 +240,7 @@ def _share(one: str, other: str) -> int:
 
 
 _LARGE: Final = 150
-_SEPARATORS: Final = re.compile(
+_SEPARATORS: Final = compiled_later(
     r"\\?[!-/:-@\[-`{|}~]|\[(?:\\[^A-Za-z0-9^]|\\[tn]|[!-,./:-@_`{|}~ ])*[!-,./:-@_`{|}~](?:\\[tn]|[!-/:-@_`{|}~ ])*\]"
 )
 

@@ -6,7 +6,6 @@ beginnings against the reversed end. Only where the scan saw something are rules
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ from redactors.detectors.marks import ESCAPED, RUN, SPELLED
 from redactors.detectors.openings import TAIL, OpeningPlan, Openings
 from redactors.detectors.subject import Span, Subject
 from redactors.detectors.syntax import parse, render
+from redactors.later import compiled_later
 from redactors.normalise import LONGEST_ESCAPE
 
 LOOK: Final = -1
@@ -34,7 +34,7 @@ _CUT_READ: Final = (
 )
 """The beginning of one of these at the end of the text."""
 
-_CUT: Final = re.compile(_CUT_READ.replace(r"\z", r"\Z"))
+_CUT: Final = compiled_later(_CUT_READ.replace(r"\z", r"\Z"))
 _MARKS: Final = (RUN, READ_OTHERWISE, *SPELLED, _CUT_READ)
 """What is looked for beside openers and heads; the cut is the last of them."""
 

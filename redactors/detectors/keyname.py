@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
 from redactors.detectors.subject import Label
+from redactors.later import compiled_later
 from redactors.rules.placeholders import is_placeholder
 
 LABEL: Final = Label("secret-key-name", "secret_value", "keynames")
 """What is said about a value found by its key's name: the same for all, because the key itself may be anything."""
 
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WORDS: Final = compiled_later(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _SECRET_WORDS: Final = frozenset(
     {

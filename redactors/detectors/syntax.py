@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from redactors.later import compiled_later
+
 
 class SyntaxRefused(ValueError):
     """A construct that this grammar does not have. The message names the construct and its place, not the pattern."""
@@ -64,11 +66,11 @@ Node = Char | Mark | Sequence | Choice | Repeat | Group
 
 EMPTY = Sequence(())
 
-_COUNT = re.compile(r"\{(\d{1,4})(?:(,)(\d{1,4})?)?\}")
-_OPEN = re.compile(r"\((?:\?(?:P?<\w{1,40}>|([a-zA-Z]{0,4}):|([a-zA-Z]{1,4})\)))?")
-_ESCAPE = re.compile(r"\\(?:x\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}|[pP]\{\^?\w{1,30}\}|[pP][A-Z]|[^\w]|[dDwWsSbBAzafnrtv])", re.DOTALL)
-_CLASS = re.compile(r"\[\^?\]?(?:\[:\^?\w{1,10}:\]|\\x\{[0-9a-fA-F]{1,6}\}|\\[pP]\{\^?\w{1,30}\}|\\.|[^\]\\])*+\]", re.DOTALL)
-_NO_DOTS = re.compile(_CLASS.pattern + r"|\\.", re.DOTALL)
+_COUNT = compiled_later(r"\{(\d{1,4})(?:(,)(\d{1,4})?)?\}")
+_OPEN = compiled_later(r"\((?:\?(?:P?<\w{1,40}>|([a-zA-Z]{0,4}):|([a-zA-Z]{1,4})\)))?")
+_ESCAPE = compiled_later(r"\\(?:x\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}|[pP]\{\^?\w{1,30}\}|[pP][A-Z]|[^\w]|[dDwWsSbBAzafnrtv])", re.DOTALL)
+_CLASS = compiled_later(r"\[\^?\]?(?:\[:\^?\w{1,10}:\]|\\x\{[0-9a-fA-F]{1,6}\}|\\[pP]\{\^?\w{1,30}\}|\\.|[^\]\\])*+\]", re.DOTALL)
+_NO_DOTS = compiled_later(_CLASS.pattern + r"|\\.", re.DOTALL)
 _MARKS = frozenset({r"\b", r"\B", r"\A", r"\z"})
 
 

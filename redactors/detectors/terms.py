@@ -7,13 +7,13 @@ bit-parallel edit distance (G. Myers, A fast bit-vector algorithm for approximat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from redactors.detectors.engines import Engine, scan_literals
 from redactors.detectors.subject import Label, Span, Subject
+from redactors.later import compiled_later
 from redactors.model import Finding
 
 MAX_DISTANCE = 8
@@ -21,7 +21,7 @@ MAX_LENGTH = 256
 KIND = "blocked_term"
 
 
-_WORD = re.compile(r"(?<![0-9A-Za-z])[^\s\x1c-\x1f]|[^\s\x1c-\x1f0-9A-Za-z]")
+_WORD = compiled_later(r"(?<![0-9A-Za-z])[^\s\x1c-\x1f]|[^\s\x1c-\x1f0-9A-Za-z]")
 """Where a word may begin in a text of ASCII: no letter or digit is on both sides (`is_border`)."""
 
 

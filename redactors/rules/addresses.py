@@ -4,10 +4,10 @@
 # Expressions and samples are read whole.
 from __future__ import annotations
 
-import re
 from random import Random
 from typing import Final
 
+from redactors.later import compiled_later
 from redactors.rules.model import Must, Rule
 from redactors.rules.personal import personal
 from redactors.rules.samples import Draw, within
@@ -33,7 +33,7 @@ _WORDS = rf"(?:(?:[NSEW]\.?|North|South|East|West)[ ])?(?:{_CAP}|[0-9]{{1,3}}(?:
 _NOT_STREETS: Final = frozenset(
     "page chapter section step version error phase line issue ticket build figure table part question lesson level http".split()
 )
-_PLACEHOLDER: Final = re.compile(
+_PLACEHOLDER: Final = compiled_later(
     r"(?i)your|street address|example|placeholder|required|unknown|none|n/a|null|undefined|0x|://|@|[{}<>\[\]=$]|localhost|[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
 )
 

@@ -10,7 +10,9 @@ from collections import Counter
 from itertools import pairwise
 from math import log2
 
-_HUMPS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+from redactors.later import compiled_later
+
+_HUMPS = compiled_later(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _CLASSES = (re.compile("[a-z]").search, re.compile("[A-Z]").search, re.compile("[0-9]").search, re.compile("[^A-Za-z0-9]").search)
 _ASCII = [chr(code) for code in range(128)]
 _KINDS = bytes(ord("d" if c.isdigit() else "u" if c.isupper() else "l") for c in _ASCII) + bytes(range(128, 256))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from redactors.later import compiled_later
 from redactors.rules.checks import after, drawn, hexadecimal
 from redactors.rules.model import Must, MustNot, Rule
 from redactors.rules.samples import ALNUM, DIGITS, HEX, LOWER_ALNUM, URLSAFE, fixed, in_plain, mixed, uuid
 from redactors.rules.shapes import DATED, LEAD, beside, prefixed
 
-_ZHIPU_BODY = re.compile(r"[A-Za-z0-9_-]{16,24}\b", re.ASCII)
+_ZHIPU_BODY = compiled_later(r"[A-Za-z0-9_-]{16,24}\b", re.ASCII)
 
 
 def _zhipu_body(rest: str) -> bool:

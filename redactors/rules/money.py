@@ -8,6 +8,7 @@ import re
 from hashlib import sha256
 from random import Random
 
+from redactors.later import compiled_later
 from redactors.rules.digits import BASE58, BECH32, alnum, base58check, bech32, bech32_remainder, luhn, mod97, varied
 from redactors.rules.model import Must, Rule
 from redactors.rules.personal import confirmed, personal, plain
@@ -43,8 +44,8 @@ def card(value: str) -> bool:
     return ranges and _is_grouped(value) and luhn(found) and varied(found, 2) and confirmed("card", value)
 
 
-_SEPARATORS = re.compile("[ .-]")
-_ARTICLE = re.compile(r"\b(?:ean|gtin|isbn|upc|jan|barcode)(?:-?1[34])?(?:[ :=#\"']|number|no\.?|code){1,6}\Z", re.IGNORECASE)
+_SEPARATORS = compiled_later("[ .-]")
+_ARTICLE = compiled_later(r"\b(?:ean|gtin|isbn|upc|jan|barcode)(?:-?1[34])?(?:[ :=#\"']|number|no\.?|code){1,6}\Z", re.IGNORECASE)
 
 
 def _is_grouped(value: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from random import Random
 
+from redactors.later import compiled_later
 from redactors.rules.digits import alnum, is_date, is_short_date, luhn, numbers, varied, verhoeff, weighted
 from redactors.rules.model import Rule
 from redactors.rules.national import national
@@ -133,7 +134,7 @@ def _gstin(rng: Random) -> str:
     return f"{rng.randint(10, 37)}{''.join(rng.choice(UPPER) for _ in range(3))}P{rng.choice(UPPER)}{_digits(rng, 4)}{rng.choice(UPPER)}1Z{rng.choice(_ALNUM)}"
 
 
-_GROUPS_BEFORE = re.compile(r"(?:^|[^0-9])((?:[0-9]{1,4}[ -])+)\Z")
+_GROUPS_BEFORE = compiled_later(r"(?:^|[^0-9])((?:[0-9]{1,4}[ -])+)\Z")
 
 
 def _in_a_row(before: str) -> bool:

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from random import Random
 
+from redactors.later import compiled_later
 from redactors.rules.model import Rule
 from redactors.rules.personal import personal, plain
 from redactors.rules.samples import HEX, draw
@@ -48,7 +49,7 @@ def _ipv4(rng: Random) -> str:
     return f"{rng.choice((84, 93, 185, 62, 203))}.{rng.randint(21, 250)}.{rng.randint(114, 250)}.{rng.randint(1, 254)}"
 
 
-_VERSION = re.compile(
+_VERSION = compiled_later(
     r"(?:\b|_)(?:versions?|releases?|build|firmware|driver|ver|rev|revision|patch|upgrade|upgraded|downgrade|update|updated)"
     r"(?:[ :=]|\bis\b|\bto\b|\bfrom\b|[\"'v]){1,6}\Z",
     re.IGNORECASE,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from redactors.later import compiled_later
 from redactors.rules.entropy import ascending, longest_run
 
 _MARKS = ("...", "…", "***", "•••", "●●●", "${", "{{", "$(", "<%", "%(", "#{", "[REDACTED", "[redacted", "[MASKED", "[SECRET")
 """Templates, ellipses and masks, ours included: a value with one of these inside is not a value."""
 
-_MARK = re.compile("|".join(map(re.escape, _MARKS)))
+_MARK = compiled_later("|".join(map(re.escape, _MARKS)))
 
 _WORDS = (
     "placeholder", "changeme", "change_me", "change-me", "replaceme", "replace_me", "replace-me", "replace_with", "replace-with",
@@ -22,7 +23,7 @@ _WORDS = (
 )  # fmt: skip
 """Spellings that documentation uses for a value; long enough that random text does not contain them."""
 
-_WORD = re.compile("|".join(map(re.escape, _WORDS)))
+_WORD = compiled_later("|".join(map(re.escape, _WORDS)))
 
 _FILLERS = frozenset("xX*#?•●-_.")
 """Characters that stand for "some character" in masks."""

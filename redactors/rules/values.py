@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import re
 
+from redactors.later import compiled_later
 from redactors.rules.entropy import shannon, switches
 
-IDENTIFIER = re.compile(r"[A-Za-z_$@][A-Za-z0-9_$]*\Z")
-NUMBER = re.compile(r"[+-]?[0-9][0-9_,.]*(?:[a-zA-Z%]{1,3})?\Z")
-VERSION = re.compile(r"v?[0-9]+(?:\.[0-9A-Za-z]+)+(?:[-+][0-9A-Za-z.]+)?\Z")
-DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]*(?:Z|[+-][0-9:]*)?)?\Z")
-HEX_RUN = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
-IMAGE = re.compile(r"[a-z][a-z0-9./-]*:v?[0-9]+(?:\.[0-9]+)*(?:-[a-z0-9.]+)?\Z")
-UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
+IDENTIFIER = compiled_later(r"[A-Za-z_$@][A-Za-z0-9_$]*\Z")
+NUMBER = compiled_later(r"[+-]?[0-9][0-9_,.]*(?:[a-zA-Z%]{1,3})?\Z")
+VERSION = compiled_later(r"v?[0-9]+(?:\.[0-9A-Za-z]+)+(?:[-+][0-9A-Za-z.]+)?\Z")
+DATE = compiled_later(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]*(?:Z|[+-][0-9:]*)?)?\Z")
+HEX_RUN = compiled_later(r"(?:0x)?[0-9a-fA-F]+\Z")
+IMAGE = compiled_later(r"[a-z][a-z0-9./-]*:v?[0-9]+(?:\.[0-9]+)*(?:-[a-z0-9.]+)?\Z")
+UUID = compiled_later(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
-NAMESPACE = re.compile(r"[a-z_][a-z_:]*:v?[0-9]{1,4}\Z")
-_PLAIN = re.compile("|".join(f"(?:{form.pattern})" for form in (NUMBER, VERSION, DATE, NAMESPACE)))
-_ESCAPED_LETTER = re.compile(r"\\u0[0-6][0-9a-fA-F][0-9a-fA-F]")
-_ASCII_WORDS = re.compile(rf"(?:[A-Za-z \-_.'/:]|{_ESCAPED_LETTER.pattern})*+")
-_CODE = re.compile(r"[$@%{(\[.>:]")
+NAMESPACE = compiled_later(r"[a-z_][a-z_:]*:v?[0-9]{1,4}\Z")
+_PLAIN = compiled_later("|".join(f"(?:{form.pattern})" for form in (NUMBER, VERSION, DATE, NAMESPACE)))
+_ESCAPED_LETTER = compiled_later(r"\\u0[0-6][0-9a-fA-F][0-9a-fA-F]")
+_ASCII_WORDS = compiled_later(rf"(?:[A-Za-z \-_.'/:]|{_ESCAPED_LETTER.pattern})*+")
+_CODE = compiled_later(r"[$@%{(\[.>:]")
 """What every expression has one of."""
-_LETTER = re.compile("[A-Za-z]")
-_DIGIT = re.compile("[0-9]")
+_LETTER = compiled_later("[A-Za-z]")
+_DIGIT = compiled_later("[0-9]")
 
 NOT_VALUES = frozenset(
     [
