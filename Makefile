@@ -55,7 +55,7 @@ docs: .venv-test/.installed ## Regenerate the config reference from the models
 
 clients: .venv-clients-newest/.installed .venv-clients-pinned/.installed .venv-clients-otel-js/.installed
 
-backend: .venv-phoenix/.installed
+backend: .venv-phoenix/.installed .venv-mlflow/.installed
 
 peers: .venv-peer-litellm/.installed .venv-peer-portkey/.installed ## Peers that `make bench` measures beside Lockgate when they are installed
 
@@ -70,10 +70,10 @@ lock: ## Resolve the lock files again (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras -c requirements.lock pyproject.toml tests/locks/tools.in -o tests/locks/tools.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c tests/locks/tools.lock tests/locks/build.in -o tests/locks/build.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c requirements.lock tests/locks/fuzz.in -o tests/locks/fuzz.lock
-	for name in clients-newest clients-pinned phoenix peer-litellm peer-redaction-detect-secrets peer-redaction-kingfisher peer-redaction-presidio peer-redaction-datafog peer-telemetry; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
+	for name in clients-newest clients-pinned phoenix mlflow peer-litellm peer-redaction-detect-secrets peer-redaction-kingfisher peer-redaction-presidio peer-redaction-datafog peer-telemetry; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q tests/locks/$$name.in -o tests/locks/$$name.lock; done
 
 clean: ## Remove the environments and caches; .lockgate/ stays
-	rm -rf .venv .venv-test .venv-fuzz .venv-clients-newest .venv-clients-pinned .venv-clients-otel-js .venv-phoenix .venv-peer-litellm .venv-peer-portkey .venv-peer-redaction-* .venv-peer-telemetry .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-test .venv-fuzz .venv-clients-newest .venv-clients-pinned .venv-clients-otel-js .venv-phoenix .venv-mlflow .venv-peer-litellm .venv-peer-portkey .venv-peer-redaction-* .venv-peer-telemetry .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Lockgate needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.12 up" >&2; exit 1; }

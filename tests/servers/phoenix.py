@@ -116,7 +116,7 @@ def running_phoenix(folder: Path) -> Iterator[Phoenix]:
     """Start it (15 seconds and more), and stop it at the end. It sends nothing anywhere."""
     data, log = folder / "phoenix", folder / "phoenix.log"
     data.mkdir(parents=True)
-    http_port, grpc_port = _free_port(), _free_port()
+    http_port, grpc_port = free_port(), free_port()
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "LANG": "C.UTF-8",
@@ -156,7 +156,8 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     raise AssertionError(f"Phoenix did not start: {log.read_text()[-3000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

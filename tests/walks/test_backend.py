@@ -7,17 +7,16 @@ reload of its document, with capture off.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.servers.phoenix import Phoenix, is_installed, running_phoenix
 from tests.servers.provider import Provider, running_provider
 from tests.servers.vault import VaultServer
+from tests.walks.backends import WORDS, ask, delivered, reload
 from tests.walks.canaries import Planted, assert_clean, leak_document, walk
 from tests.walks.rig import Answer, Gateway, running_gateway
 
@@ -25,9 +24,6 @@ pytestmark = [pytest.mark.backend, pytest.mark.slow, pytest.mark.timeout(300)]
 
 OVER_HTTP, OVER_GRPC = "over-http", "default"
 """Projects in Phoenix: its HTTP door is told one by header, its gRPC door puts everything into the default."""
-
-WORDS = "the harbor opens at dawn"
-"""What a prompt says beside its secret; content that is captured shows it."""
 
 
 @dataclass(frozen=True)
@@ -87,44 +83,20 @@ def _read(gateway: Gateway, phoenix: Phoenix, provider: Provider, canaries: Plan
     """Make the calls of one gateway, and read them back. The long walk goes over HTTP only: what is sent is made before the door."""
     key = gateway.create_key(alias="canary")["key"]
     canaries.values[f"{project}:key"], canaries.values[f"{project}:admin"] = key, gateway.admin_key
-    captured, captured_stream = (_ask(gateway, canaries, key, stream) for stream in (False, True))
+    captured, captured_stream = (ask(gateway, canaries, key, stream) for stream in (False, True))
     if project == OVER_HTTP:
         for _ in walk(gateway, provider, canaries, key):
             pass
-    _reload(gateway, {**document, "telemetry": {**document["telemetry"], "capture_content": False}})
-    silent = _ask(gateway, canaries, key, stream=False)
+    reload(gateway, {**document, "telemetry": {**document["telemetry"], "capture_content": False}})
+    silent = ask(gateway, canaries, key, stream=False)
     finished = {event["request_id"]: event for event in gateway.events(kind="gateway:call:finish")}
-    account = _delivered(gateway)
+    account = delivered(gateway)
     spans = phoenix.wait_for_spans(project, account["accepted"])
     total = gateway.admin("GET", "/v1/spend")["total"]
     tokens = sum(value for name, value in total.items() if name.startswith("tokens_"))
     return Read(
         captured, captured_stream, silent, finished, tuple(spans), phoenix.project(project), total["cost_micros"], tokens, account
     )  # fmt: skip
-
-
-def _delivered(gateway: Gateway) -> dict[str, Any]:
-    """The loss account of the one destination, once nothing is queued any more."""
-    deadline = time.monotonic() + 40
-    while True:
-        [account] = gateway.admin("GET", "/v1/outbox")["data"]
-        if not account["queued"]:
-            return dict(account)
-        assert time.monotonic() < deadline, account
-        time.sleep(0.1)
-
-
-def _ask(gateway: Gateway, canaries: Planted, key: str, stream: bool) -> Answer:
-    content = " ".join([WORDS, *canaries.prompts().values()])
-    body = {"model": "direct", "stream": stream, "messages": [{"role": "user", "content": content}]}
-    answer = gateway.call("POST", "/v1/chat/completions", body, key=key)
-    assert answer.status == 200
-    return answer
-
-
-def _reload(gateway: Gateway, document: Mapping[str, Any]) -> None:
-    gateway.config.write_text(yaml.safe_dump(dict(document), sort_keys=False))
-    gateway.admin("POST", "/v1/config/reload", {})
 
 
 BOTH = pytest.mark.parametrize("project", [OVER_HTTP, OVER_GRPC])
