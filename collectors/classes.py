@@ -4,7 +4,7 @@ The classes are those of the GenAI conventions' attribute table as this house re
 
 - `NUMBER`      a number or a boolean
 - `VOCABULARY`  one of a closed list of words
-- `OWN`         an id that Lockgate made itself: a ULID, hex digits
+- `OWN`         an id that Lockgate made itself: a ULID, hex digits, a reference to stored content
 - `LABEL`       an identifier of low cardinality; it also goes past the detectors, once per distinct value
 - `OPAQUE`      an id that somebody else made: charset and length must fit and the detectors stay silent, else it is hashed
 - `CONTENT`     text: redacted whole
@@ -19,6 +19,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from collectors.genai import PARTS, UNSTORED
 from collectors.vocabulary import ERROR_TYPES, FINISH_REASONS, OPERATIONS, PROVIDERS
 
 
@@ -43,8 +44,8 @@ class AttributeRule:
 
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+\-]{0,127}")
 OPAQUE_ID: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
-OWN_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{16}")
-"""A ULID, a span id or a fingerprint. Nothing longer: 32 hex digits may be somebody's API key."""
+OWN_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{16}|lockgate:content:[0-9A-HJKMNP-TV-Z]{26}:(?:system|input|output|tools)")
+"""A ULID, a span id or a fingerprint, a reference to stored content. Nothing longer: 32 hex digits may be somebody's API key."""
 
 _NUMBER = AttributeRule(AttributeClass.NUMBER)
 _LABEL = AttributeRule(AttributeClass.LABEL)
@@ -160,6 +161,8 @@ def _core_and_own() -> dict[str, AttributeRule]:
         "telemetry.sdk.language": _words("python"),
         "telemetry.sdk.name": _LABEL,
         "telemetry.sdk.version": _LABEL,
+        **dict.fromkeys((f"{attribute}_ref" for attribute in PARTS.values()), _OWN),
+        "lockgate.content.unstored": AttributeRule(AttributeClass.VOCABULARY, UNSTORED),
         "lockgate.request.id": _OWN,
         "lockgate.key.id": _OWN,
         "lockgate.workspace": _LABEL,

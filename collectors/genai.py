@@ -86,6 +86,20 @@ class Content:
     tools: Clean[str] | None = None
 
 
+Unstored = Literal["too_large", "live_secret", "key", "store"]
+UNSTORED: Final[frozenset[str]] = frozenset({"too_large", "live_secret", "key", "store"})
+"""Why content that should have been stored was not; the span then goes without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    """Content that stands encrypted in our store instead of on the span: the call's ULID and the parts that are there, or why none is."""
+
+    id: str
+    parts: tuple[str, ...] = ()
+    unstored: Unstored | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CallFacts:
     """A finished call, as far as telemetry may know it.
@@ -121,6 +135,7 @@ class CallFacts:
     charge_state: str = ""
     redactions: int = 0
     content: Content | None = None
+    stored: StoredContent | None = None
 
 
 def provider_name(litellm_name: str, profile: Profile = DEFAULT_PROFILE) -> str:
@@ -184,6 +199,8 @@ def call_attributes(facts: CallFacts, profile: Profile = DEFAULT_PROFILE) -> dic
     _own(out, facts)
     if facts.content is not None:
         _said(out, facts.content)
+    if facts.stored is not None:
+        _referenced(out, facts.stored)
     return out
 
 
@@ -222,22 +239,35 @@ def _own(out: dict[str, Any], facts: CallFacts) -> None:
         out["lockgate.redactions"] = facts.redactions
 
 
-CONTENT_ATTRIBUTES: Final = frozenset(
-    {"gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.tool.definitions"}
-)
+PARTS: Final[Mapping[str, str]] = {
+    "system": "gen_ai.system_instructions",
+    "input": "gen_ai.input.messages",
+    "output": "gen_ai.output.messages",
+    "tools": "gen_ai.tool.definitions",
+}
+"""What a call's content is made of (the fields of `Content`), and the attribute of each."""
+
+CONTENT_ATTRIBUTES: Final = frozenset(PARTS.values())
 """Where a call's span holds what was said."""
+
+REFERENCE: Final = "lockgate:content:"
+"""How a reference to stored content begins; the call's ULID and `:PART` follow."""
 
 
 def _said(out: dict[str, Any], content: Content) -> None:
     """Message content as JSON strings: back ends turn those into chats and leave nested values as unknown attributes."""
-    for key, value in (
-        ("gen_ai.system_instructions", content.system),
-        ("gen_ai.input.messages", content.input),
-        ("gen_ai.output.messages", content.output),
-        ("gen_ai.tool.definitions", content.tools),
-    ):
+    for part, key in PARTS.items():
+        value = getattr(content, part)
         if value is not None:
             out[key] = value
+
+
+def _referenced(out: dict[str, Any], stored: StoredContent) -> None:
+    """References in place of content, under the names of upstream's upload hook (opentelemetry-util-genai: the attribute and `_ref`)."""
+    if stored.unstored is not None:
+        out["lockgate.content.unstored"] = stored.unstored
+    for part in stored.parts:
+        out[PARTS[part] + "_ref"] = f"{REFERENCE}{stored.id}:{part}"
 
 
 GUARDRAIL_SPAN: Final = "apply_guardrail lockgate"

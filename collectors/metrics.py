@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from collectors.genai import DEFAULT_PROFILE, CallFacts, Profile, provider_name
+from collectors.genai import DEFAULT_PROFILE, UNSTORED, CallFacts, Profile, provider_name
 from collectors.model import Account
 from collectors.vocabulary import ERROR_TYPES, OPERATIONS, PROVIDERS
 
@@ -136,6 +136,10 @@ class Metrics:
         """Count an answer that should have been recorded on a span and could not be redacted: the span went without it."""
         self._content_dropped.inc()
 
+    def content_unstored(self, reason: str) -> None:
+        """Count a call whose content should have been stored and was not, by why: its span went without it."""
+        self._at(self._content_unstored, _of(UNSTORED, reason)).inc()
+
     def outbox_sent(self, destination: str, signal: str, outcome: str, items: int) -> None:
         """Count what a destination did with a batch."""
         self._at(self._sent, _of(self._closed.destinations, destination), _of(_SIGNALS, signal), _of(_SENT, outcome)).inc(items)
@@ -253,6 +257,9 @@ class Metrics:
         self._unwritten_refusals = Counter("lockgate_unwritten_refusals", "Refusals that could not be written down.", registry=home)
         self._content_dropped = Counter(
             "lockgate_content_dropped", "Answers that could not be redacted and were left out of their spans.", registry=home
+        )
+        self._content_unstored = Counter(
+            "lockgate_content_unstored", "Calls whose content could not be stored: their spans went without it.", ("reason",), registry=home
         )
         self._sent = Counter("lockgate_outbox_sent_items", "Items by what became of them.", (*sink, "outcome"), registry=home)
         self._outbox = Gauge("lockgate_outbox_items", "The loss equation.", (*sink, "state"), registry=home)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.bootstrap.compile import compile_limits, compile_references, folder_of
+from pipeline.bootstrap.compile import References, compile_limits, compile_references, folder_of
 from pipeline.bootstrap.core import Core, core_of, migrated
 from pipeline.bootstrap.opening import key_opener
 from pipeline.bootstrap.parts import (
@@ -30,13 +30,22 @@ from pipeline.bootstrap.receiving import intake_of
 from pipeline.bootstrap.recognition import WAITING, open_recognizer
 from pipeline.bootstrap.secret_audit import SecretAudit
 from pipeline.bootstrap.spans import Telemetry, open_outbox, telemetry_of
-from pipeline.bootstrap.upkeep import forget_expired_claims, keep_what_is_loaded, mark_used_keys, watch_backlog, watch_lag
+from pipeline.bootstrap.upkeep import (
+    forget_expired_claims,
+    forget_expired_contents,
+    keep_what_is_loaded,
+    mark_used_keys,
+    watch_backlog,
+    watch_lag,
+)
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.checks import is_loopback
 from pipeline.config.document import Document
 from pipeline.config.home import secret_folders
 from pipeline.errors import LedgerError
 from pipeline.gateway.app import Gateway
+from pipeline.gateway.content_keys import ContentKeys
+from pipeline.gateway.contents import ContentStore
 from pipeline.gateway.health import show_outbox
 from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.model import Desk, House, Load
@@ -106,6 +115,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         await refuse_if_missing(secrets.swapped.references.all(), secrets.resolver, core.clock)
         people = await _people(core)
         telemetry = telemetry_of(core, secrets.swapped, secrets.resolver)
+        await _check_content_key(secrets, core.plan.document, secrets.swapped.references)
         house = _house(core, secrets, people, telemetry)
         await open_outbox(core, telemetry, house.desk.reads)
     except BaseException:
@@ -125,6 +135,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("lag", watch_lag(core.metrics)),
             ("backlog", watch_backlog(telemetry.backlog, house.desk.reads)),
             ("idempotency", forget_expired_claims(core.ledger, core.clock)),
+            ("contents", forget_expired_contents(core.ledger, core.clock)),
             ("warm-up", _warm_up(redaction, house)),
         )
     ]
@@ -174,6 +185,7 @@ class Secrets:
     resolver: Resolver
     audit: SecretAudit
     local_keys: LocalKeys = field(repr=False)
+    content_keys: ContentKeys
 
 
 async def _recognizer(core: Core, document: Document, running: NerDetector | None = None) -> NerDetector | None:
@@ -209,7 +221,8 @@ def _secrets(core: Core, recognizer: NerDetector | None) -> Secrets:
         jitter=core.random.random,
         references=lambda: swapped.references.declared,
     )
-    return Secrets(swapped, resolver, audit, local_keys)
+    content_keys = ContentKeys(local_keys, resolver, lambda: swapped.references.content_key)
+    return Secrets(swapped, resolver, audit, local_keys, content_keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +284,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         local_keys=secrets.local_keys,
         reload=reload,
     )
+    pool = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="lockgate-work")
     return House(
         clock=core.clock,
         limits=compile_limits(document),
@@ -285,7 +299,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         metrics=core.metrics,
         is_dirty=core.redaction.is_dirty,
         new_id=core.new_id,
-        pool=ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="lockgate-work"),
+        pool=pool,
         screening=ThreadPoolExecutor(SCREENING_THREADS, thread_name_prefix="lockgate-screen"),
         waiting=ThreadPoolExecutor(WAITING, thread_name_prefix="lockgate-waiting"),
         load=Load(document.limits.max_in_flight),
@@ -303,6 +317,15 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
             keep_s=document.idempotency.keep_s,
             max_answer_bytes=document.idempotency.max_answer_bytes,
         ),
+        contents=ContentStore(
+            secrets.content_keys,
+            core.ledger.run,
+            is_dirty=core.redaction.is_dirty,
+            random_bytes=os.urandom,
+            limits=lambda: swapped.content_limits,
+            pool=pool,
+            failed=core.metrics.content_unstored,
+        ),
         intake=intake_of(core),
     )
 
@@ -319,12 +342,19 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     recognizer = await _recognizer(core, document, swapped.recognizer)
     pricer, policies = pricer_of(document), compile_policies(document, core.redaction, core.tenant_keys(), recognizer)
     await refuse_if_missing(references.all(), secrets.resolver, clock)
+    await _check_content_key(secrets, document, references)
     await core.ledger.run(lambda connection: mirror_workspaces(connection, wanted_workspaces(document), now_us=clock.now_us()))
     swapped.document, swapped.references, swapped.router, swapped.pricer, swapped.policies = document, references, router, pricer, policies
     swapped.recognizer = recognizer
     secrets.audit.follow(references)
     await asyncio.to_thread(authenticator.restrict, workspace_models(document))
     return document.digest
+
+
+async def _check_content_key(secrets: Secrets, document: Document, references: References) -> None:
+    """What stored content is sealed with must be a key. Raises ConfigError, or SecretError when it is away."""
+    if document.telemetry.capture_content == "stored" and references.content_key is not None:
+        await secrets.content_keys.of(references.content_key)
 
 
 def _refresh_all(authenticator: Authenticator, sessions: Sessions) -> None:

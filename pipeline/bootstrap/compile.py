@@ -28,6 +28,7 @@ class References:
     by_target: Mapping[str, SecretRef]
     headers: Mapping[tuple[str, str], SecretRef]
     client_keys: Mapping[str, SecretRef]
+    content_key: SecretRef | None = None
 
     def all(self) -> tuple[SecretRef, ...]:
         """Each reference once, required if anything requires it."""
@@ -36,6 +37,7 @@ class References:
             *self.by_target.values(),
             *self.headers.values(),
             *self.client_keys.values(),
+            *((self.content_key,) if self.content_key is not None else ()),
             *(replace(ref, required=False) for ref in self.declared.values()),
         ):
             known = found.get(ref.slug)
@@ -67,7 +69,9 @@ def compile_references(document: Document) -> References:
         for destination in document.telemetry.destinations
         if destination.tls.client_key_ref is not None
     }
-    return References(declared, by_target, headers, client_keys)
+    stored = document.telemetry.stored_content.secret_key_ref
+    content_key = None if stored is None else _used(stored, declared, "telemetry.stored_content.secret_key_ref")
+    return References(declared, by_target, headers, client_keys, content_key)
 
 
 def _declared(slug: str, section: ReferenceSection, document: Document) -> SecretRef:

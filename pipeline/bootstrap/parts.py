@@ -22,6 +22,7 @@ from pipeline.config.document import Document
 from pipeline.config.environment import DEFAULT_PORT
 from pipeline.config.home import Home
 from pipeline.config.otel import Otel
+from pipeline.gateway.contents import Limits
 from pipeline.gateway.routes import RouteTable
 from pipeline.gateway.table import route_table
 from pipeline.keys.requests import Limit, NewWorkspace
@@ -105,11 +106,22 @@ class Swapped:
 
     @property
     def capture_content(self) -> bool:
-        """Whether redacted prompts and answers are recorded on spans."""
+        """Whether redacted prompts and answers are recorded."""
         telemetry = self.document.telemetry
         if self._otel_content is not None and "capture_content" not in telemetry.model_fields_set:
             return self._otel_content
-        return telemetry.capture_content
+        return telemetry.capture_content is not False
+
+    @property
+    def stores_content(self) -> bool:
+        """Whether they are recorded in our store instead of on spans."""
+        return self.document.telemetry.capture_content == "stored"
+
+    @property
+    def content_limits(self) -> Limits:
+        """How long and how much of what is stored is kept."""
+        stored = self.document.telemetry.stored_content
+        return Limits(keep_s=stored.keep_days * 86_400, max_bytes=stored.max_bytes)
 
     def destinations_of(self, workspace: str) -> frozenset[str] | None:
         """The destinations that a workspace of the document names for its traces; None for all."""

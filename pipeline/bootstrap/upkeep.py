@@ -15,6 +15,8 @@ from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.store import mark_used
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.store.claims import PURGE_ROWS, purge_claims
+from pipeline.store.contents import PURGE_ROWS as PURGE_CONTENTS
+from pipeline.store.contents import purge_contents
 from pipeline.store.read_model import ReadError
 from pipeline.store.reads import Reads
 
@@ -53,6 +55,15 @@ async def forget_expired_claims(ledger: DurableLedger, clock: Clock) -> None:
         with suppress(LedgerError):  # the next round does it
             gone = await ledger.run(lambda connection: purge_claims(connection, clock.now_us()))
         await asyncio.sleep(0.1 if gone == PURGE_ROWS else FORGET_EVERY_S)
+
+
+async def forget_expired_contents(ledger: DurableLedger, clock: Clock) -> None:
+    """Remove stored content once its time is over, in the same way; also what a document kept that stores none any more."""
+    while True:
+        gone = 0
+        with suppress(LedgerError):  # the next round does it
+            gone = await ledger.run(lambda connection: purge_contents(connection, clock.now_us()))
+        await asyncio.sleep(0.1 if gone == PURGE_CONTENTS else FORGET_EVERY_S)
 
 
 async def watch_lag(metrics: Metrics) -> None:

@@ -16,6 +16,7 @@ from collectors.metrics import Metrics
 from collectors.tracing import CallSpan, Tracing
 from pipeline.clock import Clock
 from pipeline.errors import PipelineError
+from pipeline.gateway.contents import ContentStore
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers, HttpLimits
 from pipeline.gateway.intake import Intake
@@ -103,7 +104,12 @@ class InForce(Protocol):
 
     @property
     def capture_content(self) -> bool:
-        """Whether redacted prompts and answers are recorded on spans."""
+        """Whether redacted prompts and answers are recorded."""
+        ...
+
+    @property
+    def stores_content(self) -> bool:
+        """Whether they are recorded in our store instead of on spans."""
         ...
 
     def destinations_of(self, workspace: str) -> frozenset[str] | None:
@@ -210,6 +216,7 @@ class House:
     addressing: Addressing
     backlog: Backlog
     kept: KeptAnswers
+    contents: ContentStore
     intake: Intake
 
 

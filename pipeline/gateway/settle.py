@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from collectors.addressing import Addressed
 from collectors.content import captured
-from collectors.genai import CLIENT, CallFacts, parameters_of
+from collectors.genai import CLIENT, CallFacts, Content, StoredContent, parameters_of
 from pipeline.errors import PipelineError
+from pipeline.gateway.contents import Owner
 from pipeline.gateway.error_table import failed
 from pipeline.gateway.events import by_rule, counted, event, redaction_counts
 from pipeline.gateway.kept import Told, Untold, told_error
@@ -96,7 +97,12 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
     charges = _charges(house, trail, ending, now_us)
     cost_micros = sum(charge.cost_micros for charge in charges)
     trail.bound.admission.used(ending.usage.total_input + ending.usage.total_output + _in_vain(charges, ending))
-    addressed = _spans(house, trail, ending, cost_micros, now_us)
+    said = captured(call.surface, trail.screened.clean, ending.answer) if house.swapped.capture_content else None
+    stored = None
+    if said is not None and house.swapped.stores_content:
+        stored = await _stored(house, trail, said, now_us)
+        said = None
+    addressed = _spans(house, trail, ending, cost_micros, now_us, said, stored)
     outbox = addressed.rows
     detail: dict[str, Any] = {
         "surface": call.surface,
@@ -112,6 +118,8 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
         **trail.policy.facts,
         "duration_us": now_us - call.at_us,
     }
+    if stored is not None:
+        detail["content"] = stored.unstored or list(stored.parts)
     if addressed.decisions:
         detail["sampling"] = dict(addressed.decisions)
     target_id = ending.target.id if ending.target else (ending.attempts[-1].target_id if ending.attempts else "")
@@ -129,6 +137,13 @@ async def settle(house: House, trail: Trail, ending: Ending) -> None:
     if outbox:
         house.backlog.added(outbox)
         house.wake_outbox()
+
+
+async def _stored(house: House, trail: Trail, said: Content, now_us: int) -> StoredContent:
+    """Put what was said into our own store, before a span refers to it."""
+    key = trail.caller.key
+    owner = Owner(trail.call.request_id, key.org_id, key.workspace_id, key.id, _label(house, trail.asked.model)[:255])
+    return await house.contents.put(owner, said, now_us)
 
 
 async def _kept(house: House, trail: Trail, ending: Ending, now_us: int) -> Kept | None:
@@ -283,7 +298,9 @@ _OPERATIONS = {
 }
 
 
-def _spans(house: House, trail: Trail, ending: Ending, cost_micros: int, now_us: int) -> Addressed:
+def _spans(
+    house: House, trail: Trail, ending: Ending, cost_micros: int, now_us: int, said: Content | None, stored: StoredContent | None
+) -> Addressed:
     """The call's span with one child an attempt, rebuilt clean and encoded for every destination that gets it."""
     span = trail.call.span
     for number, attempt in enumerate(ending.attempts, 1):
@@ -296,12 +313,12 @@ def _spans(house: House, trail: Trail, ending: Ending, cost_micros: int, now_us:
         }
         error = "" if attempt.outcome == "ok" else attempt.outcome
         span.child("lockgate.attempt", attempt.started_us * 1000, attempt.ended_us * 1000, attributes, kind=CLIENT, error_type=error)
-    facts = _facts(house, trail, ending, cost_micros)
+    facts = _facts(trail, ending, cost_micros, said, stored)
     records = house.tracing.finish(span, facts, ended_ns=now_us * 1000)
     return house.addressing.address(records, facts, span.trace_id, house.swapped.destinations_of(trail.caller.key.workspace))
 
 
-def _facts(house: House, trail: Trail, ending: Ending, cost_micros: int) -> CallFacts:
+def _facts(trail: Trail, ending: Ending, cost_micros: int, said: Content | None, stored: StoredContent | None) -> CallFacts:
     usage, key, asked = ending.usage, trail.caller.key, trail.asked
     counted = ending.state is not None
     return CallFacts(
@@ -328,5 +345,6 @@ def _facts(house: House, trail: Trail, ending: Ending, cost_micros: int) -> Call
         cost_micros=cost_micros if cost_micros or ending.cost else None,
         charge_state=ending.state or "",
         redactions=len(trail.prompt_remarks) + len(ending.answer_remarks),
-        content=captured(trail.call.surface, trail.screened.clean, ending.answer) if house.swapped.capture_content else None,
+        content=said,
+        stored=stored,
     )

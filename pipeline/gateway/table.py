@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.gateway import (
     admin_config,
+    admin_contents,
     admin_keys,
     admin_outbox,
     admin_reads,
@@ -80,6 +81,9 @@ def route_table() -> RouteTable:
         Route("GET", "/v1/outbox/dead-letters/{id}", READERS, admin_outbox.letter),
         Route("POST", "/v1/outbox/replay", ADMIN, admin_outbox.replay),
         Route("POST", "/v1/outbox/drop", ADMIN, admin_outbox.drop),
+        Route("GET", "/v1/contents", READERS, admin_contents.contents),
+        Route("GET", "/v1/contents/{id}", READERS, admin_contents.content),
+        Route("POST", "/v1/contents/delete", ADMIN, admin_contents.delete),
         Route("POST", "/v1/config/reload", ADMIN, admin_config.reload),
         Route("POST", "/v1/dashboard/sessions", None, admin_sessions.log_in),
         Route("GET", "/v1/dashboard/sessions/current", None, admin_sessions.current),

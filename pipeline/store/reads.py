@@ -14,6 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine
 
 from pipeline.store import read_events, read_keys, read_operations, read_redactions, read_references, read_spend
+from pipeline.store.contents import Contents, SealedContent, content, contents_page, contents_total
 from pipeline.store.dead_letters import Letters, letter, letters_page, letters_total
 from pipeline.store.read_engine import open_read_engine, reading
 from pipeline.store.read_model import (
@@ -188,6 +189,20 @@ class Reads:
     def letter(self, ident: int) -> Row | None:
         """One dead letter with its payload; None when there is none, or for a viewer of one workspace."""
         return None if self.tenant.restricted else self._ask_installation(letter, ident)
+
+    # ---- stored content
+
+    def contents(self, asked: Contents, now_us: int, *, limit: int = 50, before: str = "") -> list[Row]:
+        """Stored content, newest first, without what was said."""
+        return self._ask(contents_page, EVERYTHING, asked, limit=limit, before=before, now_us=now_us)
+
+    def contents_total(self, asked: Contents, now_us: int) -> Row:
+        """How many match: `rows`, `bytes`."""
+        return self._ask(contents_total, EVERYTHING, asked, now_us=now_us)
+
+    def content(self, ident: str, now_us: int) -> SealedContent | None:
+        """One stored content, still sealed; None when there is none, or it expired, or is another tenant's."""
+        return self._ask(content, EVERYTHING, ident, now_us)
 
     def chain_heads(self, limit: int = 10) -> list[Row]:
         """The newest audit chains; nothing for a viewer of one workspace."""

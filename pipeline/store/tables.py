@@ -286,6 +286,24 @@ outbox_rejections = Table(  # what `rejected_by_policy` is made of, in items
     _count("items"),
 )
 
+stored_contents = Table(  # what calls said, redacted, then AES-256-GCM; spans refer to it, no export reads it
+    "stored_contents",
+    metadata,
+    Column("id", String(26), primary_key=True),  # the call's request id
+    _us("created_us"),
+    Column("expires_us", BigInteger, nullable=False, default=0, server_default="0", index=True),
+    Column("org_id", String(64), nullable=False),
+    _text("workspace_id", 26),
+    _text("key_id", 26),
+    _text("model"),
+    _text("parts", 64),  # comma-separated: system, input, output, tools
+    _count("bytes"),  # before sealing
+    _text("seal_key"),  # the name of the key, never the key
+    Column("nonce", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_stored_contents_key", "key_id", "id"),
+)
+
 secret_references = Table(  # references made by REST; those of the YAML document are mirrored with origin = "document"
     "secret_references",
     metadata,
