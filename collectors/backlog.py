@@ -78,6 +78,10 @@ class Backlog:
         answers = [answer for destination, answer in self._full.items() if named is None or destination in named]
         return max(answers, key=_STRICTNESS.index, default="go")
 
+    def stopped(self) -> Mapping[str, FullAnswer]:
+        """The full destinations for whose sake calls are refused or wait, each with what is done."""
+        return {destination: answer for destination, answer in self._full.items() if answer in ("refuse", "block")}
+
     def sheds(self, destination: str) -> bool:
         """Whether a destination is given spans without content now."""
         return destination in self._full and self.bounds[destination].when_full == "shed_content"

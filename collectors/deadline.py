@@ -5,6 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from collectors.gate import TreeRedactor
@@ -15,7 +17,7 @@ class Deadline:
     """Redacts large trees in a small pool of threads and gives up after `seconds` (RedactionError, so: a tombstone).
 
     Trees of fewer than `inline_chars` characters are redacted at once: the engine is linear in them. A thread that never
-    comes back is not waited for; when all `workers` are lost every large tree fails at once, closed.
+    comes back is not waited for; when all `workers` are lost every large tree fails at once, closed. Work runs in the caller's context.
     """
 
     def __init__(self, redactor: TreeRedactor, *, seconds: float, workers: int = 2, inline_chars: int = 16_384) -> None:
@@ -32,7 +34,7 @@ class Deadline:
         """Redact a tree within the deadline; raises RedactionError when it does not come back in time."""
         if _characters(raw, self._inline_chars) < self._inline_chars:
             return self._redactor.tree(raw)
-        job = _Job(lambda: self._redactor.tree(raw))
+        job = _Job(partial(copy_context().run, self._redactor.tree, raw))
         with self._lock:
             if self._busy >= self._workers:
                 raise RedactionError("every redaction worker is busy")

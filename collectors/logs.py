@@ -38,7 +38,10 @@ _log = logging.getLogger(__name__)
 
 
 class RedactingHandler(logging.Handler):
-    """Writes every record as one redacted JSON line to `stream`. `failures` counts lines that became tombstones or were not written."""
+    """Writes every record as one redacted JSON line to `stream`. `failures` counts lines that became tombstones or were not written.
+
+    Under a redactor with a deadline (`collectors.deadline`) a detector that hangs costs a line its text, and who logs goes on.
+    """
 
     def __init__(self, redactor: TreeRedactor, stream: TextIO, *, level: int = logging.NOTSET) -> None:
         super().__init__(level)
@@ -48,16 +51,23 @@ class RedactingHandler(logging.Handler):
         self.tap: Callable[[Clean[Record]], None] | None = None
         """Given every redacted record beside the stream, in the thread that logs; must be quick. What carries logs away is not given:
         its own lines would make more of them."""
+        self.count: Callable[[int], None] | None = None
+        """Told of every failure."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record unless the redactor itself logs it: that would come back here for ever.
+
+        Decided before the handler's lock is taken, which whoever waits for a redactor on another thread holds.
+        """
+        return False if _BUSY.get() else bool(super().handle(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Redact and write. Raises nothing: logging must not break what logs."""
-        if _BUSY.get():
-            return  # the redactor itself logs; its record would come back here for ever
         token = _BUSY.set(True)
         try:
             line = self._line(record)
         except Exception:  # noqa: BLE001 - fail closed: whatever the redactor raises, the text does not leave
-            self.failures += 1
+            self._failed()
             line = _tombstone(record)
         except BaseException:
             self._write(_tombstone(record))
@@ -68,7 +78,7 @@ class RedactingHandler(logging.Handler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
         """Count only: the standard library would print the raw record to stderr."""
-        self.failures += 1
+        self._failed()
 
     def _line(self, record: logging.LogRecord) -> bytes:
         raw = fields(record)
@@ -85,7 +95,12 @@ class RedactingHandler(logging.Handler):
             self._stream.write(line.decode() + "\n")
             self._stream.flush()
         except (OSError, ValueError):
-            self.failures += 1  # nobody reads any more; there is no other place to say so
+            self._failed()  # nobody reads any more; there is no other place to say so
+
+    def _failed(self) -> None:
+        self.failures += 1
+        if self.count is not None:
+            self.count(1)
 
 
 def _log_record(value: Any, *, head: logging.LogRecord) -> Record:
@@ -190,6 +205,12 @@ class Installed:
     def follow(self, tap: Callable[[Clean[Record]], None] | None) -> None:
         """Give every redacted record to `tap` as well, or to nobody any more."""
         self.handler.tap = tap
+
+    def count(self, failed: Callable[[int], None] | None) -> None:
+        """Tell `failed` of every line that became a tombstone, those of before first; or nobody any more."""
+        self.handler.count = failed
+        if failed is not None and self.handler.failures:
+            failed(self.handler.failures)
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """As the function `watch`."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.bootstrap.compile import References, compile_limits, compile_references, folder_of
@@ -121,6 +122,8 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
     except BaseException:
         await core.ledger.stop()
         raise
+    if core.plan.count_log_failures is not None:
+        core.plan.count_log_failures(partial(core.metrics.telemetry_tombstone, "logs"))
     metrics = telemetry.metrics(lambda: show_outbox(house))
     tasks = [
         asyncio.create_task(work, name=f"lockgate-{name}")
@@ -149,6 +152,8 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             await core.ledger.run(lambda connection: mark_used(connection, people.authenticator.drain_used()))
         if core.plan.follow_logs is not None:
             core.plan.follow_logs(None)
+        if core.plan.count_log_failures is not None:
+            core.plan.count_log_failures(None)
         await telemetry.spool.close()
         await telemetry.logs.close()
         await metrics.push()

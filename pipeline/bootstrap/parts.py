@@ -74,6 +74,8 @@ class Plan:
     """Has every redacted log record given to a function as well; None when logs are nobody's."""
     part: Part = Part()
     """Which part of Lockgate runs: the whole gateway, or the receiver of telemetry alone."""
+    count_log_failures: Callable[[Callable[[int], None] | None], None] | None = None
+    """Has log lines whose redaction failed counted by a function; None when logs are nobody's."""
 
     @property
     def destinations(self) -> tuple[DestinationSection, ...]:

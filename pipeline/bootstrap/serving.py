@@ -32,6 +32,12 @@ log = logging.getLogger("lockgate")
 GRPC_GRACE_S = 5.0
 """Seconds that a telemetry request that is being taken has once HTTP has stopped; its sender keeps what was not acknowledged."""
 
+LOG_LINE_S = 2.0
+"""Seconds that the redaction of one log line may take; whoever logs waits no longer, and the line then says only that it failed."""
+
+LOG_WORKERS = 4
+"""So many lines may hang for good until every line is a tombstone at once."""
+
 TALKATIVE = ("alembic", "presidio-analyzer", "uvicorn.error", "LiteLLM", "botocore", "httpx")
 """Libraries whose ordinary lines say nothing to an operator."""
 
@@ -53,11 +59,13 @@ Beside = Callable[[Served], Awaitable[Callable[[], Awaitable[None]]]]
 
 def prepare(process: Process, document: Document, config: Path, home: Home, redaction: Redaction, part: Part | None = None) -> Plan:
     """Everything before the event loop: the address, logs through redaction, keys out of the environment."""
+    from collectors.deadline import Deadline
     from collectors.logs import install, use_structlog
 
     check_address(document, process.host)
     environment: Mapping[str, str] = env_snapshot()
-    installed = install(redaction.recorder(), level=process.log_level)
+    recorder = Deadline(redaction.recorder(), seconds=LOG_LINE_S, workers=LOG_WORKERS, inline_chars=0)
+    installed = install(recorder, level=process.log_level)
     use_structlog()
     if process.log_level != "DEBUG":
         for name in TALKATIVE:
@@ -76,7 +84,7 @@ def prepare(process: Process, document: Document, config: Path, home: Home, reda
     part = part or Part()
     document = part.taken(document)
     url = database_url(process, environment)
-    plan = Plan(document, config, home, url, process.host, environment, installed.reseal, otel, installed.follow, part)
+    plan = Plan(document, config, home, url, process.host, environment, installed.reseal, otel, installed.follow, part, installed.count)
     drop_provider_keys((*named_variables(document), *otel.names, "LOCKGATE_DATABASE_URL"))
     return plan
 

@@ -1,7 +1,8 @@
 """Is it alive, may it take traffic, and what do the meters say. None of it needs a database to answer.
 
-`/health/live` has no dependencies. `/health/ready` names every reason why not; 503 while draining or while the ledger cannot
-write, because a gateway that cannot write down must not act. `/metrics` asks for a reader's key unless bound to loopback.
+`/health/live` has no dependencies. `/health/ready` names every reason why not; 503 while draining, while the ledger cannot
+write, because a gateway that cannot write down must not act, and while an outbox is so full that calls are refused or wait.
+`/metrics` asks for a reader's key unless bound to loopback.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ async def ready(house: House, _request: AdminRequest, _who: Who | None, _body: d
     able, why = house.ledger.ready()
     if not able:
         reasons["ledger"] = why
+    for destination, answer in sorted(house.backlog.stopped().items()):
+        reasons[f"outbox:{destination}"] = f"full: {_FULL[answer]}"
     reasons.update(house.reasons())
     headers = {"retry-after": "1"} if reasons else {}
     return Reply(status=503 if reasons else 200, json={"status": "not_ready" if reasons else "ready", "reasons": reasons}, headers=headers)
@@ -66,6 +69,7 @@ async def show_outbox(house: House) -> None:
     house.metrics.outbox_rejections((row["destination"], row["signal"], row["reason"], row["items"]) for row in rejections)
 
 
+_FULL: Final = {"refuse": "calls are refused", "block": "calls wait"}
 _ACCOUNT: Final = ("destination", "signal", "accepted", "delivered", "queued", "dead_letter", "rejected_by_policy")
 
 

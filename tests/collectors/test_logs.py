@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import structlog
 
+from collectors.deadline import Deadline
 from collectors.logs import Installed, install, use_structlog
-from tests.collectors.plain_redactor import FailingRedactor, PlainRedactor
+from tests.collectors.plain_redactor import FailingRedactor, HangingRedactor, PlainRedactor
 
 CANARY = "canary-7Qk2vX9bLm4T"
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -215,3 +216,33 @@ def test_undo_puts_everything_back(stream: io.StringIO) -> None:
     install(PlainRedactor(), "DEBUG", stream).undo()
 
     assert before == (list(logging.root.handlers), logging.root.level, sys.excepthook, threading.excepthook, sys.unraisablehook)
+
+
+def test_a_redactor_that_hangs_costs_lines_their_text_and_lets_who_logs_go_on(stream: io.StringIO) -> None:
+    hanging, counted = HangingRedactor(), list[int]()
+    installed = install(Deadline(hanging, seconds=0.05, workers=2, inline_chars=0), "DEBUG", stream)
+    try:
+        logging.getLogger("app").warning("before anybody counts %s", CANARY)
+        installed.count(counted.append)
+        for _ in range(3):
+            logging.getLogger("app").warning("what hangs %s", CANARY)
+    finally:
+        hanging.released.set()
+        installed.undo()
+    assert [line["event"] for line in lines(stream)] == ["redaction_failed"] * 4
+    assert CANARY not in stream.getvalue()
+    assert counted == [1, 1, 1, 1]
+
+
+def test_a_redactor_on_another_thread_that_logs_neither_comes_back_nor_waits_for_who_waits_for_it(stream: io.StringIO) -> None:
+    class Logging(PlainRedactor):
+        def tree(self, raw: Any) -> Any:
+            logging.getLogger("redactors").warning("a word of the redactor")
+            return super().tree(raw)
+
+    installed = install(Deadline(Logging(CANARY), seconds=30, inline_chars=0), "DEBUG", stream)
+    try:
+        logging.getLogger("app").warning("a line with %s", CANARY)
+    finally:
+        installed.undo()
+    assert [line["event"] for line in lines(stream)] == ["a line with [gone]"]
