@@ -115,6 +115,18 @@ class AdminClient:
         """Give up dead letters, or what waits."""
         return self._call("POST", "/v1/outbox/drop", body)
 
+    def list_contents(self, filters: Mapping[str, str]) -> dict[str, Any]:
+        """Stored content, newest first, without what was said."""
+        return self._call("GET", "/v1/contents" + _query(filters))
+
+    def show_content(self, reference: str) -> dict[str, Any]:
+        """What a call said, as it was stored."""
+        return self._call("GET", f"/v1/contents/{quote(reference, safe='')}")
+
+    def delete_contents(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Remove stored content before its time."""
+        return self._call("POST", "/v1/contents/delete", body)
+
     def reload(self) -> dict[str, Any]:
         """Have the gateway read its document again."""
         return self._call("POST", "/v1/config/reload", {})

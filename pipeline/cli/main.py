@@ -30,6 +30,7 @@ from pipeline.cli import (
     secret,
     serving,
     spend,
+    stored,
     user,
 )
 from pipeline.cli.exits import FAILED, INTERRUPTED, UNAVAILABLE, USAGE, exit_code_of, tell, tell_store_trouble, tell_trouble
@@ -65,6 +66,7 @@ for name, group in (
     ("events", event.app),
     ("spend", spend.app),
     ("outbox", outbox.app),
+    ("contents", stored.app),
     ("rules", rules.app),
     ("policies", policy.app),
     ("config", configuration.app),

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 
 from pipeline import ids
+from pipeline.cli import looks
 from pipeline.clock import SystemClock
 from pipeline.config.environment import Process, database_url
 from pipeline.config.home import Home, prepare_home
 from pipeline.errors import BadRequest, PipelineError
-from pipeline.keys import letters, people, service, storing
+from pipeline.keys import contents, letters, people, service, storing
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.store.engine import StoreError
 from pipeline.store.migrate import migrate
@@ -36,6 +37,7 @@ class OfflineAdmin:
     """Administration without a gateway. Opens the ledger once, for as long as the command runs."""
 
     def __init__(self, process: Process) -> None:
+        self._process = process
         self._home = prepare_home(process.home)
         self._url = database_url(process)
         self._clock = SystemClock()
@@ -123,6 +125,26 @@ class OfflineAdmin:
     def drop_letters(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Give up dead letters, or what waits."""
         return self._do(letters.drop_letters(self._office, self._actor, letters.read_order(body, may_wait=True)))
+
+    def show_letter(self, ident: int) -> dict[str, Any]:
+        """One dead letter with its content."""
+        return self._do(looks.look_at_letter(self._process, self._engine, self._note, ident))
+
+    def list_contents(self, filters: Mapping[str, str]) -> dict[str, Any]:
+        """Stored content, newest first, without what was said."""
+        return looks.list_contents(self._engine, filters, self._clock.now_us())
+
+    def show_content(self, reference: str) -> dict[str, Any]:
+        """What a call said, as it was stored."""
+        return self._do(looks.look_at_content(self._process, self._engine, self._home, self._note, reference, self._clock.now_us()))
+
+    def delete_contents(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Remove stored content before its time."""
+        return self._do(contents.delete_contents(self._office, self._actor, contents.read_removal(body)))
+
+    async def _note(self, kind: str, detail: dict[str, Any], outcome: str) -> None:
+        """Write down who looks, before anything is shown."""
+        await self._ledger.append(service.event(self._office, self._actor, kind, detail, outcome=outcome))
 
     def export(self, filters: Mapping[str, str], form: str) -> Iterator[bytes]:
         """The audit events of a filter as CSV or JSON lines. The export itself is written down first."""

@@ -81,71 +81,10 @@ def _ago(seconds: float) -> str:
 
 
 async def _probe(process: Process, refs: Sequence[Any], declared: Mapping[str, Any]) -> list[dict[str, Any]]:
-    import random
-
+    from pipeline.cli.resolving import open_resolver
     from pipeline.clock import SystemClock
-    from pipeline.config.environment import env_snapshot
-    from pipeline.config.home import secret_folders
     from pipeline.vaults.check import check
-    from pipeline.vaults.registry import VaultContext, open_vault
-    from pipeline.vaults.resolver import Resolver
 
-    clock = SystemClock()
-    folder = process.document_path.resolve().parent
-    rows, keys, fingerprint_key = _local_store(process)
-    context = VaultContext(
-        clock=clock,
-        environment=env_snapshot(),
-        file_roots=secret_folders(folder, process.home),
-        file_base=folder,
-        local_rows=rows,
-        local_keys=keys,
-    )
-    resolver = Resolver(
-        lambda manager_type, auth_config: open_vault(manager_type, auth_config, context),
-        clock=clock,
-        fingerprint_key=fingerprint_key,
-        announce=lambda *_: None,
-        retire=lambda *_: None,
-        on_read=lambda _: None,
-        jitter=random.random,
-        references=lambda: declared,
-    )
-    try:
-        statuses = await check(refs, resolver, clock)
-    finally:
-        await resolver.close()
+    async with open_resolver(process, declared) as resolver:
+        statuses = await check(refs, resolver, SystemClock())
     return [{**asdict(status), "resolvable": status.resolvable} for status in statuses]
-
-
-class _NothingStored:
-    """The local store before the first start: there, and empty."""
-
-    def newest(self, name: str) -> None:
-        """There is no row."""
-        _ = name
-
-    def version(self, name: str, version: int) -> None:
-        """There is no row."""
-        _ = name, version
-
-
-def _local_store(process: Process) -> tuple[Any, Any, bytes]:
-    """The local store's rows and keys, and the key of fingerprints; empty and fresh where no start has made them yet."""
-    import os
-
-    from pipeline.config.environment import database_url
-    from pipeline.keys.pepper import derived_key, make_peppers
-    from pipeline.store.engine import sqlite_path
-    from pipeline.store.read_engine import open_read_engine
-    from pipeline.vaults.local_keys import make_keys
-    from pipeline.vaults.local_sql import SqlRows
-
-    home = process.layout
-    url = database_url(process)
-    path = sqlite_path(url)
-    peppers = home.peppers() if home.pepper_file.exists() else make_peppers(os.urandom)
-    fingerprint_key = derived_key(peppers, "fingerprint")
-    if not home.store_key_file.exists() or (path is not None and not path.exists()):
-        return _NothingStored(), make_keys(os.urandom), fingerprint_key
-    return SqlRows(open_read_engine(url)), home.store_keys(), fingerprint_key

@@ -29,8 +29,7 @@ async def contents(house: House, request: AdminRequest, who: Who | None, _body: 
     reads = reads_for(house, who)
     rows = await apart(house, lambda: reads.contents(asked, now_us, limit=limit, before=before))
     total = await apart(house, lambda: reads.contents_total(asked, now_us))
-    following = rows[-1]["id"] if len(rows) == limit else None
-    return Reply(json={"object": "list", "total": total, "data": [shown(row) for row in rows], "next_cursor": following})
+    return Reply(json=page(rows, total, limit))
 
 
 async def content(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
@@ -42,25 +41,16 @@ async def content(house: House, request: AdminRequest, who: Who | None, _body: d
     reads = reads_for(house, who)
     row = await apart(house, lambda: reads.content(ident, house.clock.now_us()))
     if row is None:
-        raise BadRequest("There is no such content.", hint="It may have expired.", code="content_not_found", status=404)
+        raise no_content()
     key = await house.contents.keys.named(row.seal_key)
     opened = None if key is None else await apart(house, lambda: open_content(key, row))
-    code = (
-        "content_sealed"
-        if opened is None
-        else "content_withheld"
-        if await apart(house, lambda: house.is_dirty(orjson.dumps(opened)))
-        else ""
-    )
+    trouble = trouble_of(opened, opened is not None and await apart(house, lambda: house.is_dirty(orjson.dumps(opened))))
     detail = {"content": row.id, "of_key": row.key_id, "part": part}
-    outcome, status = ("refused", 409) if code else ("ok", 200)
+    outcome, status, code = ("ok", 200, "") if trouble is None else ("refused", trouble.status, trouble.code)
     await house.ledger.append(admin_event(house, request, who, "admin:content:read", outcome, detail, status=status, error=code))
-    if opened is None:
-        raise BadRequest("This content cannot be opened.", hint="Its key is gone, or the row was changed.", code=code, status=409)
-    if code:
-        raise BadRequest("This content holds what is a live secret now.", hint="Remove it, or change the secret.", code=code, status=409)
-    picked = {name: value for name, value in opened.items() if part in ("", name)}
-    return Reply(json={**shown(_plain(row)), "content": picked})
+    if trouble is not None or opened is None:
+        raise trouble or no_content()
+    return Reply(json=told(row, opened, part))
 
 
 async def delete(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
@@ -74,8 +64,36 @@ def shown(row: Row) -> Row:
     return {"object": "content", **row, "parts": [part for part in row["parts"].split(",") if part], **times}
 
 
-def _plain(row: SealedContent) -> Row:
-    return {name: getattr(row, name) for name in row.__slots__ if name not in ("nonce", "sealed", "org_id")}
+def page(rows: list[Row], total: Row, limit: int) -> dict[str, Any]:
+    """A page of them."""
+    return {
+        "object": "list",
+        "total": total,
+        "data": [shown(row) for row in rows],
+        "next_cursor": rows[-1]["id"] if len(rows) == limit else None,
+    }
+
+
+def told(row: SealedContent, opened: dict[str, Any], part: str) -> Row:
+    """A stored content as JSON with what was said, or one part of it."""
+    plain = {name: getattr(row, name) for name in row.__slots__ if name not in ("nonce", "sealed", "org_id")}
+    return {**shown(plain), "content": {name: value for name, value in opened.items() if part in ("", name)}}
+
+
+def no_content() -> BadRequest:
+    """404: nothing is stored under this reference."""
+    return BadRequest("There is no such content.", hint="It may have expired.", code="content_not_found", status=404)
+
+
+def trouble_of(opened: dict[str, Any] | None, dirty: bool) -> BadRequest | None:
+    """409 when a content did not open or holds a live secret; None when it may be shown."""
+    if opened is None:
+        hint = "Its key is gone, or the row was changed."
+        return BadRequest("This content cannot be opened.", hint=hint, code="content_sealed", status=409)
+    if dirty:
+        hint = "Remove it, or change the secret."
+        return BadRequest("This content holds what is a live secret now.", hint=hint, code="content_withheld", status=409)
+    return None
 
 
 def _limit(text: str) -> int:

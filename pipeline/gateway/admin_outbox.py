@@ -45,7 +45,7 @@ async def letter(house: House, request: AdminRequest, who: Who | None, _body: di
     reads = reads_for(house, who)
     row = await apart(house, lambda: reads.letter(int(ident))) if ident.isascii() and ident.isdigit() and len(ident) < 19 else None
     if row is None:
-        raise BadRequest("There is no such dead letter.", code="letter_not_found", status=404)
+        raise no_letter()
     payload = row.pop("payload")
     detail = {"letter": row["id"], "destination": row["destination"], "signal": row["signal"]}
     dirty = house.is_dirty(payload)
@@ -54,7 +54,7 @@ async def letter(house: House, request: AdminRequest, who: Who | None, _body: di
         admin_event(house, request, who, "admin:outbox:read", outcome, detail, status=409 if dirty else 200, error=code)
     )
     if dirty:
-        raise BadRequest("This dead letter holds what is a live secret now.", hint="Drop it: it will not be sent.", code=code, status=409)
+        raise withheld_letter()
     try:
         content = await apart(house, lambda: readable(row["signal"], payload))
     except CollectorError:
@@ -73,6 +73,17 @@ async def drop(house: House, request: AdminRequest, who: Who | None, body: dict[
     """`POST /v1/outbox/drop` with the fields of a replay, and `waiting`: give up dead letters, or what waits for one destination."""
     moved = await drop_letters(house.desk.office, actor_of(request, who), read_order(body, may_wait=True))
     return Reply(json=moved)
+
+
+def no_letter() -> BadRequest:
+    """404: nothing has this id."""
+    return BadRequest("There is no such dead letter.", code="letter_not_found", status=404)
+
+
+def withheld_letter() -> BadRequest:
+    """409: what it holds is not shown."""
+    hint = "Drop it: it will not be sent."
+    return BadRequest("This dead letter holds what is a live secret now.", hint=hint, code="letter_withheld", status=409)
 
 
 def shown(row: Row) -> Row:

@@ -94,10 +94,3 @@ def test_what_is_not_clear_is_a_usage_error_and_changes_nothing(
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
     assert account(run)["dead_letter"] == 5
-
-
-def test_content_is_shown_only_by_who_knows_the_live_secrets(run: Any, sent: str) -> None:
-    _ = sent
-    ran = run("outbox", "show", "1")
-    assert (ran.code, ran.out) == (3, "")
-    assert "No gateway runs here" in ran.err
