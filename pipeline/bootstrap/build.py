@@ -36,6 +36,7 @@ from pipeline.bootstrap.upkeep import (
     forget_expired_contents,
     keep_what_is_loaded,
     mark_used_keys,
+    tend_vaults,
     watch_backlog,
     watch_lag,
 )
@@ -113,7 +114,11 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
     try:
         recognizer = await _recognizer(core, plan.document)
         secrets = _secrets(core, recognizer)
-        await refuse_if_missing(secrets.swapped.references.all(), secrets.resolver, core.clock)
+        try:
+            await refuse_if_missing(secrets.swapped.references.all(), secrets.resolver, core.clock)
+        except BaseException:
+            await secrets.resolver.close()  # a start that is tried again and again must not leave leases behind each time
+            raise
         people = await _people(core)
         telemetry = telemetry_of(core, secrets.swapped, secrets.resolver)
         await _check_content_key(secrets, core.plan.document, secrets.swapped.references)
@@ -135,6 +140,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("spool", telemetry.spool.run()),
             ("logs", telemetry.logs.run()),
             ("metrics", metrics.run()),
+            ("vaults", tend_vaults(secrets.resolver)),
             ("lag", watch_lag(core.metrics)),
             ("backlog", watch_backlog(telemetry.backlog, house.desk.reads)),
             ("idempotency", forget_expired_claims(core.ledger, core.clock)),

@@ -23,11 +23,12 @@ SENSITIVE: Final = frozenset(
         "aws_external_id",
         "vault_token",
         "vault_secret_id",
+        "vault_jwt",
     }
 )
 """Fields that are masked when shown."""
 
-CREDENTIALS: Final = frozenset({"aws_secret_access_key", "aws_session_token", "vault_token", "vault_secret_id"})
+CREDENTIALS: Final = frozenset({"aws_secret_access_key", "aws_session_token", "vault_token", "vault_secret_id", "vault_jwt"})
 """Fields that are never written down in clear: an inner reference, or a `Secret` (from the encrypted store), and nothing else."""
 
 
@@ -75,7 +76,12 @@ SHAPES: Final[Mapping[str, Shape]] = {
         "vault_auth_type",
         {
             "token": Mode(frozenset({"vault_addr", "vault_token"}), _KV),
-            "approle": Mode(frozenset({"vault_addr", "vault_role_id", "vault_secret_id"}), _KV | {"vault_auth_mount"}),
+            "approle": Mode(
+                frozenset({"vault_addr", "vault_role_id", "vault_secret_id"}), _KV | {"vault_auth_mount", "vault_secret_id_wrapped"}
+            ),
+            "kubernetes": Mode(frozenset({"vault_addr", "vault_role"}), _KV | {"vault_auth_mount", "vault_jwt_file"}),
+            "jwt": Mode(frozenset({"vault_addr"}), _KV | {"vault_auth_mount", "vault_role", "vault_jwt", "vault_jwt_file"}),
+            "cert": Mode(frozenset({"vault_addr", "vault_client_cert"}), _KV | {"vault_auth_mount", "vault_role", "vault_client_key"}),
         },
         "token",
     ),

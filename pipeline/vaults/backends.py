@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from pipeline.clock import Clock
@@ -22,7 +24,9 @@ from pipeline.vaults.auth import ALIASES, inner_references
 from pipeline.vaults.circuit import Circuit
 from pipeline.vaults.failures import Failure
 from pipeline.vaults.fetching import Reader, fingerprint_of
-from pipeline.vaults.model import ManagerType, Secret, SecretRef, Vault
+from pipeline.vaults.model import Holding, ManagerType, Secret, SecretRef, Vault
+
+log = logging.getLogger("lockgate.secrets")
 
 T = TypeVar("T")
 
@@ -46,6 +50,8 @@ class Limits:
 
     deadline_s: float = 3.0
     open_deadline_s: float = 20.0
+    close_deadline_s: float = 3.0
+    leave_s: float = 3_600.0
     workers: int = 4
     circuit_failures: int = 5
     circuit_cooldown_s: float = 5.0
@@ -59,6 +65,7 @@ class _Backend:
 
 @dataclass(slots=True)
 class _Opened:
+    backend: _Backend
     seal: tuple[str, ...] | None = None
     vault: Vault | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -87,11 +94,12 @@ class Backends:
         self._limits = limits
         self._backends: dict[tuple[str, ...], _Backend] = {}
         self._opened: dict[tuple[str, str], _Opened] = {}
+        self._leaving: list[tuple[float, _Backend, Holding]] = []
 
-    async def read(self, ref: SecretRef) -> Secret | Failure:
-        """Read a reference from its vault, within the deadline."""
+    async def read(self, ref: SecretRef, *, refused: bool = False) -> Secret | Failure:
+        """Read a reference from its vault, within the deadline. `refused`: a provider refused what was read before."""
         started = asyncio.get_running_loop().time()
-        result = await self._read(ref, {}, self._limits.deadline_s)
+        result = await self._read(ref, {}, self._limits.deadline_s, refused=refused)
         if isinstance(result, Failure) and result.reason == "unauthenticated" and ref.auth_config:
             fresh = await self._other_credentials(ref)
             left = self._limits.deadline_s - (asyncio.get_running_loop().time() - started)
@@ -99,24 +107,57 @@ class Backends:
                 return await self._read(ref, fresh, left)
         return result
 
-    def close(self) -> None:
-        """Let go of the threads; running reads end by their own time-outs."""
+    async def tend(self) -> None:
+        """Keep alive what the open adapters hold (tokens, leases), and let go of those that were replaced long enough ago."""
+        now = self._clock.monotonic()
+        left = [(backend, vault) for leaves_at, backend, vault in self._leaving if leaves_at <= now]
+        self._leaving = [entry for entry in self._leaving if entry[0] > now]
+        await self._on_all([(backend, vault.tend) for backend, vault in self._holding()])
+        await self._on_all([(backend, vault.give_up) for backend, vault in left])
+
+    async def give_up(self, slug: str) -> None:
+        """Have every adapter give back what it holds for a reference."""
+        await self._on_all([(backend, partial(vault.give_up, slug)) for backend, vault in self._holding()])
+
+    async def close(self) -> None:
+        """Give back what is held, within a deadline, and let go of the threads; running reads end by their own time-outs."""
+        left = [*self._holding(), *((backend, vault) for _, backend, vault in self._leaving)]
+        await self._on_all([(backend, vault.give_up) for backend, vault in left])
+        self._opened.clear()
+        self._leaving.clear()
         for backend in self._backends.values():
             backend.pool.shutdown(wait=False, cancel_futures=True)
+
+    def _holding(self) -> list[tuple[_Backend, Holding]]:
+        opened = ((each.backend, _holding(each.vault)) for each in self._opened.values())
+        return [(backend, vault) for backend, vault in opened if vault is not None]
+
+    async def _on_all(self, calls: Sequence[tuple[_Backend, Callable[[], None]]]) -> None:
+        """Call each in its backend's threads. What fails or takes too long is left to end by itself, as every lease does."""
+        loop = asyncio.get_running_loop()
+        futures = {loop.run_in_executor(backend.pool, call) for backend, call in calls}
+        if not futures:
+            return
+        done, late = await asyncio.wait(futures, timeout=self._limits.close_deadline_s)
+        for future in late:
+            future.cancel()
+        if late or any(future.exception() is not None for future in done):
+            log.warning("a vault could not be told in time what is kept or given back", extra={"reason": "unavailable"})
 
     def is_open(self, ref: SecretRef) -> bool:
         """Whether the circuit of a reference's backend is open: its vault is being left alone."""
         backend = self._backends.get(_place(ref))
         return backend is not None and backend.circuit.is_open
 
-    async def _read(self, ref: SecretRef, given: Mapping[str, Secret], deadline_s: float) -> Secret | Failure:
+    async def _read(self, ref: SecretRef, given: Mapping[str, Secret], deadline_s: float, *, refused: bool = False) -> Secret | Failure:
         backend = self._backend(ref)
         vault = await self._vault(ref, backend, given)
         if isinstance(vault, Failure):
             return vault
         if not backend.circuit.admits(self._clock.monotonic()):
             return failures.unavailable(ref.slug, "The vault failed several times in a row and is left alone for a few seconds.")
-        result = await self._run(backend, ref, deadline_s, self._reader.read, vault, ref)
+        read = self._reader.read_anew if refused else self._reader.read
+        result = await self._run(backend, ref, deadline_s, read, vault, ref)
         if isinstance(result, Failure) and result.transient:
             backend.circuit.failed(self._clock.monotonic(), self._jitter())
         else:
@@ -135,7 +176,7 @@ class Backends:
         config = await self._resolved(ref, given)
         if isinstance(config, Failure):
             return config
-        opened = self._slot(ref)
+        opened = self._slot(ref, backend)
         seal = tuple(f"{name}={value.fingerprint}" for name, value in sorted(config.items()) if isinstance(value, Secret))
         if opened.vault is not None and opened.seal == seal:
             return opened.vault
@@ -144,8 +185,15 @@ class Backends:
                 return opened.vault
             vault = await self._run(backend, ref, self._limits.open_deadline_s, self._open, ref, config)
             if not isinstance(vault, Failure):
+                self._let_go(opened)
                 opened.vault, opened.seal = vault, seal
             return vault
+
+    def _let_go(self, opened: _Opened) -> None:
+        """An adapter that another takes the place of: what it holds is still used for a while."""
+        vault = _holding(opened.vault)
+        if vault is not None:
+            self._leaving.append((self._clock.monotonic() + self._limits.leave_s, opened.backend, vault))
 
     def _open(self, ref: SecretRef, config: Mapping[str, Any]) -> Vault | Failure:
         try:
@@ -193,13 +241,13 @@ class Backends:
             self._backends[place] = backend
         return backend
 
-    def _slot(self, ref: SecretRef) -> _Opened:
+    def _slot(self, ref: SecretRef, backend: _Backend) -> _Opened:
         key = (_name(ref), self._digest(ref.auth_config))
         opened = self._opened.get(key)
         if opened is None:
             if len(self._opened) >= MAX_OPEN:
-                del self._opened[next(iter(self._opened))]
-            opened = self._opened[key] = _Opened()
+                self._let_go(self._opened.pop(next(iter(self._opened))))
+            opened = self._opened[key] = _Opened(backend)
         return opened
 
     def _digest(self, auth_config: Mapping[str, Any]) -> str:
@@ -212,6 +260,10 @@ class Backends:
         if isinstance(value, Secret):
             return ["secret", value.fingerprint or fingerprint_of(value.reveal(), self._reader.fingerprint_key)]
         return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def _holding(vault: object) -> Holding | None:
+    return vault if isinstance(vault, Holding) else None
 
 
 def _name(ref: SecretRef) -> str:

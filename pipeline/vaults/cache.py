@@ -6,6 +6,7 @@ fetched ── refresh_at ── fresh_until ──── expiry ─────
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -86,13 +87,14 @@ class Cache:
         if isinstance(result, Failure):
             self._entries[key] = Entry(None, result, 0.0, now + ref.negative_ttl_s * shortened, 0.0)
             return
-        ttl = ref.cache_ttl_s
+        lasts_s = math.inf if result.lasts_s is None else result.lasts_s  # a value that its vault takes back is not used after that
+        ttl = min(ref.cache_ttl_s, lasts_s)
         self._entries[key] = Entry(
             secret=result,
             failure=None,
             refresh_at=now + ttl * shortened * ref.refresh_ahead_ratio,
             fresh_until=now + ttl * shortened,
-            stale_until=now + ttl + ref.max_stale_s,
+            stale_until=now + min(ttl + ref.max_stale_s, lasts_s),
         )
 
     def suspect(self, key: CacheKey, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NoReturn, Protocol, SupportsIndex, final
+from typing import Any, Final, Literal, NoReturn, Protocol, SupportsIndex, final, runtime_checkable
 
 ManagerType = str
 """`aws_sm`, `hashicorp_vault`, `env`, `file`, `local`, `keychain`, …: the name of a `lockgate.vaults` entry point."""
@@ -18,13 +18,22 @@ class Secret:
     `reveal()` is called where the value is spent (an outgoing header) and where it is announced to the `known`
     detector, nowhere else. `version` is the vault's own version, `fingerprint` a keyed hash (16 hex characters) by which
     the same value is recognised in audit without being known. `fetched_us` and `created_us` are epoch microseconds: when we
-    read it, and when the vault says that this version was made (0: it does not say).
+    read it, and when the vault says that this version was made (0: it does not say). `lasts_s`: for how many seconds from
+    `fetched_us` on the value is good (None: until it is replaced).
     """
 
-    __slots__ = ("_value", "created_us", "fetched_us", "fingerprint", "reference", "version")
+    __slots__ = ("_value", "created_us", "fetched_us", "fingerprint", "lasts_s", "reference", "version")
 
     def __init__(
-        self, value: str, *, reference: str, version: str = "", fingerprint: str = "", fetched_us: int = 0, created_us: int = 0
+        self,
+        value: str,
+        *,
+        reference: str,
+        version: str = "",
+        fingerprint: str = "",
+        fetched_us: int = 0,
+        created_us: int = 0,
+        lasts_s: float | None = None,
     ) -> None:
         self._value: Final = value
         self.reference = reference
@@ -32,6 +41,7 @@ class Secret:
         self.fingerprint = fingerprint
         self.fetched_us = fetched_us
         self.created_us = created_us
+        self.lasts_s = lasts_s
 
     def reveal(self) -> str:
         """The value itself."""
@@ -92,11 +102,15 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a vault answered: the raw value before field extraction and checks, the vault's version of it and when that was made."""
+    """What a vault answered: the raw value before field extraction and checks, the vault's version of it and when that was made.
+
+    `lasts_s`: for how many seconds from now on the value is good, where the vault takes it back by itself.
+    """
 
     value: str
     version: str = ""
     created_us: int = 0
+    lasts_s: float | None = None
 
     def __repr__(self) -> str:
         return f"Fetched(****, version={self.version!r})"
@@ -111,6 +125,23 @@ class Vault(Protocol):
 
     def fetch(self, ref: SecretRef) -> Fetched:
         """Read the current (or pinned) version. The deadline is the adapter's: 2 s for connect and read together."""
+        ...
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """What an adapter offers besides `fetch` when it holds something that ends: a token, leased credentials. Blocking; raises nothing."""
+
+    def refused(self, ref: SecretRef) -> None:
+        """A provider refused what `fetch` gave: the next `fetch` should give something else if it can."""
+        ...
+
+    def tend(self) -> None:
+        """Keep alive what is due, whether or not anybody reads. Called every few seconds; cheap when nothing is due."""
+        ...
+
+    def give_up(self, slug: str | None = None) -> None:
+        """Give back what is held for a reference; without one everything: the adapter is not used again."""
         ...
 
 

@@ -71,6 +71,7 @@ class Resolver:
         self._references = references
         self._flights: dict[CacheKey, asyncio.Task[Secret | Failure]] = {}
         self._tasks: set[asyncio.Task[Secret | Failure]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
         self._disabled: set[str] = set()
 
     def cached(self, ref: SecretRef, asker: Asker) -> Secret | None:
@@ -143,6 +144,21 @@ class Resolver:
         """Kill switch: from now on every use of the reference is refused, also by callers who are waiting for it."""
         self._disabled.add(slug)
         self.purge(slug)
+        self._given_back(slug)
+
+    def _given_back(self, slug: str) -> None:
+        """Credentials that were made for a disabled reference are revoked, beside everything else."""
+        task = asyncio.get_running_loop().create_task(self._backends.give_up(slug))
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def settled(self) -> None:
+        """Wait for what was begun by `disable`."""
+        await asyncio.gather(*self._chores, return_exceptions=True)
+
+    async def tend(self) -> None:
+        """Keep the vaults' tokens and leases alive; called every few seconds while the gateway runs."""
+        await self._backends.tend()
 
     def enable(self, slug: str) -> None:
         """Take the kill switch back."""
@@ -161,13 +177,13 @@ class Resolver:
         return self._cache.is_degraded(key_of(ref)) or self._backends.is_open(ref)
 
     async def close(self) -> None:
-        """Forget every value and let go of threads and reads under way."""
+        """Forget every value, give back what vaults made for us, and let go of threads and reads under way."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._chores, return_exceptions=True)
         self._cache.clear()
-        self._backends.close()
+        await self._backends.close()
 
     async def _obtain(self, ref: SecretRef) -> tuple[Secret | Failure, Outcome]:
         key = key_of(ref)
@@ -223,7 +239,7 @@ class Resolver:
             if entry is not None and now < entry.suspect_until:
                 return None, "hit"
             joined = key in self._flights
-            result = await self._fly(key, ref)
+            result = await self._fly(key, ref, refused=True)
             if not joined or (isinstance(result, Secret) and result != rejected):
                 break
         if ref.slug in self._disabled:
@@ -235,12 +251,12 @@ class Resolver:
         self._cache.suspect(key, self._clock.monotonic())
         return result, "fetched"
 
-    async def _fly(self, key: CacheKey, ref: SecretRef) -> Secret | Failure:
+    async def _fly(self, key: CacheKey, ref: SecretRef, *, refused: bool = False) -> Secret | Failure:
         """Join the read that is under way, or start one. Cancelling a caller does not cancel the others' read."""
-        return await asyncio.shield(self._flights.get(key) or self._take_off(key, ref))
+        return await asyncio.shield(self._flights.get(key) or self._take_off(key, ref, refused=refused))
 
-    def _take_off(self, key: CacheKey, ref: SecretRef) -> asyncio.Task[Secret | Failure]:
-        flight = asyncio.get_running_loop().create_task(self._fetch(key, ref))
+    def _take_off(self, key: CacheKey, ref: SecretRef, *, refused: bool = False) -> asyncio.Task[Secret | Failure]:
+        flight = asyncio.get_running_loop().create_task(self._fetch(key, ref, refused=refused))
         self._flights[key] = flight
         self._tasks.add(flight)
         flight.add_done_callback(lambda done: self._landed(key, done))
@@ -251,9 +267,9 @@ class Resolver:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
-    async def _fetch(self, key: CacheKey, ref: SecretRef) -> Secret | Failure:
+    async def _fetch(self, key: CacheKey, ref: SecretRef, *, refused: bool) -> Secret | Failure:
         generation = self._cache.generation(ref.slug)
-        result = await self._backends.read(ref)
+        result = await self._backends.read(ref, refused=refused)
         if self._cache.generation(ref.slug) == generation:
             self._cache.store(key, ref, result, self._clock.monotonic())
         return result

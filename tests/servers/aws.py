@@ -77,6 +77,7 @@ class _Listener(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one segment: two would each wait for the other side (Nagle, delayed ACK), 40 ms a request
     server: _Listener
 
     def log_message(self, *_args: Any) -> None:

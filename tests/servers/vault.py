@@ -1,4 +1,5 @@
-"""A Vault-shaped server on loopback: KV version 1 and 2, tokens, AppRole, namespaces, policies, and switches for what goes wrong.
+"""A Vault-shaped server on loopback: KV version 1 and 2, leasing engines, tokens, AppRole (also wrapped), Kubernetes, JWT, certificates,
+namespaces, policies, and switches for what goes wrong.
 
 It answers what HashiCorp Vault's API documentation describes (statuses, `errors`, `warnings`, metadata), as far as reading and
 preparing secrets needs it, so that hvac cannot tell it from a real one. State is set by hvac or by the methods below.
@@ -11,68 +12,27 @@ import re
 import secrets
 import ssl
 import threading
-import time
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.servers.vault_auth import Credentials, log_in, made_secret_id
+from tests.servers.vault_state import Engine, IdentityRole, Mount, Namespace, RefusedError, Role, Token, Version, written_now
 
-@dataclass
-class Version:
-    data: dict[str, Any]
-    created: str
-    deleted: str = ""
-    destroyed: bool = False
-
-
-@dataclass
-class Mount:
-    version: str
-    secrets: dict[str, list[Version]] = field(default_factory=dict)
-
-
-@dataclass
-class Token:
-    namespace: str
-    policies: tuple[str, ...]
-    ttl: int = 0
-    renewable: bool = False
-    expires: float = float("inf")
-
-
-@dataclass
-class Role:
-    policies: tuple[str, ...]
-    role_id: str
-    token_ttl: int
-    secret_ids: dict[str, int] = field(default_factory=dict)  # uses left, 0: unlimited
-
-
-@dataclass
-class Namespace:
-    mounts: dict[str, Mount] = field(default_factory=dict)
-    roles: dict[str, Role] = field(default_factory=dict)
-    policies: dict[str, list[str]] = field(default_factory=dict)
-
-
-class RefusedError(Exception):
-    def __init__(self, status: int, errors: tuple[str, ...] = (), data: Any = None) -> None:
-        super().__init__(status)
-        self.status = status
-        self.body = {"errors": list(errors)} if data is None else {"errors": list(errors), "data": data}
+DEFAULT_POLICY = ("sys/leases/renew", "sys/leases/lookup")
+"""What Vault's own policy `default` lets every token do, besides looking after itself (revoking a lease is not among it)."""
 
 
 class VaultServer:
     """Use as a context manager; `url` and `root` (a token that may do everything) are there from the start."""
 
-    def __init__(self, tls: tuple[str, str] | None = None) -> None:
-        self.root = "hvs." + secrets.token_hex(12)
+    def __init__(self, tls: tuple[str, str] | None = None, client_ca: str | None = None) -> None:
+        """`tls`: certificate and key to serve with; `client_ca`: whose certificates clients may show."""
+        self.held = Credentials()
+        self.root = self.held.issue("", ("root",))
         self.namespaces: dict[str, Namespace] = {"": Namespace({"secret": Mount("2"), "kv1": Mount("1")})}
-        self.tokens: dict[str, Token] = {self.root: Token("", ("root",))}
         self.requests: Counter[str] = Counter()
         self.lock = threading.RLock()
         self.closing = threading.Event()
@@ -84,6 +44,9 @@ class VaultServer:
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
+            if client_ca is not None:
+                context.load_verify_locations(client_ca)
+                context.verify_mode = ssl.CERT_OPTIONAL
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -110,34 +73,52 @@ class VaultServer:
             versions = mount.secrets.setdefault(inside, [])
             if mount.version == "1":
                 versions.clear()
-            versions.append(Version(dict(data), _now()))
+            versions.append(Version(dict(data), written_now()))
             return len(versions)
 
     def delete(self, path: str, version: int) -> None:
         mount, inside = self.mount_of(self.namespaces[""], path)
-        mount.secrets[inside][version - 1].deleted = _now()
+        mount.secrets[inside][version - 1].deleted = written_now()
 
     def destroy(self, path: str, version: int) -> None:
         mount, inside = self.mount_of(self.namespaces[""], path)
         mount.secrets[inside][version - 1].destroyed = True
 
-    def token(self, *policies: str, ttl: int = 0, renewable: bool = False, namespace: str = "") -> str:
+    @property
+    def tokens(self) -> dict[str, Token]:
+        return self.held.tokens
+
+    def token(self, *policies: str, ttl: int = 0, renewable: bool = False, max_ttl: int = 0, namespace: str = "") -> str:
         """Make a token; `ttl` in seconds, 0 for ever."""
-        value = "hvs." + secrets.token_hex(12)
-        self.tokens[value] = Token(namespace, policies, ttl, renewable, time.monotonic() + ttl if ttl else float("inf"))
-        return value
+        return self.held.issue(namespace, policies, ttl, renewable=renewable, max_ttl=max_ttl)
 
     def allow(self, policy: str, *paths: str, namespace: str = "") -> None:
         """Let a policy reach API paths (`secret/data/team/*`)."""
         self.namespaces[namespace].policies[policy] = list(paths)
 
-    def approle(self, name: str, *policies: str, token_ttl: int = 3600, uses: int = 0, namespace: str = "") -> tuple[str, str]:
+    def approle(
+        self, name: str, *policies: str, token_ttl: int = 3600, token_max_ttl: int = 0, uses: int = 0, namespace: str = ""
+    ) -> tuple[str, str]:
         """Make an AppRole; its role id and a secret id good for `uses` logins (0: any number)."""
-        role = Role(policies, secrets.token_hex(8), token_ttl)
+        role = Role(policies, secrets.token_hex(8), token_ttl, token_max_ttl=token_max_ttl)
         self.namespaces[namespace].roles[name] = role
-        secret_id = secrets.token_hex(16)
-        role.secret_ids[secret_id] = uses
-        return role.role_id, secret_id
+        return role.role_id, made_secret_id(role, uses)
+
+    def wrapped(self, name: str, uses: int = 1, mount: str = "approle") -> str:
+        """A wrapping token around a new secret id of an AppRole."""
+        body = {"data": {"secret_id": made_secret_id(self.namespaces[""].roles[name], uses)}}
+        return str(self.held.wrap(f"auth/{mount}/role/{name}/secret-id", body)["wrap_info"]["token"])
+
+    def identity(self, mount: str, name: str, who: str, *policies: str, public_pem: str = "", token_ttl: int = 3600) -> None:
+        """Make a role of `jwt`, `kubernetes` or `cert` that lets a subject (or a common name) in."""
+        namespace = self.namespaces[""]
+        namespace.identities[mount, name] = IdentityRole(policies, who, token_ttl)
+        namespace.keys[mount] = public_pem
+
+    def engine(self, name: str, ttl: int = 600, max_ttl: int = 3600, *, renewable: bool = True) -> Engine:
+        """Mount an engine that makes a credential for each read of `NAME/creds/ROLE`."""
+        made = self.namespaces[""].engines[name] = Engine(ttl, max_ttl, renewable)
+        return made
 
     def count(self, part: str) -> int:
         """How many requests had this text in `METHOD path`."""
@@ -149,69 +130,62 @@ class VaultServer:
                 return namespace.mounts[name], path.removeprefix(name).strip("/")
         raise RefusedError(404)
 
-    def answer(self, method: str, path: str, query: dict[str, str], headers: Any, body: dict[str, Any]) -> tuple[int, Any]:
-        """One request, after the switches: status and body."""
+    def answer(
+        self, method: str, path: str, query: dict[str, str], headers: Any, body: dict[str, Any], common_name: str = ""
+    ) -> tuple[int, Any]:
+        """One request, after the switches: status and body. `common_name` is that of the certificate that was shown."""
         name = headers.get("X-Vault-Namespace", "").strip("/")
         namespace = self.namespaces.get(name)
         if namespace is None:
             raise RefusedError(403, ("permission denied",))
         if path == "sys/health":
             return (429 if self.standby else 200), {"initialized": True, "sealed": False, "standby": self.standby, "version": "1.20.0"}
-        if method in ("POST", "PUT") and re.fullmatch(r"auth/[^/]+/login", path):
-            return 200, {"auth": self._login(name, namespace, body)}
-        token = self._token(headers, name)
+        posted, value = method in ("POST", "PUT"), headers.get("X-Vault-Token", "")
+        login = re.fullmatch(r"auth/([^/]+)/login", path)
+        if posted and login:
+            return 200, {"auth": log_in(self.held, login[1], name, namespace, body, common_name)}
+        if posted and path == "sys/wrapping/lookup":
+            return 200, self.held.look_up_wrap(body["token"])
+        if posted and path == "sys/wrapping/unwrap":
+            return 200, self.held.unwrap(value)
+        token = self.held.token(value, name)
         if path == "auth/token/lookup-self":
-            left = 0 if token.expires == float("inf") else max(0, int(token.expires - time.monotonic()))
-            return 200, {"data": {"ttl": left, "renewable": token.renewable, "policies": list(token.policies), "num_uses": 0}}
+            return 200, {"data": self.held.look_up(token)}
         if path == "auth/token/renew-self":
-            return 200, {"auth": self._renew(headers["X-Vault-Token"], token)}
+            return 200, {"auth": self.held.renew(value)}
+        if path == "auth/token/revoke-self":
+            self.held.revoke(value)
+            return 204, None
         if path.startswith("sys/internal/ui/mounts/"):
             return 200, {"data": self._told_mount(namespace, path.removeprefix("sys/internal/ui/mounts/"), token)}
         self._authorize(namespace, token, path)
         if path.startswith(("sys/", "auth/")):
-            return self._administer(method, path, name, namespace, body)
+            status, answered = self._administer(method, path, name, namespace, body)
+            return (200, self.held.wrap(path, answered)) if headers.get("X-Vault-Wrap-TTL") else (status, answered)
+        engine = namespace.engines.get(path.partition("/")[0])
+        if engine is not None and method == "GET":
+            return 200, self.held.lease(path, engine, value)
         return self._secret(method, path, namespace, query, body)
-
-    def _token(self, headers: Any, namespace: str) -> Token:
-        token = self.tokens.get(headers.get("X-Vault-Token", ""))
-        if token is None or token.expires <= time.monotonic() or not namespace.startswith(token.namespace):
-            raise RefusedError(403, ("permission denied", "invalid token"))
-        return token
 
     def _authorize(self, namespace: Namespace, token: Token, path: str) -> None:
         if "root" in token.policies:
             return
-        allowed = [pattern for policy in token.policies for pattern in namespace.policies.get(policy, ())]
+        allowed = [*DEFAULT_POLICY, *(pattern for policy in token.policies for pattern in namespace.policies.get(policy, ()))]
         if not any(fnmatchcase(path, pattern) for pattern in allowed):
             raise RefusedError(403, ("1 error occurred:\n\t* permission denied\n\n",))
 
     def _told_mount(self, namespace: Namespace, path: str, token: Token) -> dict[str, Any]:
         if self.hides_mounts:
             raise RefusedError(403, ("preflight capability check returned 403, please ensure client's policies grant access to path",))
+        engine = path.partition("/")[0]
+        if engine in namespace.engines:
+            return {"path": engine + "/", "type": "openai", "options": None}
         mount, _ = self.mount_of(namespace, path)
         name = next(name for name, known in namespace.mounts.items() if known is mount)
         reachable = [pattern for policy in token.policies for pattern in namespace.policies.get(policy, ())]
         if "root" not in token.policies and not any(pattern.startswith(name + "/") for pattern in reachable):
             raise RefusedError(403, ("preflight capability check returned 403",))
         return {"path": name + "/", "type": "kv", "options": {"version": mount.version} if mount.version == "2" else None}
-
-    def _login(self, name: str, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
-        for role in namespace.roles.values():
-            left = role.secret_ids.get(body.get("secret_id", ""))
-            if role.role_id == body.get("role_id") and left is not None:
-                if left == 1:
-                    del role.secret_ids[body["secret_id"]]
-                elif left:
-                    role.secret_ids[body["secret_id"]] = left - 1
-                value = self.token(*role.policies, ttl=role.token_ttl, renewable=True, namespace=name)
-                return {"client_token": value, "lease_duration": role.token_ttl, "renewable": True, "policies": list(role.policies)}
-        raise RefusedError(400, ("invalid role or secret ID",))
-
-    def _renew(self, value: str, token: Token) -> dict[str, Any]:
-        if not token.renewable:
-            raise RefusedError(400, ("lease is not renewable",))
-        token.expires = time.monotonic() + token.ttl
-        return {"client_token": value, "lease_duration": token.ttl, "renewable": True}
 
     def _administer(self, method: str, path: str, name: str, namespace: Namespace, body: dict[str, Any]) -> tuple[int, Any]:
         match path.split("/"):
@@ -237,9 +211,20 @@ class VaultServer:
             case ["auth", "approle", "role", role, "role-id"]:
                 return 200, {"data": {"role_id": namespace.roles[role].role_id}}
             case ["auth", "approle", "role", role, "secret-id"]:
-                secret_id = secrets.token_hex(16)
-                namespace.roles[role].secret_ids[secret_id] = int(body.get("num_uses", 0) or 0)
+                secret_id = made_secret_id(namespace.roles[role], int(body.get("num_uses", 0) or 0))
                 return 200, {"data": {"secret_id": secret_id, "secret_id_accessor": secrets.token_hex(8)}}
+            case ["auth", mount, "config"] if method == "POST":
+                namespace.keys[mount] = body["jwt_validation_pubkeys"][0]
+                return 204, None
+            case ["auth", mount, "role", role] if method == "POST" and "bound_subject" in body:
+                listed = body["token_policies"]
+                namespace.identities[mount, role] = IdentityRole(tuple(listed), body["bound_subject"])
+                return 204, None
+            case ["sys", "leases", "renew"]:
+                return 200, self.held.renew_lease(body["lease_id"], int(body.get("increment") or 0))
+            case ["sys", "leases", "revoke"]:
+                self.held.leases.pop(body["lease_id"], None)
+                return 204, None
         raise RefusedError(404)
 
     def _secret(self, method: str, path: str, namespace: Namespace, query: dict[str, str], body: dict[str, Any]) -> tuple[int, Any]:
@@ -247,7 +232,7 @@ class VaultServer:
         name = next(name for name, known in namespace.mounts.items() if known is mount)
         if mount.version == "1":
             if method in ("POST", "PUT"):
-                mount.secrets[inside] = [Version(body, _now())]
+                mount.secrets[inside] = [Version(body, written_now())]
                 return 204, None
             if inside not in mount.secrets:
                 raise RefusedError(404)
@@ -256,10 +241,10 @@ class VaultServer:
         versions = mount.secrets.get(inside, [])
         if verb == "data" and method in ("POST", "PUT"):
             number = self.put(f"{name}/{inside}", body["data"], next(key for key, known in self.namespaces.items() if known is namespace))
-            return 200, {"data": {"version": number, "created_time": _now(), "deletion_time": "", "destroyed": False}}
+            return 200, {"data": {"version": number, "created_time": written_now(), "deletion_time": "", "destroyed": False}}
         if verb in ("delete", "destroy") and method in ("POST", "PUT"):
             for number in body["versions"]:
-                versions[number - 1].deleted = _now() if verb == "delete" else versions[number - 1].deleted
+                versions[number - 1].deleted = written_now() if verb == "delete" else versions[number - 1].deleted
                 versions[number - 1].destroyed = versions[number - 1].destroyed or verb == "destroy"
             return 204, None
         if verb == "metadata" and method == "DELETE":
@@ -288,6 +273,7 @@ class _Listener(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one segment: two would each wait for the other side (Nagle, delayed ACK), 40 ms a request
     server: _Listener
 
     def log_message(self, *_args: Any) -> None:
@@ -312,10 +298,15 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[-1] for name, values in parse_qs(split.query).items()}
         try:
             with vault.lock:
-                status, body = vault.answer(self.command, path, query, self.headers, json.loads(raw or b"{}"))
+                status, body = vault.answer(self.command, path, query, self.headers, json.loads(raw or b"{}"), self._common_name())
         except RefusedError as refused:
             status, body = refused.status, refused.body
         return self._send(status, b"" if body is None else json.dumps({"request_id": "r", "warnings": None, **body}).encode())
+
+    def _common_name(self) -> str:
+        shown: Any = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else None
+        subject = dict(pair for part in (shown or {}).get("subject", ()) for pair in part)
+        return str(subject.get("commonName", ""))
 
     def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
@@ -337,7 +328,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         self._serve()
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "123Z"

@@ -177,7 +177,7 @@ def test_a_policy_that_does_not_reach_is_denied_and_a_dead_token_is_unauthentica
 
 
 def test_a_namespace_is_its_own_world(vault_server: VaultServer) -> None:
-    from tests.servers.vault import Mount, Namespace
+    from tests.servers.vault_state import Mount, Namespace
 
     vault_server.namespaces["team"] = Namespace({"secret": Mount("2")})
     value = fresh_value()
@@ -237,7 +237,7 @@ def test_a_token_is_renewed_before_it_ends(vault_server: VaultServer, auth: str)
 
 
 def test_an_engine_mounted_anew_with_another_version_is_found_again(vault_server: VaultServer) -> None:
-    from tests.servers.vault import Mount
+    from tests.servers.vault_state import Mount
 
     vault_server.put("secret/openai", {"value": fresh_value()})
     vault = opened(vault_server)

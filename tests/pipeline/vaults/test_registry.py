@@ -65,6 +65,9 @@ GOOD: dict[str, dict[str, Any]] = {
         "vault_namespace": "n",
     },
     "approle": {"vault_auth_type": "approle", "vault_addr": "https://v", "vault_role_id": "r", "vault_secret_id": "keychain:s"},
+    "kubernetes": {"vault_auth_type": "kubernetes", "vault_addr": "https://v", "vault_role": "r", "vault_namespace": "n"},
+    "jwt": {"vault_auth_type": "jwt", "vault_addr": "https://v", "vault_role": "r", "vault_jwt": "file:/j"},
+    "cert": {"vault_auth_type": "cert", "vault_addr": "https://v", "vault_client_cert": "c.pem", "vault_client_key": "k.pem"},
 }
 
 

@@ -1,0 +1,174 @@
+"""Dynamic secrets: credentials that an engine makes for us and takes back when their lease ends (`lease_id` in Vault's answer).
+
+made ──────────── renew_at ─────────────── ends_at
+    given as it is │ renewed; near its engine's max TTL replaced by a new one, and revoked an hour later │ gone
+
+A lease belongs to one reference at one path, and to the token it was made with: it ends with that. Endpoints: `sys/leases/renew`,
+`sys/leases/revoke` (HashiCorp Vault's API documentation).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from pipeline.clock import Clock
+from pipeline.vaults.failures import Failure
+from pipeline.vaults.hashicorp_answers import Mount, as_fetched
+from pipeline.vaults.hashicorp_session import RENEW_AT, Session
+from pipeline.vaults.hashicorp_wire import Refusal, Wire
+from pipeline.vaults.model import Fetched, SecretRef
+
+log = logging.getLogger("lockgate.secrets")
+
+LEAVE_S: Final = 3_600.0
+"""How long a replaced lease still lives, for the calls that were begun with it."""
+
+YOUNG_S: Final = 30.0
+"""How long a lease is kept although a provider refused its value: what is made anew for each refusal would be a flood."""
+
+_RETRY_S: Final = 5.0
+
+Place = tuple[str, str]
+"""Slug and path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One credential made for us. Times are monotonic seconds; `ttl` is what the engine gave at first."""
+
+    id: str = field(repr=False)
+    body: dict[str, Any] = field(repr=False)
+    ttl: int
+    renewable: bool
+    generation: int
+    made_at: float
+    made_us: int
+    renew_at: float
+    ends_at: float
+
+
+class Leases:
+    """What is leased through one session. Thread-safe; a lock guards the table, not the calls."""
+
+    def __init__(self, wire: Wire, session: Session, clock: Clock) -> None:
+        self._wire = wire
+        self._session = session
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: dict[Place, Lease] = {}
+        self._leaving: list[tuple[float, Lease]] = []
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether anything hangs on the session's token."""
+        return bool(self._held or self._leaving)
+
+    def held(self, ref: SecretRef) -> Fetched | Failure | None:
+        """The credential that is held for a reference, renewed when it is time; None when a new one must be made."""
+        place = (ref.slug, ref.secret_path)
+        lease = self._held.get(place)
+        now = self._clock.monotonic()
+        if lease is None or lease.generation != self._session.generation or now >= lease.ends_at:
+            return None
+        if now >= lease.renew_at:
+            lease = self._renewed(ref.slug, lease)
+            if lease is None:
+                return None
+            with self._lock:
+                self._held[place] = lease
+        return self._given(ref, lease)
+
+    def last(self, ref: SecretRef) -> Fetched | Failure | None:
+        """The credential that is held although a new one was wanted and could not be made; None when it has ended."""
+        lease = self._held.get((ref.slug, ref.secret_path))
+        if lease is None or lease.generation != self._session.generation or self._clock.monotonic() >= lease.ends_at:
+            return None
+        return self._given(ref, lease)
+
+    def hold(self, ref: SecretRef, answer: dict[str, Any]) -> Fetched | Failure | None:
+        """Take a new credential in, and let the one before it leave; None when the answer is no lease."""
+        lease_id, ttl = answer.get("lease_id"), answer.get("lease_duration")
+        if not (isinstance(lease_id, str) and lease_id and isinstance(ttl, int) and ttl > 0):
+            return None
+        now = self._clock.monotonic()
+        lease = Lease(
+            id=lease_id,
+            body=answer,
+            ttl=ttl,
+            renewable=answer.get("renewable") is True,
+            generation=self._session.generation,
+            made_at=now,
+            made_us=self._clock.now_us(),
+            renew_at=now + ttl * RENEW_AT,
+            ends_at=now + ttl,
+        )
+        place = (ref.slug, ref.secret_path)
+        with self._lock:
+            before = self._held.get(place)
+            if before is not None:
+                self._leaving.append((now + LEAVE_S, before))
+            self._held[place] = lease
+        return self._given(ref, lease)
+
+    def tend(self) -> None:
+        """Revoke what was replaced long enough ago, and forget what ended by itself."""
+        now = self._clock.monotonic()
+        with self._lock:
+            due = [lease for leaves_at, lease in self._leaving if leaves_at <= now]
+            self._leaving = [(leaves_at, lease) for leaves_at, lease in self._leaving if leaves_at > now and lease.ends_at > now]
+        self._revoke(due)
+
+    def give_up(self, slug: str | None) -> None:
+        """Revoke what is leased for a reference, or (None) everything."""
+        with self._lock:
+            gone = [self._held.pop(place) for place in tuple(self._held) if slug in (None, place[0])]
+            if slug is None:
+                gone += [lease for _, lease in self._leaving]
+                self._leaving = []
+        self._revoke(gone)
+
+    def refused(self, ref: SecretRef) -> None:
+        """A provider refused the credential: revoke it, so that the next read makes a new one; not when it was made just now."""
+        place, now = (ref.slug, ref.secret_path), self._clock.monotonic()
+        with self._lock:
+            lease = self._held.get(place)
+            if lease is None or now < lease.made_at + YOUNG_S:
+                return
+            del self._held[place]
+        self._revoke([lease])
+
+    def _renewed(self, slug: str, lease: Lease) -> Lease | None:
+        """The lease with more time; None when the engine gives it little more, so that a new one is wanted."""
+        if not lease.renewable:
+            return None
+        answer = self._wire.ask(slug, lambda: self._wire.client.sys.renew_lease(lease.id, increment=lease.ttl))
+        now = self._clock.monotonic()
+        if isinstance(answer, Refusal):
+            return None if answer.final else replace(lease, renew_at=now + _RETRY_S)
+        ttl = answer.get("lease_duration")
+        if not isinstance(ttl, int) or ttl <= lease.ttl / 2:
+            return None
+        return replace(lease, renew_at=now + ttl * RENEW_AT, ends_at=now + ttl)
+
+    def _revoke(self, leases: list[Lease]) -> None:
+        now = self._clock.monotonic()
+        for lease in leases:
+            if lease.ends_at <= now:
+                continue
+            answer = self._wire.ask("lease", lambda lease=lease: self._wire.client.sys.revoke_lease(lease.id))  # type: ignore[misc]
+            if isinstance(answer, Refusal):
+                # Vault's policy `default` renews leases but does not revoke them: the token needs update on sys/leases/revoke.
+                log.warning("a lease could not be revoked; it ends by itself", extra={"reason": answer.failure.reason})
+
+    def _given(self, ref: SecretRef, lease: Lease) -> Fetched | Failure:
+        """The credential with how long it is good; its version names the lease without being it."""
+        fetched = as_fetched(ref, Mount("", "1"), lease.body)
+        if isinstance(fetched, Failure):
+            return fetched
+        left = min(lease.ends_at, self._session.ends_at) - self._clock.monotonic()
+        version = "lease-" + hashlib.sha256(lease.id.encode()).hexdigest()[:12]
+        return replace(fetched, version=version, created_us=lease.made_us, lasts_s=max(left, 0.001))

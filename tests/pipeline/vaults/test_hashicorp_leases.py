@@ -1,0 +1,243 @@
+"""Credentials that Vault leases: held, renewed, replaced at their end, revoked; through the adapter and through the resolver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pipeline.errors import SecretError
+from pipeline.vaults.backends import Limits
+from pipeline.vaults.hashicorp import HashicorpVault
+from pipeline.vaults.hashicorp_leases import LEAVE_S, YOUNG_S
+from pipeline.vaults.model import SecretRef
+from pipeline.vaults.registry import VaultContext, open_vault
+from pipeline.vaults.resolver import Resolver
+from tests.pipeline.vaults.rig import ASKER, Clock
+from tests.pipeline.vaults.stages import hidden
+from tests.servers.vault import VaultServer
+from tests.servers.vault_state import Engine
+
+REF = SecretRef(slug="openai-made", manager_type="hashicorp_vault", secret_path="openai/creds/gateway", secret_key="api_key")
+
+
+@pytest.fixture
+def clock(vault_server: VaultServer) -> Clock:
+    made = Clock()
+    vault_server.held.now = made.monotonic
+    return made
+
+
+@pytest.fixture
+def engine(vault_server: VaultServer) -> Engine:
+    vault_server.allow("maker", "openai/creds/*", "sys/leases/revoke")
+    return vault_server.engine("openai", ttl=600, max_ttl=3_600)
+
+
+def approle(server: VaultServer, **role: Any) -> dict[str, Any]:
+    role_id, secret_id = server.approle("gateway", "maker", **role)
+    return {"vault_addr": server.url, "vault_auth_type": "approle", "vault_role_id": role_id, "vault_secret_id": secret_id}
+
+
+def opened(server: VaultServer, clock: Clock, **role: Any) -> HashicorpVault:
+    config = approle(server, **{"token_ttl": 86_400, **role})
+    context = VaultContext(clock, connect_timeout_s=5.0, read_timeout_s=5.0)
+    vault = open_vault("hashicorp_vault", config | {"vault_secret_id": hidden(config["vault_secret_id"])}, context)
+    assert isinstance(vault, HashicorpVault)
+    return vault
+
+
+def key_of(vault: HashicorpVault, ref: SecretRef = REF) -> str:
+    import json
+
+    return str(json.loads(vault.fetch(ref).value)["api_key"])
+
+
+def test_a_credential_is_made_once_and_renewed_at_two_thirds(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    vault = opened(vault_server, clock)
+    first = vault.fetch(REF)
+    assert first.version.startswith("lease-")
+    assert first.created_us == clock.now_us()
+    assert first.lasts_s == 600
+    clock.advance(399)
+    assert vault.fetch(REF).lasts_s == 201
+    assert vault_server.count("leases/renew") == 0
+    clock.advance(2)
+    again = vault.fetch(REF)
+    assert (again.value, again.version, again.lasts_s) == (first.value, first.version, 600)
+    assert (len(engine.made), vault_server.count("leases/renew")) == (1, 1)
+
+
+def test_through_many_max_ttls_every_value_given_is_alive(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    vault = opened(vault_server, clock)
+    for _ in range(200):
+        assert vault_server.held.is_alive(key_of(vault))
+        vault.tend()
+        clock.advance(97)
+    assert 5 <= len(engine.made) <= 9
+
+
+def test_a_lease_that_is_not_renewable_is_replaced_and_the_old_one_leaves_an_hour_later(vault_server: VaultServer, clock: Clock) -> None:
+    vault_server.allow("maker", "openai/creds/*", "sys/leases/revoke")
+    engine = vault_server.engine("openai", ttl=30_000, max_ttl=30_000, renewable=False)
+    vault = opened(vault_server, clock)
+    first = key_of(vault)
+    clock.advance(20_001)
+    assert key_of(vault) != first
+    vault.tend()
+    assert vault_server.held.is_alive(first)
+    clock.advance(LEAVE_S)
+    vault.tend()
+    assert not vault_server.held.is_alive(first)
+    assert len(engine.made) == 2
+
+
+@pytest.mark.parametrize("switch", ["sealed", "throttled"])
+def test_an_outage_at_renewal_costs_nothing_while_the_lease_lives(
+    vault_server: VaultServer, clock: Clock, engine: Engine, switch: str
+) -> None:
+    vault = opened(vault_server, clock)
+    first = key_of(vault)
+    setattr(vault_server, switch, True)
+    clock.advance(500)
+    assert key_of(vault) == first
+    clock.advance(101)
+    with pytest.raises(SecretError) as failed:
+        vault.fetch(REF)
+    assert failed.value.reason == ("throttled" if switch == "throttled" else "unavailable")
+    vault_server.healthy()
+    assert key_of(vault) == engine.made[-1] != first
+
+
+def test_a_lease_ends_with_the_token_it_was_made_by(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    vault = opened(vault_server, clock, token_ttl=100, token_max_ttl=100)
+    first = vault.fetch(REF)
+    assert first.lasts_s == 100
+    clock.advance(101)
+    assert vault_server.held.is_alive(key_of(vault))
+    assert len(engine.made) == 2
+
+
+def test_a_refused_credential_is_revoked_and_made_anew_but_not_in_a_flood(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    vault = opened(vault_server, clock)
+    first = key_of(vault)
+    vault.refused(REF)
+    assert key_of(vault) == first
+    clock.advance(YOUNG_S)
+    vault.refused(REF)
+    assert key_of(vault) == engine.made[1]
+    assert not vault_server.held.is_alive(first)
+
+
+def test_two_references_lease_each_their_own_and_one_is_given_up_alone(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    other = SecretRef(slug="other", manager_type="hashicorp_vault", secret_path=REF.secret_path, secret_key="api_key")
+    vault = opened(vault_server, clock)
+    mine, theirs = key_of(vault), key_of(vault, other)
+    assert mine != theirs
+    vault.give_up(REF.slug)
+    assert [vault_server.held.is_alive(value) for value in (mine, theirs)] == [False, True]
+    vault.give_up()
+    assert not vault_server.held.leases
+    assert len(engine.made) == 2
+
+
+def test_a_lease_that_may_not_be_revoked_one_by_one_ends_with_the_login(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    vault_server.allow("maker", "openai/creds/*")
+    vault = opened(vault_server, clock)
+    value = key_of(vault)
+    vault.give_up(REF.slug)
+    assert vault_server.held.is_alive(value)
+    vault.give_up()
+    assert not vault_server.held.is_alive(value)
+    assert engine.made == [value]
+
+
+def test_a_credential_of_several_fields_needs_its_field_named(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    vault = opened(vault_server, clock)
+    with pytest.raises(SecretError) as failed:
+        vault.fetch(SecretRef(slug="s", manager_type="hashicorp_vault", secret_path=REF.secret_path))
+    assert failed.value.code == "bad_value"
+    assert "secret_key" in failed.value.hint
+    assert not [value for value in engine.made if value in failed.value.message + failed.value.hint]
+
+
+def resolver(server: VaultServer, clock: Clock, **changes: Any) -> tuple[Resolver, SecretRef]:
+    config = approle(server, token_ttl=86_400)
+    environment = {"SECRET_ID": config["vault_secret_id"]}
+    context = VaultContext(clock, environment=environment, connect_timeout_s=5.0, read_timeout_s=5.0)
+
+    def opened_vault(manager_type: str, auth_config: Mapping[str, Any]) -> Any:
+        return open_vault(manager_type, auth_config, context)
+
+    made = Resolver(
+        opened_vault,
+        clock=clock,
+        fingerprint_key=b"k" * 32,
+        announce=lambda value, label: None,
+        retire=lambda label: None,
+        on_read=lambda read: None,
+        jitter=lambda: 0.0,
+        limits=Limits(deadline_s=10.0, close_deadline_s=10.0),
+    )
+    auth = config | {"vault_secret_id": "env:SECRET_ID"}
+    fields = {"slug": REF.slug, "secret_path": REF.secret_path, "secret_key": "api_key", **changes}
+    return made, SecretRef(manager_type="hashicorp_vault", auth_config=auth, **fields)
+
+
+async def test_no_cached_value_outlives_its_lease(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    made, ref = resolver(vault_server, clock, cache_ttl_s=86_400, max_stale_s=86_400)
+    first = (await made.resolve(ref, ASKER)).reveal()
+    clock.advance(599)
+    assert (await made.resolve(ref, ASKER)).reveal() == first
+    vault_server.sealed = True
+    clock.advance(1)
+    with pytest.raises(SecretError):
+        await made.resolve(ref, ASKER)
+    vault_server.healthy()
+    clock.advance(10)
+    assert (await made.resolve(ref, ASKER)).reveal() == engine.made[-1]
+    await made.close()
+
+
+async def test_a_provider_that_refuses_gets_a_new_credential_at_once(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    made, ref = resolver(vault_server, clock)
+    first = await made.resolve(ref, ASKER)
+    clock.advance(60)
+    second = await made.refresh(ref, first, ASKER)
+    assert second is not None
+    assert second.reveal() == engine.made[1]
+    assert not vault_server.held.is_alive(first.reveal())
+    assert await made.refresh(ref, second, ASKER) is None
+    assert len(engine.made) == 2
+    await made.close()
+
+
+async def test_closing_revokes_what_was_leased(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    made, ref = resolver(vault_server, clock)
+    await made.resolve(ref, ASKER)
+    assert vault_server.held.leases
+    await made.close()
+    assert not vault_server.held.leases
+    assert set(vault_server.tokens) == {vault_server.root}
+    assert len(engine.made) == 1
+
+
+async def test_the_kill_switch_revokes_what_was_leased_for_its_reference(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    made, ref = resolver(vault_server, clock)
+    value = (await made.resolve(ref, ASKER)).reveal()
+    made.disable(ref.slug)
+    with pytest.raises(SecretError):
+        await made.resolve(ref, ASKER)
+    await made.settled()
+    assert not vault_server.held.is_alive(value)
+    await made.close()
+    assert engine.made == [value]
+
+
+async def test_a_vault_that_is_away_does_not_hold_up_the_end(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    made, ref = resolver(vault_server, clock)
+    await made.resolve(ref, ASKER)
+    vault_server.sealed = True
+    await made.close()
+    assert len(engine.made) == 1
