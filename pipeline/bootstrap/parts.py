@@ -30,6 +30,7 @@ from pipeline.ledger.budgets import Period
 from pipeline.routing.prices import read_price_map
 from pipeline.routing.pricing import Pricer
 from pipeline.routing.router import Router
+from pipeline.vaults.auth import SHAPES
 from pipeline.vaults.model import SecretRef
 from pipeline.vaults.resolver import SYSTEM, Resolver
 from pipeline.version import VERSION
@@ -241,5 +242,5 @@ def closed_of(plan: Plan, redaction: Redaction) -> Closed:
         models=frozenset(document.models),
         destinations=frozenset(destination.id for destination in plan.destinations),
         rules=redaction.rule_ids() | ner_rules(document),
-        manager_types=frozenset({"env", "file", "local", "keychain", *(vault.manager_type for vault in document.vaults.values())}),
+        manager_types=frozenset({*SHAPES, *(vault.manager_type for vault in document.vaults.values())}),
     )

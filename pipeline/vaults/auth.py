@@ -42,36 +42,45 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The `auth_config` of one manager type: the field that names the mode ("": there is but one), and the modes."""
+    """The `auth_config` of one manager type: the field that names the mode ("": there is but one), and the modes.
+
+    `place` are the fields that say which backend it is: those that share it share threads, deadline and circuit.
+    """
 
     selector: str
     modes: Mapping[str, Mode]
     default: str = ""
+    place: tuple[str, ...] = ()
 
 
 _AWS_KEYS: Final = frozenset({"aws_access_key_id", "aws_secret_access_key"})
 _AWS_ENDPOINT: Final = frozenset({"aws_endpoint_url"})
-_AWS_ROLE: Final = frozenset(
-    {"aws_external_id", "aws_role_session_name", "aws_session_duration", "aws_sts_endpoint_url", "aws_session_token"}
-)
+_AWS_ROLE: Final = frozenset({"aws_role_session_name", "aws_session_duration", "aws_sts_endpoint_url"})
 _KV: Final = frozenset({"vault_namespace", "vault_mount", "vault_kv_version", "vault_ca_cert"})
 _AWS_CHAIN: Final = Mode(optional=_AWS_ENDPOINT | {"aws_region", "aws_profile_name"})
+_AWS: Final = Shape(
+    "aws_auth_type",
+    {
+        "accessKey": Mode(_AWS_KEYS | {"aws_region"}, _AWS_ENDPOINT | {"aws_session_token"}),
+        "assumedRole": Mode(
+            frozenset({"aws_role_arn", "aws_region"}),
+            _AWS_ENDPOINT | _AWS_ROLE | _AWS_KEYS | {"aws_external_id", "aws_session_token", "aws_profile_name"},
+        ),
+        "webIdentity": Mode(frozenset({"aws_role_arn", "aws_region", "aws_web_identity_token_file"}), _AWS_ENDPOINT | _AWS_ROLE),
+        "serviceRole": _AWS_CHAIN,
+        "default": _AWS_CHAIN,
+    },
+    "default",
+    ("aws_region", "aws_endpoint_url"),
+)
 
 SHAPES: Final[Mapping[str, Shape]] = {
     "env": Shape("", {"": Mode()}),
     "file": Shape("", {"": Mode(optional=frozenset({"unsafe_allow_world_readable"}))}),
     "local": Shape("", {"": Mode()}),
     "keychain": Shape("", {"": Mode(optional=frozenset({"keychain_service"}))}),
-    "aws_sm": Shape(
-        "aws_auth_type",
-        {
-            "accessKey": Mode(_AWS_KEYS | {"aws_region"}, _AWS_ENDPOINT | {"aws_session_token"}),
-            "assumedRole": Mode(frozenset({"aws_role_arn", "aws_region"}), _AWS_ENDPOINT | _AWS_ROLE | _AWS_KEYS | {"aws_profile_name"}),
-            "serviceRole": _AWS_CHAIN,
-            "default": _AWS_CHAIN,
-        },
-        "default",
-    ),
+    "aws_sm": _AWS,
+    "aws_ssm": _AWS,
     "hashicorp_vault": Shape(
         "vault_auth_type",
         {
@@ -84,6 +93,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
             "cert": Mode(frozenset({"vault_addr", "vault_client_cert"}), _KV | {"vault_auth_mount", "vault_role", "vault_client_key"}),
         },
         "token",
+        ("vault_addr",),
     ),
 }
 """Every built-in manager type. A plug-in checks its own `auth_config` when it is opened."""

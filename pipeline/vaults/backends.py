@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from pipeline.clock import Clock
 from pipeline.errors import ConfigError, SecretError
 from pipeline.vaults import failures
-from pipeline.vaults.auth import ALIASES, inner_references
+from pipeline.vaults.auth import ALIASES, SHAPES, inner_references
 from pipeline.vaults.circuit import Circuit
 from pipeline.vaults.failures import Failure
 from pipeline.vaults.fetching import Reader, fingerprint_of
@@ -36,10 +36,6 @@ Open = Callable[[ManagerType, Mapping[str, Any]], Vault]
 Inner = Callable[[SecretRef, Secret | None], Awaitable[Secret | Failure]]
 """Resolves an inner reference for ourselves. Given the value that the vault refused, reads it anew: a Failure when it is the same."""
 
-_PLACES: Final[Mapping[str, tuple[str, ...]]] = {
-    "hashicorp_vault": ("vault_addr",),
-    "aws_sm": ("aws_region", "aws_endpoint_url"),
-}
 MAX_OPEN: Final = 256
 """How many adapters stay open; the oldest is let go beyond that."""
 
@@ -272,7 +268,8 @@ def _name(ref: SecretRef) -> str:
 
 def _place(ref: SecretRef) -> tuple[str, ...]:
     name = _name(ref)
-    return (name, *(str(ref.auth_config.get(field, "")) for field in _PLACES.get(name, ())))
+    shape = SHAPES.get(name)
+    return (name, *(str(ref.auth_config.get(field, "")) for field in (shape.place if shape is not None else ())))
 
 
 def _credential_failure(ref: SecretRef, inner: SecretRef, failure: Failure) -> Failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,41 +44,30 @@ OpenVault = Callable[[Mapping[str, Any], VaultContext], Vault]
 """Makes an adapter from an `auth_config` whose inner references are resolved to `Secret`. May import an SDK; makes no call."""
 
 
+_BUILT_IN: Final[Mapping[str, str]] = {
+    "env": "pipeline.vaults.env:open_env",
+    "file": "pipeline.vaults.file:open_file",
+    "local": "pipeline.vaults.local:open_local",
+    "keychain": "pipeline.vaults.keychain:open_keychain",
+    "hashicorp_vault": "pipeline.vaults.hashicorp:open_hashicorp",
+    "aws_sm": "pipeline.vaults.aws:open_aws",
+    "aws_ssm": "pipeline.vaults.aws_ssm:open_aws_ssm",
+}
+"""Where each manager type's `OpenVault` stands, loaded when it is first needed. What its `auth_config` may hold is in `auth.SHAPES`."""
+
+
 def open_vault(manager_type: str, auth_config: Mapping[str, Any], context: VaultContext) -> Vault:
     """Open the adapter of a manager type. Blocking (it may import an SDK). ConfigError for an unknown type or wrong fields."""
     name = ALIASES.get(manager_type, manager_type)
     check_auth(name, auth_config)
-    return _opener(name)(auth_config, context)
+    built_in = _BUILT_IN.get(name)
+    return (_plug_in(name) if built_in is None else _loaded(built_in))(auth_config, context)
 
 
-def _opener(name: str) -> OpenVault:
-    match name:
-        case "env":
-            from pipeline.vaults.env import open_env
-
-            return open_env
-        case "file":
-            from pipeline.vaults.file import open_file
-
-            return open_file
-        case "local":
-            from pipeline.vaults.local import open_local
-
-            return open_local
-        case "keychain":
-            from pipeline.vaults.keychain import open_keychain
-
-            return open_keychain
-        case "hashicorp_vault":
-            from pipeline.vaults.hashicorp import open_hashicorp
-
-            return open_hashicorp
-        case "aws_sm":
-            from pipeline.vaults.aws import open_aws
-
-            return open_aws
-        case _:
-            return _plug_in(name)
+def _loaded(where: str) -> OpenVault:
+    module, _, function = where.partition(":")
+    opener: OpenVault = getattr(import_module(module), function)
+    return opener
 
 
 def _plug_in(name: str) -> OpenVault:
@@ -88,7 +78,7 @@ def _plug_in(name: str) -> OpenVault:
         how_many = "no" if not found else "more than one"
         raise ConfigError(
             f"There is {how_many} vault adapter for manager_type {name!r}.",
-            hint="Built in: env, file, store (local), keychain, hashicorp_vault, aws_sm; others come as plug-ins.",
+            hint=f"Built in: {', '.join(_BUILT_IN)}; others come as plug-ins.",
         )
     try:
         opener: OpenVault = found[0].load()

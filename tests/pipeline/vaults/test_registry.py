@@ -58,6 +58,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "accessKey": {"aws_auth_type": "accessKey", "aws_access_key_id": "AKIA", "aws_secret_access_key": "env:S", "aws_region": "r"},
     "assumedRole": {"aws_auth_type": "assumedRole", "aws_role_arn": "arn:aws:iam::1:role/r", "aws_region": "r", "aws_external_id": None},
     "serviceRole": {"aws_auth_type": "serviceRole"},
+    "webIdentity": {
+        "aws_auth_type": "webIdentity",
+        "aws_role_arn": "arn:aws:iam::1:role/r",
+        "aws_region": "r",
+        "aws_web_identity_token_file": "/t",
+    },
     "token": {
         "vault_auth_type": "token",
         "vault_addr": "https://v",
