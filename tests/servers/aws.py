@@ -7,11 +7,17 @@ AWS's JSON 1.1 form (`__type`), after a delay if wanted.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 
+from tests.servers.certificates import Authority
+
 REGION = "eu-central-1"
+ACCOUNT = "123456789012"
+"""moto's own account: what is stored without a role, and what a role of it reads."""
 
 
 class MotoServer:
@@ -44,27 +50,46 @@ class MotoServer:
 class AwsFaults:
     """Answers every request with the error `code` (and `status`), or with `body` as it is. Use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificates: Path | None = None) -> None:
+        """With a folder for `certificates` it also serves TLS, by a certificate that nobody trusts, at `tls_url`."""
         self.code = "InternalServiceError"
         self.status = 400
         self.body: bytes | None = None
         self.delay_s = 0.0
         self.requests = 0
         self.closing = threading.Event()
-        self._http = _Listener(("127.0.0.1", 0), _Handler)
-        self._http.faults = self
+        self._http = self._listener()
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._listeners = [self._http]
+        if certificates is not None:
+            pair = Authority(certificates / "aws-ca").sign("aws", server=True)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pair.cert, pair.key)
+            tls = self._listener()
+            tls.socket = context.wrap_socket(tls.socket, server_side=True)
+            self.tls_url = f"https://127.0.0.1:{tls.server_address[1]}"
+            self._listeners.append(tls)
+        self._threads = [
+            threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True) for each in self._listeners
+        ]
+
+    def _listener(self) -> _Listener:
+        made = _Listener(("127.0.0.1", 0), _Handler)
+        made.faults = self
+        return made
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        for listener in self._listeners:
+            listener.shutdown()
+            listener.server_close()
+        for thread in self._threads:
+            thread.join()
 
 
 class _Listener(ThreadingHTTPServer):

@@ -213,6 +213,22 @@ class VaultServer:
             case ["auth", "approle", "role", role, "secret-id"]:
                 secret_id = made_secret_id(namespace.roles[role], int(body.get("num_uses", 0) or 0))
                 return 200, {"data": {"secret_id": secret_id, "secret_id_accessor": secrets.token_hex(8)}}
+            case ["auth", "token", "create"]:
+                ttl = int(str(body.get("ttl", "0")).rstrip("s"))
+                value = self.held.issue(name, tuple(body["policies"]), ttl, renewable=True)
+                return 200, {"auth": {"client_token": value, "lease_duration": ttl, "renewable": True}}
+            case ["auth", "token", "revoke"]:
+                self.held.revoke(body["token"])
+                return 204, None
+            case ["auth", "approle", "role", role] if method == "DELETE":
+                del namespace.roles[role]
+                return 204, None
+            case ["auth", mount, "role" | "certs", role] if method == "DELETE":
+                del namespace.identities[mount, role]
+                return 204, None
+            case ["auth", "cert", "certs", role] if method == "POST":
+                namespace.identities["cert", role] = IdentityRole(tuple(body["token_policies"]), "gateway")
+                return 204, None
             case ["auth", mount, "config"] if method == "POST":
                 namespace.keys[mount] = body["jwt_validation_pubkeys"][0]
                 return 204, None

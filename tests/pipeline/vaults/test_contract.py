@@ -15,8 +15,9 @@ from tests.pipeline.vaults.stages import STAGES, Stage, real_vault_staged, stage
 
 _ADDRESS, _TOKEN = os.environ.get("VAULT_ADDR", ""), os.environ.get("VAULT_TOKEN", "")
 _HAS_VAULT = bool(_ADDRESS and _TOKEN)
-REAL = tuple(f"real-vault-kv{kv}-{auth}" for kv in ("1", "2") for auth in ("token", "approle")) if _HAS_VAULT else ()
-VERSIONED = tuple(name for name in (*STAGES, *REAL) if "kv2" in name or name in ("local", "aws-access-key"))
+REAL_AUTH = ("token", "approle", "wrapped", "jwt")
+REAL = tuple(f"real-vault-kv{kv}-{auth}" for kv in ("1", "2") for auth in REAL_AUTH) if _HAS_VAULT else ()
+VERSIONED = tuple(name for name in (*STAGES, *REAL) if "kv2" in name or name.startswith(("local", "aws")))
 REMOVABLE = tuple(name for name in STAGES if name.startswith(("local", "keychain", "vault")))
 
 
@@ -24,7 +25,7 @@ def _set(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     name: str = request.param
     if name in REAL:
         _, _, kv, auth = name.split("-")
-        with real_vault_staged(_ADDRESS, _TOKEN, kv.removeprefix("kv"), auth) as made:
+        with real_vault_staged(_ADDRESS, _TOKEN, kv.removeprefix("kv"), auth, tmp_path) as made:
             yield made
         return
     moto = request.getfixturevalue("moto") if name.startswith("aws") else None
@@ -40,7 +41,7 @@ removable = pytest.fixture(params=REMOVABLE)(_set)
 @pytest.mark.vault
 @pytest.mark.skipif(not _HAS_VAULT, reason="no real Vault or OpenBao: VAULT_ADDR and VAULT_TOKEN are not set")
 def test_a_real_vault_is_among_the_adapters_of_this_suite() -> None:
-    assert len(REAL) == 4
+    assert len(REAL) == 2 * len(REAL_AUTH)
 
 
 def unique(stem: str = "OPENAI_KEY") -> str:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import pickle
-import traceback
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from pipeline.vaults.model import Asker, Secret, SecretRead, SecretRef
 from pipeline.vaults.registry import VaultContext, open_vault
 from pipeline.vaults.resolver import Resolver
 from tests import planted
+from tests.pipeline.vaults.said import everything_said
 from tests.servers.aws import REGION, AwsFaults
 from tests.servers.vault import VaultServer
 
@@ -51,20 +51,6 @@ async def failure_of(made: Resolver, ref: SecretRef) -> SecretError:
     (answer,) = await asyncio.gather(made.resolve(ref, ASKER), return_exceptions=True)
     assert isinstance(answer, SecretError)
     return answer
-
-
-def everything_said(error: BaseException) -> str:
-    """All that a crash reporter could collect: the chain with causes, contexts and local variables, and the error's own fields."""
-    seen, parts, queue = set[int](), [], [error]
-    while queue:
-        one = queue.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        parts.append("".join(traceback.TracebackException.from_exception(one, capture_locals=True).format()))
-        parts.append(repr(vars(one)) + repr(one.args))
-        queue.extend(other for other in (one.__cause__, one.__context__) if other is not None)
-    return "\n".join(parts)
 
 
 def test_the_search_itself_sees_local_variables_of_a_suppressed_context() -> None:
