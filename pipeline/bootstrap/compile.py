@@ -14,8 +14,10 @@ from typing import Any
 from pipeline.config.document import Document
 from pipeline.config.references import ReferenceSection, SecretKeyRef
 from pipeline.config.targets import TargetSection
+from pipeline.errors import ConfigError
 from pipeline.gateway.http import HttpLimits
 from pipeline.routing.model import ModelRoute, Target
+from pipeline.vaults.auth import inner_references
 from pipeline.vaults.model import SecretRef
 from pipeline.vaults.reference import parse_reference, with_revision
 
@@ -53,6 +55,8 @@ class References:
 def compile_references(document: Document) -> References:
     """The references of a document. `required` comes from the target that uses one."""
     declared = {slug: with_revision(_declared(slug, section, document)) for slug, section in document.references.items()}
+    for ref in declared.values():
+        _check_inner(ref, declared)
     by_target = {
         target.id: replace(_used(target.secret_key_ref, declared, f"targets.{target.id}"), required=target.required)
         for target in document.targets
@@ -72,6 +76,14 @@ def compile_references(document: Document) -> References:
     stored = document.telemetry.stored_content.secret_key_ref
     content_key = None if stored is None else _used(stored, declared, "telemetry.stored_content.secret_key_ref")
     return References(declared, by_target, headers, client_keys, content_key)
+
+
+def _check_inner(ref: SecretRef, declared: Mapping[str, SecretRef]) -> None:
+    """The credential of a reference's vault must be somewhere, and not behind that vault itself. ConfigError names the reference."""
+    try:
+        inner_references(ref.auth_config, declared)
+    except ConfigError as error:
+        raise ConfigError(f"references.{ref.slug}: {error.message}", hint=error.hint) from None
 
 
 def _declared(slug: str, section: ReferenceSection, document: Document) -> SecretRef:

@@ -90,10 +90,15 @@ def prepare(process: Process, document: Document, config: Path, home: Home, reda
 
 
 def named_variables(document: Document) -> tuple[str, ...]:
-    """The environment variables that references name: served from the snapshot, gone from the process."""
+    """The environment variables that references and vaults' own credentials name: gone from the process, kept in the snapshot."""
     from pipeline.bootstrap.compile import compile_references
+    from pipeline.config.credentials import connections
+    from pipeline.vaults.auth import inner_references
 
-    return tuple(ref.secret_path for ref in compile_references(document).all() if ref.manager_type == "env")
+    references = compile_references(document)
+    inner = (ref for _, _, auth_config in connections(document) for ref in inner_references(auth_config, references.declared).values())
+    named = (*references.all(), *references.declared.values(), *inner)
+    return tuple(sorted({ref.secret_path for ref in named if ref.manager_type == "env"}))
 
 
 async def run(process: Process, plan: Plan, redaction: Redaction, beside: Beside) -> int:

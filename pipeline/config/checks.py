@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pipeline.config.credentials import inner_slugs, static_credentials
 from pipeline.config.document import Document
 from pipeline.errors import ConfigError
 
@@ -36,7 +37,7 @@ def cross_faults(document: Document) -> tuple[Fault, ...]:
 
 def warnings_of(document: Document) -> tuple[Fault, ...]:
     """What is allowed and probably not meant; `check --strict` makes them failures."""
-    return (*_unused(document), *_plain_http(document))
+    return (*_unused(document), *_plain_http(document), *(Fault(*told) for told in static_credentials(document)))
 
 
 def check_address(document: Document, host: str) -> None:
@@ -179,6 +180,7 @@ def _unused(document: Document) -> Iterator[Fault]:
         value.secret_key_ref.ref for each in document.telemetry.destinations for value in each.headers.values() if value.secret_key_ref
     }
     named |= {each.tls.client_key_ref.ref for each in document.telemetry.destinations if each.tls.client_key_ref is not None}
+    named |= inner_slugs(document)
     for slug in document.references:
         if slug not in named:
             yield Fault(("references", slug), f"nothing uses the reference {slug!r}", "Use it with secret_key_ref: {ref: …}, or remove it.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -12,6 +12,9 @@ from pydantic_core import PydanticUndefined
 
 from pipeline.config.document import Document
 from pipeline.config.environment import PREFIX, Process
+from pipeline.config.references import VaultSection
+from pipeline.vaults.auth import SHAPES
+from pipeline.vaults.auth_fields import MEANINGS
 
 
 def config_reference() -> str:
@@ -26,6 +29,8 @@ def config_reference() -> str:
     ]
     for path, model in _sections(Document, ""):
         lines += _section(path, model)
+        if model is VaultSection:
+            lines += _ways_in()
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -49,6 +54,23 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
     for name, field in model.model_fields.items():
         yield f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_text(field.description)} |"
     yield ""
+
+
+def _ways_in() -> Iterator[str]:
+    """What `auth_config` may hold, vault by vault."""
+    yield from ("### `auth_config`", "", "| vault | way in | required | optional |", "|---|---|---|---|")
+    for name, shape in SHAPES.items():
+        for mode, fields in shape.modes.items():
+            chosen = f"`{shape.selector}: {mode}`" + (" (default)" if mode == shape.default else "") if shape.selector else ""
+            yield f"| `{name}` | {chosen} | {_names(fields.required)} | {_names(fields.optional)} |"
+    yield from ("", "| field | meaning |", "|---|---|")
+    for field, meaning in MEANINGS.items():
+        yield f"| `{field}` | {meaning} |"
+    yield ""
+
+
+def _names(fields: Iterable[str]) -> str:
+    return ", ".join(f"`{field}`" for field in sorted(fields))
 
 
 def _sections(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:

@@ -63,10 +63,10 @@ class SecretKeyRef(Section):
 
 
 class VaultSection(Section):
-    """A connection to a vault. Sensitive fields of `auth_config` are references themselves."""
+    """A connection to a vault. Sensitive fields of `auth_config` are references themselves, also to another vault, three deep at most."""
 
     manager_type: Name
-    """`hashicorp_vault` (also `openbao`), `aws_sm`, `env`, `file`, `local`, `keychain`, or the name of a plug-in."""
+    """`hashicorp_vault` (also `openbao`), `aws_sm`, `aws_ssm`, `env`, `file`, `local`, `keychain`, or the name of a plug-in."""
     auth_config: Mapping[str, Any] = Field(default_factory=dict, repr=False)
     """How to connect; which fields exist depends on the vault and its way to authenticate."""
 
@@ -86,11 +86,11 @@ class ReferenceSection(Section):
     auth_config: Mapping[str, Any] = Field(default_factory=dict, repr=False)
     """How to connect, when no `vault` is named."""
     secret_path: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-    """The place in the vault."""
+    """The place in the vault: a path, a name, an ARN; of an engine of Vault's that leases credentials as `openai/creds/app`."""
     secret_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     """The field of a secret that is a JSON object."""
     version: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
-    """A pinned version; the newest when absent."""
+    """A pinned version (a number or id; AWS: also a stage or label); the newest when absent."""
     allow_all_workspaces: bool | None = None
     """Whether every workspace may use it (the default unless `allowed_workspaces` is given)."""
     allowed_workspaces: tuple[Name, ...] = ()

@@ -148,25 +148,42 @@ def text_of(auth_config: Mapping[str, Any], name: str) -> str | None:
     return str(value) if value is not None and value != "" else None
 
 
-BOOTSTRAP: Final = frozenset({"env", "file", "local", "keychain"})
-"""Manager types that need no credential themselves, and so may hold those of other vaults: the order of start-up has no cycles."""
+MAX_DEPTH: Final = 3
+"""How many vaults may stand behind one another: the credential of each in the next."""
 
 
 def inner_references(auth_config: Mapping[str, Any], references: Mapping[str, SecretRef] | None = None) -> dict[str, SecretRef]:
-    """Find the fields of an `auth_config` that are references, parsed. ConfigError when one is in a vault that is itself locked.
+    """Find the fields of an `auth_config` that are references, parsed. ConfigError when they run in a circle or too deep.
 
     Without `references` (while they are still being read) the forms `ref:SLUG` are left out, as nothing can be said of them yet.
     """
+    found = _inner(auth_config, references)
+    for name, inner in found.items():
+        _walk(name, inner, references or {}, (inner.slug,))
+    return found
+
+
+def _walk(name: str, ref: SecretRef, references: Mapping[str, SecretRef], trail: tuple[str, ...]) -> None:
+    """Follow the credential of the field `name` to the vault that needs none. `trail` are the slugs passed, `ref`'s the last."""
+    for inner in _inner(ref.auth_config, references).values():
+        if inner.slug in trail:
+            circle = " -> ".join((*trail[trail.index(inner.slug) :], inner.slug))
+            raise ConfigError(
+                f"auth_config.{name} runs in a circle: {circle}.",
+                hint="Keep one of these vaults' credentials in env, file, store or keychain.",
+            )
+        if len(trail) >= MAX_DEPTH:
+            raise ConfigError(
+                f"auth_config.{name} leads through more than {MAX_DEPTH} vaults.", hint="Keep the credential nearer: each may fail."
+            )
+        _walk(name, inner, references, (*trail, inner.slug))
+
+
+def _inner(auth_config: Mapping[str, Any], references: Mapping[str, SecretRef] | None) -> dict[str, SecretRef]:
     found: dict[str, SecretRef] = {}
     for name, value in auth_config.items():
         if isinstance(value, Mapping) or (name in SENSITIVE and is_reference(value)):
             if references is None and slug_of(value) is not None:
                 continue
-            inner = parse_reference(value, references, where=f"auth_config.{name}")
-            if ALIASES.get(inner.manager_type, inner.manager_type) not in BOOTSTRAP:
-                raise ConfigError(
-                    f"auth_config.{name} refers to a vault of type {inner.manager_type}, which needs a credential itself.",
-                    hint="A vault's own credential comes from env, file, store or keychain.",
-                )
-            found[name] = inner
+            found[name] = parse_reference(value, references, where=f"auth_config.{name}")
     return found

@@ -169,7 +169,10 @@ def login_of(auth_config: Mapping[str, Any], context: VaultContext) -> Login | N
     match mode:
         case "approle":
             role_id, secret_id = text_of(auth_config, "vault_role_id") or "", text_of(auth_config, "vault_secret_id") or ""
-            if auth_config.get("vault_secret_id_wrapped") is True:
+            wrapped = auth_config.get("vault_secret_id_wrapped", False)
+            if not isinstance(wrapped, bool):
+                raise ConfigError("auth_config.vault_secret_id_wrapped must be true or false.")
+            if wrapped:
                 return WrappedAppRole(role_id, secret_id, mount)
             return AppRole(role_id, secret_id, mount)
         case "kubernetes":

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.vaults.auth import CREDENTIALS, SENSITIVE, SHAPES, check_auth, inner_references
-from pipeline.vaults.model import SecretRef
+from pipeline.vaults.auth_fields import MEANINGS
+from pipeline.vaults.model import Secret, SecretRef
 from pipeline.vaults.registry import VaultContext, open_vault
 from tests.pipeline.vaults.rig import Clock, fresh_value
 
@@ -115,6 +116,22 @@ def test_a_literal_credential_is_refused_without_quoting_it(field: str) -> None:
 
 def test_every_credential_is_masked_when_shown() -> None:
     assert CREDENTIALS <= SENSITIVE
+
+
+def test_every_field_that_is_known_has_its_meaning() -> None:
+    known = {field for shape in SHAPES.values() for mode in shape.modes.values() for field in mode.required | mode.optional}
+    assert known == set(MEANINGS)
+
+
+@pytest.mark.parametrize("manager_type", SHAPES)
+def test_every_manager_type_has_an_adapter_that_opens(manager_type: str) -> None:
+    good = next((auth for mode, auth in GOOD.items() if mode in SHAPES[manager_type].modes and mode != "serviceRole"), {})
+    resolved = {name: Secret("x", reference="t") if name in CREDENTIALS else value for name, value in good.items()}
+    if manager_type == "local":
+        with pytest.raises(ConfigError):
+            open_vault(manager_type, resolved, VaultContext(Clock()))
+    else:
+        assert callable(open_vault(manager_type, resolved, VaultContext(Clock())).fetch)
 
 
 @pytest.mark.parametrize("mode", ["accessKey", "token", "approle"])

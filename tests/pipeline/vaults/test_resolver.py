@@ -497,12 +497,36 @@ async def test_a_vault_whose_credential_is_missing_says_which_reference_lacks(ri
     assert rig.vault("outer").calls == 0
 
 
-@pytest.mark.parametrize("form", ["ref:vaulted", {"secret_key_ref": {"ref": "vaulted"}}])
-async def test_a_vaults_credential_may_not_stand_in_a_vault_that_is_locked_itself(rig: Rig, form: object) -> None:
-    rig.references["vaulted"] = rig.ref("vaulted", manager_type="hashicorp_vault")
+@pytest.mark.parametrize("form", ["ref:token-of-outer", {"secret_key_ref": {"ref": "token-of-outer"}}])
+async def test_a_vaults_credential_may_stand_in_another_vault_whose_own_stands_in_a_third(rig: Rig, form: object) -> None:
+    rig.vault("env").values["LAST"] = last = fresh_value()
+    rig.vault("middle").values["token-of-outer"] = middle = fresh_value()
+    rig.vault("outer").values["openai-prod"] = value = fresh_value()
+    rig.references["token-of-outer"] = rig.ref("token-of-outer", manager_type="middle", auth_config={"vault_token": "env:LAST"})
+    secret = await rig.resolver.resolve(rig.ref(manager_type="outer", auth_config={"vault_token": form}), ASKER)
+    assert secret.reveal() == value
+    assert [config["vault_token"].reveal() for config in rig.opened if "vault_token" in config] == [last, middle]
+
+
+@pytest.mark.parametrize(
+    ("chain", "said"),
+    [
+        ({"openai-prod": "openai-prod"}, "circle: openai-prod -> openai-prod"),
+        ({"openai-prod": "a", "a": "b", "b": "a"}, "circle: a -> b -> a"),
+        ({"openai-prod": "a", "a": "b", "b": "c", "c": "d", "d": ""}, "more than 3 vaults"),
+        ({"openai-prod": "absent"}, "no reference with the slug"),
+    ],
+    ids=["itself", "each-other", "too-deep", "absent"],
+)
+async def test_credentials_in_a_circle_or_too_deep_are_refused_and_not_waited_for(rig: Rig, chain: dict[str, str], said: str) -> None:
+    for slug, inner in chain.items():
+        auth = {"vault_token": f"ref:{inner}"} if inner else {}
+        rig.references[slug] = rig.ref(slug, manager_type=f"vault-of-{slug}", auth_config=auth)
     with pytest.raises(SecretError) as failed:
-        await rig.resolver.resolve(rig.ref(manager_type="outer", auth_config={"vault_token": form}), ASKER)
+        await rig.resolver.resolve(rig.references["openai-prod"], ASKER)
     assert failed.value.reason == "misconfigured"
+    assert said in failed.value.message
+    assert not rig.opened
 
 
 async def test_a_reference_with_another_field_is_another_entry_but_the_same_slug_for_the_kill_switch(rig: Rig) -> None:
