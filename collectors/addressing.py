@@ -79,6 +79,10 @@ class Addressing:
         self._backlog = backlog
         self._noted = noted
 
+    def follow(self, recipients: Sequence[Recipient]) -> None:
+        """Address these from now on."""
+        self._recipients = tuple(recipients)
+
     def address(self, records: Sequence[Clean[Record]], facts: CallFacts, trace_id: str, named: Collection[str] | None) -> Addressed:
         """The rows for the destinations that a workspace names (None: all). Raises CollectorError when they cannot be encoded."""
         if not self._recipients or not records:

@@ -78,6 +78,21 @@ class Backlog:
         answers = [answer for destination, answer in self._full.items() if named is None or destination in named]
         return max(answers, key=_STRICTNESS.index, default="go")
 
+    def follow(self, bounds: Mapping[str, Bound]) -> None:
+        """Count for these destinations from now on. A new one counts from nothing until it is `measured`."""
+        self.bounds = dict(bounds)
+        for counts in (self._bytes, self._entered):
+            for destination in counts.keys() - bounds.keys():
+                del counts[destination]
+            for destination in bounds.keys() - counts.keys():
+                counts[destination] = 0
+        for destination in self._full.keys() - bounds.keys():
+            del self._full[destination]
+        for destination in bounds:
+            self._judge(destination)
+        self.changed.set()
+        self.changed.clear()
+
     def stopped(self) -> Mapping[str, FullAnswer]:
         """The full destinations for whose sake calls are refused or wait, each with what is done."""
         return {destination: answer for destination, answer in self._full.items() if answer in ("refuse", "block")}

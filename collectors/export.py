@@ -69,9 +69,13 @@ class MetricExport:
         self._started_ns = self._before_ns = now_ns()
         self._before: Sums = {}
 
+    def follow(self, destinations: Mapping[str, Temporality]) -> None:
+        """Send to these from now on."""
+        self._destinations = dict(destinations)
+
     async def run(self) -> None:
         """Send them until cancelled. A failure is told and the next time tries again."""
-        while self._destinations:
+        while True:
             await asyncio.sleep(self._interval_s)
             await self.push()
 

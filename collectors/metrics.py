@@ -70,6 +70,16 @@ class Metrics:
         self._series: dict[tuple[object, ...], Any] = {}
         self._build(version)
 
+    def follow(self, closed: Closed) -> None:
+        """Know these label values from now on, beside the former ones: what they counted stays."""
+        before = self._closed
+        self._closed = Closed(
+            before.models | closed.models,
+            before.destinations | closed.destinations,
+            before.rules | closed.rules,
+            before.manager_types | closed.manager_types,
+        )
+
     def call(self, surface: str, outcome: str, status: int, seconds: float) -> None:
         """Count a finished request of any outcome; `seconds` is the whole time at the gateway."""
         surface = _of(_SURFACES, surface)
@@ -175,8 +185,7 @@ class Metrics:
 
     def outbox_bounds(self, bounds: Mapping[str, int]) -> None:
         """Show how many bytes may be kept for each destination."""
-        for destination, size in bounds.items():
-            self._at(self._outbox_limit, _of(self._closed.destinations, destination)).set(size)
+        self._show(self._outbox_limit, {(_of(self._closed.destinations, destination),): size for destination, size in bounds.items()})
 
     def outbox_unknown(self) -> None:
         """Show no account: the store cannot be read, and an old figure would look like a new one."""

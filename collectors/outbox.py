@@ -11,8 +11,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from collectors.model import Leased, OutboxStore, Signal
@@ -47,8 +47,21 @@ class Pace:
     max_pause_s: float = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A destination that is sent to: its sender, and for each signal a task and the event that wakes it."""
+
+    destination: Destination
+    sender: Sender
+    events: list[asyncio.Event] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Outbox:
     """Runs the sender loops of all destinations. `wake` tells them that rows entered; `stop` ends them cleanly.
+
+    `follow` sends to others from now on.
 
     `is_dirty` is the last look; `now_us` gives epoch microseconds, `jitter` a number in [0, 1).
     """
@@ -73,44 +86,63 @@ class Outbox:
         self._now_us = now_us
         self._jitter = jitter
         self._open_sender = open_sender
-        self._events: list[asyncio.Event] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self._senders: list[Sender] = []
+        self._lanes: dict[str, _Lane] = {}
         self._stop = asyncio.Event()
 
     def start(self) -> None:
         """Start one task per destination and signal in the running loop."""
         self._stop.clear()
         for destination in self._destinations:
-            sender = self._open_sender(destination)
-            self._senders.append(sender)
-            for signal in destination.signals:
-                event = asyncio.Event()
-                self._events.append(event)
-                name = f"outbox-{destination.id}-{signal}"
-                self._tasks.append(asyncio.create_task(self._run(destination, signal, sender, event), name=name))
+            self._lanes[destination.id] = self._open(destination)
+
+    async def follow(self, destinations: Sequence[Destination], changed: Collection[str] = (), grace_s: float = 5.0) -> None:
+        """Send to these from now on, in the loop that `start` ran in.
+
+        Those that are gone, and those of the ids `changed`, finish what they are sending (at most `grace_s` seconds) and end; what
+        waits for them stays in the store, in its order. Others are not touched.
+        """
+        wanted = {destination.id: destination for destination in destinations}
+        ended = [self._lanes.pop(name) for name in list(self._lanes) if name not in wanted or name in changed]
+        for lane in ended:
+            lane.leaving.set()
+            for event in lane.events:
+                event.set()
+        for lane in ended:
+            await _close(lane, grace_s)
+        self._destinations = tuple(destinations)
+        for destination in self._destinations:
+            if destination.id not in self._lanes and not self._stop.is_set():
+                self._lanes[destination.id] = self._open(destination)
+
+    def _open(self, destination: Destination) -> _Lane:
+        lane = _Lane(destination, self._open_sender(destination))
+        for signal in destination.signals:
+            event = asyncio.Event()
+            lane.events.append(event)
+            lane.tasks.append(asyncio.create_task(self._run(lane, signal, event), name=f"outbox-{destination.id}-{signal}"))
+        return lane
 
     def wake(self) -> None:
         """Say that rows entered: cheap, after every commit that wrote some, from the thread of the event loop."""
-        for event in self._events:
-            event.set()
+        for lane in self._lanes.values():
+            for event in lane.events:
+                event.set()
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Let the loops send what is due for at most `grace_s` seconds, then end them; leased rows are given back."""
         self._stop.set()
         self.wake()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        for sender in self._senders:
-            await sender.close()
-        self._tasks.clear()
-        self._events.clear()
-        self._senders.clear()
+        for lane in self._lanes.values():
+            lane.leaving.set()
+        tasks = [task for lane in self._lanes.values() for task in lane.tasks]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+        for lane in self._lanes.values():
+            await _close(lane, 0.0)
+        self._lanes.clear()
 
-    async def _run(self, destination: Destination, signal: Signal, sender: Sender, event: asyncio.Event) -> None:
+    async def _run(self, lane: _Lane, signal: Signal, event: asyncio.Event) -> None:
+        destination, sender = lane.destination, lane.sender
         lease_us = int((destination.timeout_s + _LEASE_SLACK_S) * 1e6)
         failures = 0
         while True:
@@ -123,20 +155,15 @@ class Outbox:
                 failures += 1
                 _log.warning("the outbox of %s cannot use its store: %s", destination.id, type(failed).__name__)
                 batch, pause = (), self.pause_s(failures)
-            if self._stop.is_set() and (pause or not batch):
-                return
+            if lane.leaving.is_set() and (pause or not batch or not self._stop.is_set()):
+                return  # a process that stops sends what is due before it goes
             if pause:
-                await self._rest(pause)
+                await _rest(lane, pause)
             elif not batch:
                 await _woken(event, self._pace.poll_s)
-                await self._rest(self._pace.linger_s)
+                await _rest(lane, self._pace.linger_s)
             elif len(batch) < _MANY_ROWS and sum(len(leased.row.payload) for leased in batch) < destination.max_bytes // 2:
-                await self._rest(self._pace.linger_s)
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait, unless the sender is told to stop. New rows do not end it, so that they gather into one request."""
-        if not self._stop.is_set():
-            await _woken(self._stop, seconds)
+                await _rest(lane, self._pace.linger_s)
 
     async def _deliver(self, destination: Destination, signal: Signal, sender: Sender, batch: Sequence[Leased]) -> float:
         """Send a leased batch and write down what came of it; returns the pause that must follow, in seconds."""
@@ -213,6 +240,23 @@ class Outbox:
     def _count(self, destination: Destination, signal: Signal, outcome: str, items: int) -> None:
         if self._watched is not None:
             self._watched.outbox_sent(destination.id, signal, outcome, items)
+
+
+async def _rest(lane: _Lane, seconds: float) -> None:
+    """Wait, unless the lane is told to end. New rows do not end it, so that they gather into one request."""
+    if not lane.leaving.is_set():
+        await _woken(lane.leaving, seconds)
+
+
+async def _close(lane: _Lane, grace_s: float) -> None:
+    """End a lane that was told to: what it sends may still be answered for so long, then its rows are given back."""
+    if lane.tasks:
+        if grace_s:
+            await asyncio.wait(lane.tasks, timeout=grace_s)
+        for task in lane.tasks:
+            task.cancel()
+        await asyncio.gather(*lane.tasks, return_exceptions=True)
+    await lane.sender.close()
 
 
 async def _woken(event: asyncio.Event, seconds: float) -> None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,10 @@ from pipeline.bootstrap.parts import (
 )
 from pipeline.bootstrap.policies import Redaction, compile_policies
 from pipeline.bootstrap.preflight import refuse_if_missing
-from pipeline.bootstrap.receiving import intake_of
+from pipeline.bootstrap.receiving import intake_of, receivers_of
 from pipeline.bootstrap.recognition import WAITING, open_recognizer
 from pipeline.bootstrap.secret_audit import SecretAudit
-from pipeline.bootstrap.spans import Telemetry, open_outbox, telemetry_of
+from pipeline.bootstrap.spans import Telemetry, follow, open_outbox, telemetry_of
 from pipeline.bootstrap.upkeep import (
     forget_expired_claims,
     forget_expired_contents,
@@ -44,6 +44,7 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config.checks import is_loopback
 from pipeline.config.document import Document
 from pipeline.config.home import secret_folders
+from pipeline.config.otel import refuse_named_twice
 from pipeline.errors import LedgerError
 from pipeline.gateway.app import Gateway
 from pipeline.gateway.content_keys import ContentKeys
@@ -120,7 +121,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             await secrets.resolver.close()  # a start that is tried again and again must not leave leases behind each time
             raise
         people = await _people(core)
-        telemetry = telemetry_of(core, secrets.swapped, secrets.resolver)
+        telemetry = telemetry_of(core, secrets.swapped, secrets.resolver, lambda: show_outbox(house))
         await _check_content_key(secrets, core.plan.document, secrets.swapped.references)
         house = _house(core, secrets, people, telemetry)
         await open_outbox(core, telemetry, house.desk.reads)
@@ -129,7 +130,6 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         raise
     if core.plan.count_log_failures is not None:
         core.plan.count_log_failures(partial(core.metrics.telemetry_tombstone, "logs"))
-    metrics = telemetry.metrics(lambda: show_outbox(house))
     tasks = [
         asyncio.create_task(work, name=f"lockgate-{name}")
         for name, work in (
@@ -139,7 +139,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("used", mark_used_keys(core.ledger, people.authenticator)),
             ("spool", telemetry.spool.run()),
             ("logs", telemetry.logs.run()),
-            ("metrics", metrics.run()),
+            ("metrics", telemetry.metrics.run()),
             ("vaults", tend_vaults(secrets.resolver)),
             ("lag", watch_lag(core.metrics)),
             ("backlog", watch_backlog(telemetry.backlog, house.desk.reads)),
@@ -162,7 +162,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             core.plan.count_log_failures(None)
         await telemetry.spool.close()
         await telemetry.logs.close()
-        await metrics.push()
+        await telemetry.metrics.push()
         await telemetry.outbox.stop()
         await house.providers.aclose()
         await secrets.resolver.close()
@@ -281,13 +281,21 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
     )
 
     async def reload() -> str:
-        return await _reload(core, secrets, people.authenticator)
+        async with turn:  # one after another: what is sent where is the last document's
+            before = replace(core.plan, document=swapped.document)
+            digest = await _reload(core, secrets, people.authenticator)
+            plan = replace(core.plan, document=swapped.document)
+            intake.destinations = receivers_of(plan)
+            await follow(telemetry, core, swapped, secrets.resolver, reads, before, plan)
+        return digest
 
+    turn = asyncio.Lock()
+    reads, intake = open_reads(core.plan.database_url), intake_of(core)
     desk = Desk(
         office=people.office,
         front=people.front,
         sessions=people.sessions,
-        reads=open_reads(core.plan.database_url),
+        reads=reads,
         reader=core.reader,
         resolver=secrets.resolver,
         references=lambda: swapped.references,
@@ -337,7 +345,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
             pool=pool,
             failed=core.metrics.content_unstored,
         ),
-        intake=intake_of(core),
+        intake=intake,
     )
 
 
@@ -348,6 +356,7 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     swapped, clock = secrets.swapped, core.clock
     loaded = await asyncio.to_thread(load_document, core.plan.config, find_secrets=core.redaction.finder())
     document = core.plan.part.taken(loaded)
+    refuse_named_twice(document, core.plan.otel)
     references = compile_references(document)
     router = router_of(document, references, clock, core.random)
     recognizer = await _recognizer(core, document, swapped.recognizer)

@@ -11,7 +11,7 @@ from typing import Any, cast
 from collectors.addressing import Recipient, Sampling
 from collectors.backlog import Bound
 from collectors.metrics import Closed
-from collectors.model import Record
+from collectors.model import Record, Signal
 from collectors.otlp.destination import Destination
 from pipeline.bootstrap.compile import References, compile_prices, compile_routes, folder_of
 from pipeline.bootstrap.policies import PolicyBook, Redaction
@@ -202,6 +202,11 @@ def _client_key(section: DestinationSection, swapped: Swapped, resolver: Resolve
 def bounds_of(sections: Sequence[DestinationSection]) -> dict[str, Bound]:
     """How much is kept for each destination."""
     return {section.id: Bound(section.queue.max_bytes, section.queue.when_full, section.queue.block_s) for section in sections}
+
+
+def takers_of(plan: Plan, signal: Signal) -> tuple[str, ...]:
+    """The destinations that are sent a signal."""
+    return tuple(section.id for section in plan.destinations if signal in section.signals)
 
 
 def recipients_of(sections: Sequence[DestinationSection]) -> list[Recipient]:

@@ -13,7 +13,7 @@ from collectors.otlp.bodies import BodyLimits
 from collectors.otlp.receive_grpc import GrpcReceiver
 from pipeline.bootstrap.compile import folder_of
 from pipeline.bootstrap.core import Core
-from pipeline.bootstrap.parts import Plan
+from pipeline.bootstrap.parts import Plan, takers_of
 from pipeline.errors import ConfigError
 from pipeline.gateway.app import Gateway
 from pipeline.gateway.intake import Intake
@@ -25,8 +25,13 @@ RECEIVING_THREADS: Final = 2
 """Of their own, so that no program's telemetry makes a prompt wait for a thread."""
 
 
+def receivers_of(plan: Plan) -> dict[Signal, tuple[str, ...]]:
+    """The destinations of telemetry of other programs, by signal."""
+    return {signal: takers_of(plan, signal) for signal in SIGNALS}
+
+
 def intake_of(core: Core) -> Intake:
-    """What the receiver works with. Destinations are those of the start, as those that are sent to are."""
+    """What the receiver works with. Its destinations are replaced when the document is read again."""
     document = core.plan.document
     receiver = document.telemetry.receiver
 
@@ -35,7 +40,7 @@ def intake_of(core: Core) -> Intake:
         limits=BodyLimits(receiver.max_body_bytes, receiver.max_decoded_bytes, receiver.max_ratio),
         most=receiver.max_in_flight,
         fault_s=document.limits.redaction_cpu_s,
-        destinations={signal: takers_of(core.plan, signal) for signal in SIGNALS},
+        destinations=receivers_of(core.plan),
         generation=core.redaction.generation,
     )
 
@@ -77,8 +82,3 @@ class Grpc:
 
     receiver: GrpcReceiver
     url: str
-
-
-def takers_of(plan: Plan, signal: Signal) -> tuple[str, ...]:
-    """The destinations that are sent a signal."""
-    return tuple(section.id for section in plan.destinations if signal in section.signals)

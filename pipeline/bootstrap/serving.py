@@ -21,7 +21,7 @@ from pipeline.config.checks import check_address
 from pipeline.config.document import Document
 from pipeline.config.environment import Process, database_url, drop_provider_keys, env_snapshot
 from pipeline.config.home import Home
-from pipeline.config.otel import named_twice, read_otel
+from pipeline.config.otel import read_otel, refuse_named_twice
 from pipeline.config.running import Running as RunningAt
 from pipeline.config.running import forget_run, write_run
 from pipeline.errors import ConfigError, PipelineError
@@ -77,8 +77,7 @@ def prepare(process: Process, document: Document, config: Path, home: Home, reda
     # No core dump: it would hold every live secret. Child processes inherit it.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     otel = read_otel(environment)
-    for name in named_twice(document, otel):
-        raise ConfigError(f"The destination {name} is named by the document and by OpenTelemetry's variables.", hint="Give it another id.")
+    refuse_named_twice(document, otel)
     for number, value in enumerate(otel.secrets):
         redaction.announce(value, f"process:otel-header-{number}")
     part = part or Part()

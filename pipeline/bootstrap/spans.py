@@ -18,7 +18,7 @@ from collectors.outbox import Outbox
 from collectors.spool import Spool
 from collectors.tracing import Tracing
 from pipeline.bootstrap.core import Core
-from pipeline.bootstrap.parts import Swapped, bounds_of, destinations_of, recipients_of, resource_of
+from pipeline.bootstrap.parts import Plan, Swapped, bounds_of, closed_of, destinations_of, recipients_of, resource_of, takers_of
 from pipeline.bootstrap.upkeep import measure_backlog
 from pipeline.keys.pepper import derived_key
 from pipeline.store.engine import sqlite_path
@@ -49,13 +49,13 @@ class Telemetry:
     store: SqlOutbox
     spool: Spool
     logs: Spool
-    metrics: Callable[[Callable[[], Awaitable[None]]], MetricExport]
-    """Makes what sends metrics, given what brings the gauges up to date."""
+    of_logs: LogExport
+    metrics: MetricExport
     provider: SealedTracerProvider
 
 
-def telemetry_of(core: Core, swapped: Swapped, resolver: Resolver) -> Telemetry:
-    """Put together what makes, keeps and sends spans; nothing is sent yet."""
+def telemetry_of(core: Core, swapped: Swapped, resolver: Resolver, refresh: Callable[[], Awaitable[None]]) -> Telemetry:
+    """Put together what makes, keeps and sends spans; nothing is sent yet. `refresh` brings gauges up to date that are read elsewhere."""
     from collectors.sealed import SealedTracerProvider
 
     plan, telemetry = core.plan, core.plan.document.telemetry
@@ -83,25 +83,55 @@ def telemetry_of(core: Core, swapped: Swapped, resolver: Resolver) -> Telemetry:
     def spooled(records: Sequence[Clean[Record]]) -> tuple[OutboxRow, ...]:
         return unless_full(tracing.encode(records), backlog)
 
-    def metrics(refresh: Callable[[], Awaitable[None]]) -> MetricExport:
-        wanted: dict[str, Temporality] = {each.id: each.temporality for each in plan.destinations if "metrics" in each.signals}
-        interval_s = telemetry.metrics_interval_s
-        if "metrics_interval_s" not in telemetry.model_fields_set:
-            interval_s = plan.otel.metrics_interval_s or interval_s
-        return MetricExport(
-            core.metrics.registry, core.recorder, wanted, store, backlog,
-            resource=tracing.resource, interval_s=interval_s, version=VERSION, refresh=refresh, stored=outbox.wake,
-        )  # fmt: skip
-
+    interval_s = telemetry.metrics_interval_s
+    if "metrics_interval_s" not in telemetry.model_fields_set:
+        interval_s = plan.otel.metrics_interval_s or interval_s
+    metrics = MetricExport(
+        core.metrics.registry, core.recorder, temporalities(plan), store, backlog,
+        resource=tracing.resource, interval_s=interval_s, version=VERSION, refresh=refresh, stored=outbox.wake,
+    )  # fmt: skip
     lost = core.metrics.telemetry_overflow
-    of_logs = LogExport([each.id for each in plan.destinations if "logs" in each.signals], tracing.resource, backlog)
+    of_logs = LogExport(takers_of(plan, "logs"), tracing.resource, backlog)
     logs = Spool(store, of_logs.encode, linger_s=LOG_LINGER_S, on_overflow=lost, stored=outbox.wake)
-    if of_logs.destinations and plan.follow_logs is not None:
-        plan.follow_logs(lambda record: logs.offer((record,)))
+    tap_logs(plan, logs)
     spool = Spool(store, spooled, on_overflow=lost, stored=outbox.wake)
     provider = SealedTracerProvider(gate, spool.offer, resource=resource)
     addressing = Addressing(recipients, tracing.encode, backlog, core.metrics)
-    return Telemetry(tracing, addressing, backlog, outbox, store, spool, logs, metrics, provider)
+    return Telemetry(tracing, addressing, backlog, outbox, store, spool, logs, of_logs, metrics, provider)
+
+
+def temporalities(plan: Plan) -> dict[str, Temporality]:
+    """The destinations of metrics, each with how it wants sums."""
+    return {each.id: each.temporality for each in plan.destinations if "metrics" in each.signals}
+
+
+def tap_logs(plan: Plan, logs: Spool) -> None:
+    """Have log records given to the spool where a destination asks for them, and to nobody where none does."""
+    if plan.follow_logs is not None:
+        plan.follow_logs((lambda record: logs.offer((record,))) if takers_of(plan, "logs") else None)
+
+
+async def follow(telemetry: Telemetry, core: Core, swapped: Swapped, resolver: Resolver, reads: Reads, before: Plan, plan: Plan) -> None:
+    """Send to the destinations of another document from now on; those that stay as they are notice nothing.
+
+    What waits for one that is gone stays in the outbox: it is sent when that destination is back, or dropped by somebody.
+    """
+    former = {section.id: section for section in before.destinations}
+    changed = {section.id for section in plan.destinations if former.get(section.id) != section}
+    core.metrics.follow(closed_of(plan, core.redaction))
+    telemetry.backlog.follow(bounds_of(plan.destinations))
+    core.metrics.outbox_bounds({name: bound.max_bytes for name, bound in telemetry.backlog.bounds.items()})
+    try:
+        await measure_backlog(telemetry.backlog, reads)
+    except ReadError:
+        log.warning("the outbox cannot be read now; its size is found out later")
+    recipients = recipients_of(plan.destinations)
+    telemetry.tracing.destinations = tuple(recipient.id for recipient in recipients)
+    telemetry.addressing.follow(recipients)
+    telemetry.of_logs.destinations = takers_of(plan, "logs")
+    tap_logs(plan, telemetry.logs)
+    telemetry.metrics.follow(temporalities(plan))
+    await telemetry.outbox.follow(destinations_of(plan, swapped, resolver), changed)
 
 
 async def open_outbox(core: Core, telemetry: Telemetry, reads: Reads) -> None:

@@ -94,8 +94,9 @@ async def measure_backlog(backlog: Backlog, reads: Reads) -> None:
 
 async def watch_backlog(backlog: Backlog, reads: Reads) -> None:
     """The same every few seconds, until cancelled; more seldom when the sums take long."""
-    while backlog.bounds:
+    while True:
         began = time.monotonic()
-        with suppress(ReadError):
-            await measure_backlog(backlog, reads)
+        if backlog.bounds:
+            with suppress(ReadError):
+                await measure_backlog(backlog, reads)
         await asyncio.sleep(max(MEASURE_EVERY_S, 20 * (time.monotonic() - began)))

@@ -83,7 +83,7 @@ def check_parts(document: Document, patterns: PatternSet, config: Path) -> tuple
     from pipeline.bootstrap.compile import compile_limits, compile_prices, compile_references, compile_routes, folder_of
     from pipeline.bootstrap.recognition import open_recognizer
     from pipeline.config.environment import env_snapshot
-    from pipeline.config.otel import named_twice, read_otel
+    from pipeline.config.otel import read_otel, refuse_named_twice
     from pipeline.config.policies import DIRECTIONS
     from pipeline.errors import ConfigError
     from redactors import build_redactor
@@ -93,8 +93,7 @@ def check_parts(document: Document, patterns: PatternSet, config: Path) -> tuple
     compile_limits(document)
     compile_prices(document)
     warnings = [*_missing_certificates(document, folder_of(config))]
-    for name in named_twice(document, read_otel(env_snapshot())):
-        raise ConfigError(f"The destination {name} is named by the document and by OpenTelemetry's variables.", hint="Give it another id.")
+    refuse_named_twice(document, read_otel(env_snapshot()))
     recognizer = open_recognizer(document, folder_of(config), warn=warnings.append)
     for name, policy in document.policies.items():
         for direction in DIRECTIONS:

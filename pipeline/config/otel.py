@@ -75,6 +75,12 @@ def named_twice(document: Document, otel: Otel) -> tuple[str, ...]:
     return tuple(section.id for section in document.telemetry.destinations if section.id in own)
 
 
+def refuse_named_twice(document: Document, otel: Otel) -> None:
+    """Raise ConfigError when document and environment name a destination alike."""
+    for name in named_twice(document, otel):
+        raise ConfigError(f"The destination {name} is named by the document and by OpenTelemetry's variables.", hint="Give it another id.")
+
+
 def _destination(environment: Mapping[str, str], signal: str) -> tuple[DestinationSection, bool] | None:
     """The destination of one signal, named `otel-SIGNAL`, and whether its address is used as it is."""
     exporter = environment.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip().lower()
