@@ -22,6 +22,11 @@ def ulid(now_us: int, entropy: int | None = None) -> str:
     return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
+def is_ulid(text: str) -> bool:
+    """Whether a text is written like a ULID."""
+    return len(text) == 26 and all(letter in _CROCKFORD for letter in text)
+
+
 def token(prefix: str, entropy: int | None = None) -> str:
     """Make a bearer token: the prefix (`lgk`, `lgc`, `lgs`, …), an underscore, and 256 bits in 43 base 62 characters."""
     number = secrets.randbits(256) if entropy is None else entropy

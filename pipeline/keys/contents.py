@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,18 +10,18 @@ from sqlalchemy import Connection
 from collectors.genai import PARTS, REFERENCE
 from pipeline.clock import parse_rfc3339
 from pipeline.errors import BadRequest
+from pipeline.ids import is_ulid
 from pipeline.keys.service import Actor, Office, event
 from pipeline.store.contents import Contents, pick_contents, remove_contents
 
 FIELDS: Final = frozenset({"ids", "key_id", "before"})
 MAX_IDS: Final = 1_000
-_ULID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 
 def content_id(text: str) -> tuple[str, str]:
     """The call's id and the part (or "") of a reference as it stands on a span, or of an id alone. BadRequest (404) for anything else."""
     ident, colon, part = text.removeprefix(REFERENCE).partition(":")
-    if not _ULID.fullmatch(ident) or (colon and part not in PARTS):
+    if not is_ulid(ident) or (colon and part not in PARTS):
         raise BadRequest(
             "There is no such content.", hint="Name a reference from a span or a request id.", code="content_not_found", status=404
         )
@@ -36,7 +35,7 @@ def read_contents(params: Mapping[str, Any]) -> Contents:
     if not isinstance(ids, list | tuple) or len(ids) > MAX_IDS or not all(isinstance(one, str) for one in ids):
         raise BadRequest(f"ids are at most {MAX_IDS} texts.", param="ids")
     key_id = params.get("key_id", "")
-    if not isinstance(key_id, str) or (key_id and not _ULID.fullmatch(key_id)):
+    if not isinstance(key_id, str) or (key_id and not is_ulid(key_id)):
         raise BadRequest("key_id is the id of a key.", param="key_id")
     before = params.get("before", "")
     try:

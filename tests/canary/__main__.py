@@ -35,7 +35,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         with walked(Path(folder) / "masked", SEED) as masked:
             counted[RECEIVER] = surfaces_of(found(drawn, *(masked.exits[name] for name in EXPORTED)))
-        with walked(Path(folder) / "open", SEED, ALLOW_ALL) as open_:
+        with walked(Path(folder) / "open", SEED, ALLOW_ALL, "open") as open_:
             pass
     redactor = build_redactor(policy=MASK_ALL, direction="telemetry", known=live_values(drawn), pattern_set=compiled_patterns())
     sealed = Sealed(redactor, drawn)
@@ -54,16 +54,20 @@ def main() -> int:
 
 
 def _exits(masked: Walked, open_: Walked) -> int:
-    """Print what each exit of the gateway shows, and how many cells that are in all."""
+    """Print what each exit of the gateway shows; gives how many cells that are in all, and a one for each exit without its control."""
     print(f"\n## Canaries that the exits of the gateway show, of {len(masked.drawn)}\n")
     print(f"Those of programs, and those of callers: {', '.join(CALLER)}.\n")
     print(
-        "The last column is the same gateway under a policy that allows everything but live secrets: it shows that the exit was looked at."
+        "The last column is the positive control: the same gateway under a policy that allows everything but live secrets, with a defect."
     )
-    print("Where the gateway writes no content, or redacts under no policy of anybody's (its log, its events), that is 0 too.\n")
+    print("It logs, writes into events and makes metric labels of what callers ask for, answers senders with what they sent, and redacts")
+    print("neither log nor events nor labels. It shows that each exit was looked at, so that a 0 beside it says something.\n")
     shown = {name: (len(found(masked.drawn, data)), len(found(open_.drawn, open_.exits[name]))) for name, data in masked.exits.items()}
-    print(_table(["exit", "leaks", "everything allowed"], [[name, str(leaks), str(control)] for name, (leaks, control) in shown.items()]))
-    return sum(leaks for leaks, _ in shown.values())
+    print(_table(["exit", "leaks", "positive control"], [[name, str(leaks), str(control)] for name, (leaks, control) in shown.items()]))
+    unseen = [name for name, (_, control) in shown.items() if not control]
+    if unseen:
+        print(f"\nThe control shows nothing at: {', '.join(unseen)}.")
+    return sum(leaks for leaks, _ in shown.values()) + len(unseen)
 
 
 def _count(leaking_surfaces: set[str], way: Way, signal: str) -> str:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import grpc
 
@@ -25,11 +26,16 @@ from pipeline.store.reads import REDACTION_GROUPS, SPEND_GROUPS, open_reads
 from tests.canary.cells import Cell, cells, live_values, sent_by
 from tests.canary.surfaces import MARKER
 from tests.collectors.otlp_requests import REQUESTS, as_json
+from tests.engines import python_path
 from tests.faults.books import url_of
 from tests.faults.outbox import accounts, wait_until
 from tests.servers.otlp import Answer as Told
 from tests.servers.provider import running_provider
 from tests.walks.rig import MASK_ALL, Answer, Gateway, Sink, openai_target, running_gateway, running_sink
+
+Mutant = Literal["talkative", "open"]
+MUTANT: Final = Path(__file__).resolve().parent / "mutant"
+"""The folder of what makes a gateway have a defect: `mutant/sitecustomize.py` says which there are."""
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 SIGNALS = ("traces", "logs", "metrics")
@@ -105,8 +111,8 @@ def document(http: Sink, refusing: Sink, provider: str, live: int, policy: Mappi
 
 
 @contextlib.contextmanager
-def walked(folder: Path, seed: int, policy: Mapping[str, Any] = MASK_ALL) -> Iterator[Walked]:
-    """Plant, send in every encoding, and look at every exit of the gateway that took it."""
+def walked(folder: Path, seed: int, policy: Mapping[str, Any] = MASK_ALL, mutant: Mutant | None = None) -> Iterator[Walked]:
+    """Plant, send in every encoding, and look at every exit of the gateway that took it; `mutant` is a defect that it has."""
     drawn = cells(seed, *CALLER)
     of_programs = [cell for cell in drawn if cell.surface not in CALLER]
     sent = list(sent_by(Path(sys.executable), "plain", of_programs, {}))
@@ -114,6 +120,8 @@ def walked(folder: Path, seed: int, policy: Mapping[str, Any] = MASK_ALL) -> Ite
     with running_sink() as sink, running_sink() as refusing, running_provider() as provider:
         refusing.sink.always = Told(status=400)
         environment = {f"CANARY_{number}": value for number, value in enumerate(live)}
+        if mutant is not None:
+            environment |= {"PYTHONPATH": os.pathsep.join([str(MUTANT), python_path()]), "LOCKGATE_CANARY_MUTANT": mutant}
         with running_gateway(folder, document(sink, refusing, provider.url, len(live), policy), **environment) as gateway:
             key = gateway.create_key(alias="canary")["key"]
             found = Walked(drawn, b"\n".join(body for _, body in sent))
