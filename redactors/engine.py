@@ -33,12 +33,15 @@ from redactors.policy import (
 )
 from redactors.rules.model import Rule
 from redactors.seams import GLUE, is_seamless, is_seamless_behind
+from redactors.skim import Shapes, skim
 from redactors.spans import Applied, Judged, Region, merge, unshielded
 from redactors.stream import StreamRedactor
 
 MAX_TEXT: Final = walk.MAX_TEXT
 _SHORT: Final = 48
 _MOST_SILENT: Final = 4096
+_MANY: Final = 8
+"""A list of so many trees is worth a first look."""
 
 _ESCAPED: Final = frozenset('nrtbfu"\\/')
 
@@ -66,7 +69,9 @@ class Redactor:
         self._dump = dump
         self._generation = generation
         self._begin: Callable[[], GoOn] = _endlessly
-        self._silent: list[tuple[int, set[str]]] = [(-1, set())]  # one entry; a list, so that copies with other keys share it
+        self._silent: list[tuple[int, set[str], Shapes]] = [
+            (-1, set(), Shapes())
+        ]  # one entry; a list, so that copies with other keys share it
 
     def __repr__(self) -> str:
         return f"Redactor(kinds={len(self._kinds)})"
@@ -93,11 +98,35 @@ class Redactor:
 
         A tree in which nothing was found comes back as the same object. Raises RedactionError for a tree too deep, too large, or not JSON.
         """
-        silent = self._remembered()
+        silent, shapes = self._remembered()
         if type(raw) is str and raw in silent:
             return seal(raw)
+        go_on = self._begin()
+        if type(raw) is list and len(raw) >= _MANY and not self._recognizers:
+            return self._list(raw, silent, shapes, go_on)
+        return self._tree(raw, silent, go_on)
+
+    def _list(self, raw: list[Json], silent: set[str], shapes: Shapes, go_on: GoOn) -> Clean[Json]:
+        """Redact a list of many trees: those that a first look passes are not walked."""
+        texts, owners, walked = skim(raw, silent, shapes)
+        places = set(walked)
+        for index in sorted(self._spoken(texts, silent, go_on)):
+            if owners[index] not in places:
+                go_on()
+                if self._redacted(texts[index], None, (), go_on) is not None:
+                    places.add(owners[index])
+        if not places:
+            return seal(raw)
+        # What passed is nothing in the list that is walked, so that the others stay in their places.
+        thin = [node if place in places else None for place, node in enumerate(raw)]
+        clean = self._tree(thin, silent, go_on)
+        if clean.value is thin:
+            return seal(raw)
+        return clean.map(lambda walked: _merged(raw, walked, places))
+
+    def _tree(self, raw: Json, silent: set[str], go_on: GoOn) -> Clean[Json]:
         found, keys = walk.texts(raw)
-        outcomes = self._outcomes(found, keys, silent, self._begin())
+        outcomes = self._outcomes(found, keys, silent, go_on)
         if not outcomes:
             if type(raw) is str and len(raw) <= _SHORT:
                 silent.add(raw)
@@ -163,24 +192,30 @@ class Redactor:
                 silent.add(text)
         return outcomes
 
-    def _remembered(self) -> set[str]:
+    def _remembered(self) -> tuple[set[str], Shapes]:
         """Short texts about which nothing was to be said (field names, addresses, ids), as long as no other live secret is announced.
 
         The generation is read before any text is looked at, and a verdict goes into the set of that generation: one that was reached
         with the secrets of before an announcement is never found after it.
         """
         if self._recognizers:
-            return set()  # they may fail and be passed over, and remember by themselves what they read
+            return set(), Shapes()  # they may fail and be passed over, and remember by themselves what they read
         generation = self._generation()
-        known, silent = self._silent[0]
+        known, silent, shapes = self._silent[0]
         if known != generation or len(silent) >= _MOST_SILENT:
-            silent = set()
-            self._silent[0] = (generation, silent)
-        return silent
+            if known != generation or shapes.size >= _MOST_SILENT // 2:
+                shapes = Shapes()
+            silent = shapes.kept()  # most of what is silent never comes again
+            self._silent[0] = (generation, silent, shapes)
+        return silent, shapes
 
     def _suspicious(self, found: list[str], keys: list[str], silent: set[str], go_on: GoOn) -> set[int]:
         """Which texts have to be looked at one by one: one scan over all that are not known to be silent decides, and `silent` learns."""
-        suspicious = {index for index, key in enumerate(keys) if key and names_secret(key)}
+        return {index for index, key in enumerate(keys) if key and names_secret(key)} | self._spoken(found, silent, go_on)
+
+    def _spoken(self, found: Sequence[str], silent: set[str], go_on: GoOn) -> set[int]:
+        """The same by what the texts say, whatever they stand under."""
+        suspicious: set[int] = set()
         fresh = [index for index, text in enumerate(found) if text not in silent]
         if not fresh:
             return suspicious
@@ -272,6 +307,11 @@ class Redactor:
             at, fresh = one.end, True
         pieces += _between(text, at, end, fresh=fresh)
         return Applied("".join(pieces), remarks, verdict_of(actions), fresh and at == end)
+
+
+def _merged(raw: list[Json], walked: Any, places: set[int]) -> Json:
+    """The trees of a list, those in some places as they came from the walk."""
+    return [walked[place] if place in places else node for place, node in enumerate(raw)]
 
 
 def _endlessly() -> GoOn:

@@ -197,7 +197,7 @@ class SpelledOut:
         return [len(text[:end].encode()) for _, end, _ in _runs(text, self._ends(Subject(text), None))]
 
     def _telling_groups(self, data: bytes) -> list[int]:
-        """Ends of four groups, but those of words in small letters: of a run, one of the first groups is no word."""
+        """Ends of four groups, but those of plain words: of a run, one of the first groups is no word."""
         return [end for end in self._groups.find(data) if not _are_words(data[end - 5 * _GROUP : end])]
 
     def _ends(self, subject: Subject, marks: Marks | None) -> dict[int, Sequence[int] | None]:
@@ -235,7 +235,7 @@ def _runs(text: str, ends: Mapping[int, Sequence[int] | None]) -> Iterator[Run]:
 
 def _are_words(groups: bytes) -> bool:
     letters = groups.replace(b" ", b"")
-    return letters.isalpha() and letters.islower()
+    return letters.isalpha() and (letters[1:4] + letters[5:8] + letters[9:12] + letters[13:16]).islower()
 
 
 def _matches(run: re.Pattern[str], text: str, places: Sequence[int] | None) -> Iterator[re.Match[str]]:

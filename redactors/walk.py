@@ -57,7 +57,7 @@ def _collect(node: Any, key: str, depth: int, found: list[str], keys: list[str])
         raise RedactionError("the value is nested too deeply")
     kind = type(node)
     if kind is str:
-        inner = _embedded(node, MAX_DEPTH - depth - 1)
+        inner = embedded(node, MAX_DEPTH - depth - 1)
         if inner is None:
             found.append(node)
             keys.append(key)
@@ -68,12 +68,8 @@ def _collect(node: Any, key: str, depth: int, found: list[str], keys: list[str])
     elif kind is list or kind is tuple:
         for value in node:
             _collect(value, key, depth + 1, found, keys)
-    elif kind is int:
-        if not -_LONG_INTEGER < node < _LONG_INTEGER:
-            found.append(str(node))
-            keys.append(key)
-    elif kind is float:
-        if _LONG_INTEGER <= node < _LONGEST_FLOAT and node.is_integer():
+    elif kind is int or kind is float:
+        if is_long_number(node):
             found.append(str(int(node)))
             keys.append(key)
     elif node is not None and kind is not bool:
@@ -86,7 +82,7 @@ def _collect_object(node: dict[Any, Any], depth: int, found: list[str], keys: li
             raise RedactionError("a key is not a string")
         found.append(name)
         keys.append("")
-        if type(value) is str and not _may_be_json(value):
+        if type(value) is str and not may_be_json(value):
             found.append(value)
             keys.append(name)
         elif value is not None and value is not True and value is not False:
@@ -102,7 +98,7 @@ def changed(tree: Json, change: Change) -> Json:
 def _rebuild(node: Any, path: str, key: str, depth: int, change: Change) -> Any:
     kind = type(node)
     if kind is str:
-        inner = _embedded(node, MAX_DEPTH - depth - 1)
+        inner = embedded(node, MAX_DEPTH - depth - 1)
         if inner is None:
             return change(node, Place(path, key, False))
         fresh = _rebuild(inner, path, key, depth + 1, change)
@@ -112,11 +108,7 @@ def _rebuild(node: Any, path: str, key: str, depth: int, change: Change) -> Any:
     if kind is list or kind is tuple:
         items = [_rebuild(value, f"{path}/{index}", key, depth + 1, change) for index, value in enumerate(node)]
         return node if all(new is old for new, old in zip(items, node, strict=True)) else items
-    if kind is int and not -_LONG_INTEGER < node < _LONG_INTEGER:
-        digits = str(node)
-        fresh = change(digits, Place(path, key, False))
-        return node if fresh == digits else fresh
-    if kind is float and _LONG_INTEGER <= node < _LONGEST_FLOAT and node.is_integer():
+    if is_long_number(node):
         digits = str(int(node))
         fresh = change(digits, Place(path, key, False))
         return node if fresh == digits else fresh
@@ -148,25 +140,32 @@ def _free(taken: dict[str, Any], name: str) -> str:
     return f"{name}#{number}"
 
 
-def _may_be_json(text: str) -> bool:
+def is_long_number(node: Any) -> bool:
+    """Whether a value is a number that has the digits of an account: an integer, or a floating-point number that is one."""
+    if type(node) is int:
+        return not -_LONG_INTEGER < node < _LONG_INTEGER
+    return type(node) is float and _LONG_INTEGER <= node < _LONGEST_FLOAT and node.is_integer()
+
+
+def may_be_json(text: str) -> bool:
     """Whether a string begins like an object or array. Both walks ask this same question, or they would count differently."""
     first = text[:1]
     return first in ("{", "[") or (first <= " " and text[:64].lstrip().startswith(("{", "[")))
 
 
-def _embedded(text: str, room: int = MAX_DEPTH) -> Any:
+def embedded(text: str, room: int = MAX_DEPTH) -> Any:
     """The object or array that a string spells; None when it spells neither, names a key twice, is too long, or deeper than `room`.
 
     What is none is read as a text.
     """
     if len(text) > MAX_EMBEDDED:
         return None
-    if not _may_be_json(text):
+    if not may_be_json(text):
         return None
     if text.rstrip()[-1:] not in ("}", "]"):
         return None
     try:
-        inner = json.loads(text, object_pairs_hook=_unique)
+        inner = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
     if type(inner) not in (dict, list):
@@ -194,6 +193,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fresh) < len(pairs):
         raise ValueError("a key stands twice")
     return fresh
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _separators(text: str) -> tuple[str, str]:

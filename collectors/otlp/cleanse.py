@@ -163,7 +163,7 @@ class _Pass:
         values: Any = clean.value
         for place, (old, new) in enumerate(zip(nodes, values, strict=True)):
             if new is not old and new != old:
-                self._found.puts[first + place](new)
+                self._found.put(first + place, new)
             elif place not in said:
                 marks.append(self._found.marks[first + place])
         self._seen.learn(marks)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from collectors.classes import CLASSES, AttributeClass, is_member
 from collectors.otlp.shapes import Plan
 from collectors.otlp.stones import bury
 from collectors.otlp.values import pair_class, refill, refill_pair, scrub, tree_of, value_class
-from collectors.otlp.wire import head_of, is_small_number, text_of
+from collectors.otlp.wire import head_of, is_small_number, text_from
 from redactors.model import Json
 
 _LONGEST_SEEN: Final = 160
@@ -30,6 +29,9 @@ class _Head:
     raw: bytes
 
 
+Put = tuple[Callable[..., None], Any, Any]
+"""What puts a redacted node back, and the two things that it needs beside that: called only where something was found."""
+
 Mark = bytes | str | _Head | None
 """By what something silent is known: an attribute's bytes, a text, the key of attributes that are numbers; None for what is not kept."""
 
@@ -37,25 +39,27 @@ Mark = bytes | str | _Head | None
 class Seen:
     """What a redactor had nothing to say about, for one redactor and one generation of it.
 
-    `pairs` are whole attributes, `heads` keys whose values are numbers, `texts` names and the like.
+    `pairs` are whole attributes that came more than once, `heads` keys whose values are numbers, `texts` names and the like.
     """
 
-    __slots__ = ("generation", "heads", "pairs", "texts")
+    __slots__ = ("_once", "generation", "heads", "pairs", "texts")
 
     def __init__(self, generation: object) -> None:
         self.generation = generation
         self.pairs: set[bytes] = set()
+        self._once: set[bytes] = set()  # most never come again, and would only push out those that do
         self.texts: set[str] = set()
         self.heads: set[bytes] = set()
 
     def learn(self, marks: Sequence[Mark]) -> None:
         """Remember what came back unchanged; a full memory starts again."""
-        for memory in (self.pairs, self.texts, self.heads):
+        for memory in (self.pairs, self._once, self.texts, self.heads):
             if len(memory) > _MOST_SEEN:
                 memory.clear()
+        once = self._once
         for mark in marks:
             if type(mark) is bytes:
-                self.pairs.add(mark)
+                (self.pairs if mark in once else once).add(mark)
             elif type(mark) is str:
                 self.texts.add(mark)
             elif type(mark) is _Head:
@@ -81,7 +85,7 @@ class Gathering:
 
     def __init__(self, seen: Seen) -> None:
         self.nodes: list[Json] = []
-        self.puts: list[Callable[[Any], None]] = []
+        self.puts: list[Put] = []
         self.marks: list[Mark] = []
         self.units: list[Unit] = []
         self.items = 0
@@ -121,20 +125,31 @@ class Gathering:
 
     def _look(self, message: Any, plan: Plan) -> None:
         """Gather the texts of one message and of what belongs to it; not of the units below."""
-        for name in plan.cleared:
-            if getattr(message, name):
-                message.ClearField(name)
-        for name, length in plan.ids:
-            value = getattr(message, name)
+        if (glance := plan.glance) is not None:
+            # Most items end here: nothing but ids, attributes, and names that were seen before.
+            held = glance.get(message)
+            texts, known = held[glance.ids : glance.texts], self._seen.texts
+            if (
+                tuple(map(len, held[1 : glance.ids])) in glance.lengths
+                and not any(held[glance.texts :])
+                and all(not text or text in known for text in texts)
+            ):
+                self._pairs(held[0])
+                return
+        for field in plan.cleared:
+            if getattr(message, field):
+                message.ClearField(field)
+        for field, length in plan.ids:
+            value = getattr(message, field)
             if value and len(value) != length:
-                message.ClearField(name)
+                message.ClearField(field)
         self._texts(message, plan)
-        for name, inner in plan.ones:
-            if not inner.has_items and message.HasField(name):
-                self._look(getattr(message, name), inner)
-        for name, inner in plan.many:
+        for field, inner in plan.ones:
+            if not inner.has_items and message.HasField(field):
+                self._look(getattr(message, field), inner)
+        for field, inner in plan.many:
             if not (inner.has_items or inner.is_item):
-                for one in getattr(message, name):
+                for one in getattr(message, field):
                     self._look(one, inner)
 
     def _texts(self, message: Any, plan: Plan) -> None:
@@ -143,39 +158,43 @@ class Gathering:
         for name in plan.texts:
             text = getattr(message, name)
             if text and text not in texts:
-                self._node(text, partial(setattr, message, name), text if len(text) <= _LONGEST_SEEN else None)
-        known, heads = self._seen.pairs, self._seen.heads
+                self._node(text, (setattr, message, name), text if len(text) <= _LONGEST_SEEN else None)
         for name in plan.pairs:
-            pairs = getattr(message, name)
-            for index, raw in enumerate(pairs):
-                # Most attributes end here: seen before, or a number under a key that was.
-                if raw not in known and not ((head := raw[: raw[1] + 2] if len(raw) > 2 else b"") in heads and is_small_number(raw, head)):
-                    self._attribute(pairs, index, raw)
+            self._pairs(getattr(message, name))
         for name in plan.values:
             raw = getattr(message, name)
             if raw:
                 self._body(message, name, raw)
 
-    def _attribute(self, pairs: Any, index: int, raw: bytes) -> None:
-        """Gather one attribute that was not seen before, unless its class says that it holds no text."""
-        text = text_of(raw, head_of(raw))
-        if text is None:
-            self._parsed(pairs, index, raw)
-            return
-        key, value = text
-        rule = CLASSES.get(key)
-        if rule is not None and rule.kind is AttributeClass.VOCABULARY and is_member(rule, value):
-            self._seen.pairs.add(raw)
-            return
-        self._node({key: value}, partial(_put_text, pairs, index), raw if len(raw) <= _LONGEST_SEEN else None)
+    def _pairs(self, pairs: Any) -> None:
+        """Gather attributes that were not seen before, unless their class says that they hold no text."""
+        known, heads, nodes = self._seen.pairs, self._seen.heads, self.nodes
+        for raw in [raw for raw in pairs if raw not in known]:
+            at = raw[1] + 2 if len(raw) > 2 else 0
+            if raw[:at] in heads and is_small_number(raw, at) is not None:
+                continue
+            head = head_of(raw)
+            text = text_from(raw, len(head))
+            if not text:
+                self._parsed(pairs, raw)
+                continue
+            key, value = head[2:].decode(), raw[text:].decode()
+            rule = CLASSES.get(key)
+            if rule is not None and rule.kind is AttributeClass.VOCABULARY and is_member(rule, value):
+                known.add(raw)
+                continue
+            nodes.append({key: value})
+            self.puts.append((_put_text, pairs, raw))
+            self.marks.append(raw if len(raw) <= _LONGEST_SEEN else None)
 
-    def _parsed(self, pairs: Any, index: int, raw: bytes) -> None:
-        """The same for one that is no plain text: a number, a list, bytes, or spelled in another way."""
+    def _parsed(self, pairs: Any, raw: bytes) -> None:
+        """The same for an attribute that is no plain text: a number, a list, bytes, or spelled in another way."""
         pair = self._pair.FromString(raw)
         scrub(pair)
         plain = pair.SerializeToString()
         if plain != raw:
-            pairs[index] = raw = plain
+            pairs[_place(pairs, raw)] = plain
+            raw = plain
         key, value = pair.key, pair.value
         mark: Mark = raw if len(raw) <= _LONGEST_SEEN else None
         if value.WhichOneof("value") in _NUMERIC:
@@ -186,7 +205,7 @@ class Gathering:
             if rule is not None and rule.kind is AttributeClass.NUMBER:
                 self._seen.learn((mark,))
                 return
-        self._node({key: tree_of(value)}, partial(_put_pair, pairs, index, pair), mark)
+        self._node({key: tree_of(value)}, (_put_parsed, pairs, (raw, pair)), mark)
 
     def _body(self, message: Any, name: str, raw: bytes) -> None:
         """Gather the body of a log record."""
@@ -197,24 +216,39 @@ class Gathering:
             setattr(message, name, plain)
         tree = tree_of(value)
         if tree is not None and type(tree) is not bool:
-            self._node(tree, partial(_put_value, message, name, value), None)
+            self._node(tree, (_put_value, message, (name, value)), None)
 
-    def _node(self, node: Json, put: Callable[[Any], None], mark: Mark) -> None:
+    def _node(self, node: Json, put: Put, mark: Mark) -> None:
         self.nodes.append(node)
         self.puts.append(put)
         self.marks.append(mark)
 
+    def put(self, place: int, clean: Any) -> None:
+        """Put a redacted node back."""
+        put, target, what = self.puts[place]
+        put(target, what, clean)
 
-def _put_text(pairs: Any, index: int, clean: Any) -> None:
-    _put_pair(pairs, index, pair_class().FromString(pairs[index]), clean)
+
+def _put_text(pairs: Any, raw: bytes, clean: Any) -> None:
+    _put_pair(pairs, raw, pair_class().FromString(raw), clean)
 
 
-def _put_pair(pairs: Any, index: int, pair: Any, clean: Any) -> None:
+def _put_parsed(pairs: Any, found: tuple[bytes, Any], clean: Any) -> None:
+    _put_pair(pairs, *found, clean)
+
+
+def _put_pair(pairs: Any, raw: bytes, pair: Any, clean: Any) -> None:
+    index = _place(pairs, raw)
     former = pair.key
     refill_pair(pair, clean)
     if pair.key != former:
         pair.key = _free(pairs, index, pair.key)
     pairs[index] = pair.SerializeToString()
+
+
+def _place(pairs: Any, raw: bytes) -> int:
+    """Where an attribute stands: the first that is as it was, as those before it that were the same have been replaced."""
+    return next(index for index, other in enumerate(pairs) if other == raw)
 
 
 def _free(pairs: Any, index: int, key: str) -> str:
@@ -227,6 +261,7 @@ def _free(pairs: Any, index: int, key: str) -> str:
     return name
 
 
-def _put_value(message: Any, name: str, value: Any, clean: Any) -> None:
+def _put_value(message: Any, found: tuple[str, Any], clean: Any) -> None:
+    name, value = found
     refill(value, clean)
     setattr(message, name, value.SerializeToString())

@@ -11,10 +11,12 @@ version of the protocol adds is looked at like any other, and anything that is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final
+from itertools import product
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from collectors.model import Signal
 
@@ -35,12 +37,25 @@ _ITEMS: Final = frozenset(
 )
 
 
+class Glance(NamedTuple):
+    """All of a message that may hold text, in one call.
+
+    Attributes come first, then ids up to `ids`, texts up to `texts`, and what is mostly empty. `lengths` are those that ids may have.
+    """
+
+    get: Callable[[Any], tuple[Any, ...]]
+    ids: int
+    texts: int
+    lengths: frozenset[tuple[int, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is done about each field of one message; fields that hold no text stand nowhere in it.
 
     `pairs` are lists of `KeyValue` as bytes, `values` an `AnyValue` as bytes, `ids` come with their length in bytes. `is_item`: it is
-    what the signal counts (a span, a log record, a data point); `has_items`: such stand somewhere below.
+    what the signal counts (a span, a log record, a data point); `has_items`: such stand somewhere below. `glance` is what most items
+    need; None where one is not as simple as that.
     """
 
     texts: tuple[str, ...]
@@ -52,6 +67,7 @@ class Plan:
     many: tuple[tuple[str, Plan], ...]
     is_item: bool
     has_items: bool
+    glance: Glance | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +160,7 @@ def _plan(message: Any) -> Plan | None:
                 cleared.append(field.name)
     if not (texts or pairs or values or ids or cleared or ones or many):
         return None
-    return Plan(
+    plan = Plan(
         texts=tuple(texts),
         pairs=tuple(pairs),
         values=tuple(values),
@@ -154,4 +170,21 @@ def _plan(message: Any) -> Plan | None:
         many=tuple(many),
         is_item=message.name in _ITEMS,
         has_items=any(inner.is_item or inner.has_items for _, inner in (*ones, *many)),
+        glance=None,
     )
+    return replace(plan, glance=_glance(plan))
+
+
+def _glance(plan: Plan) -> Glance | None:
+    """The glance of a plan; None where a message has no attributes, or a part of one has more than texts."""
+    parts = [one for _, one in plan.ones]
+    if len(plan.pairs) != 1 or plan.values or plan.has_items:
+        return None
+    if any(part.pairs or part.values or part.ids or part.cleared or part.ones or part.many for part in parts):
+        return None
+    ids = [name for name, _ in plan.ids]
+    others = [*plan.cleared, *(name for name, _ in plan.many), *(f"{name}.{text}" for name, one in plan.ones for text in one.texts)]
+    if not (ids or plan.texts or others):
+        return None
+    lengths = frozenset(product(*((0, length) for _, length in plan.ids)))
+    return Glance(attrgetter(*plan.pairs, *ids, *plan.texts, *others), 1 + len(ids), 1 + len(ids) + len(plan.texts), lengths)

@@ -12,7 +12,7 @@ from typing import Final
 
 _KEY, _VALUE, _STRING = 0x0A, 0x12, 0x0A
 
-_SMALL_NUMBER: Final = re.compile(
+is_small_number: Final = re.compile(
     rb"\x12(?:"
     rb"\x02\x10[\x00\x01]"  # a boolean
     rb"|\x02\x18[\x00-\x7f]"  # an integer of up to 35 bits, which is less than 10**11
@@ -22,7 +22,8 @@ _SMALL_NUMBER: Final = re.compile(
     rb"|\x06\x18[\x80-\xff]{4}[\x00-\x7f]"
     rb"|\x09\x21[\x00-\xff]{7}[\x00-\x41\x80-\xc1]"  # a double of less than 2**33
     rb")"
-)
+).fullmatch
+"""Matches where what follows the key, from a place on, is a boolean or a number too small to be anybody's account, and nothing else."""
 
 
 def head_of(raw: bytes) -> bytes:
@@ -32,36 +33,30 @@ def head_of(raw: bytes) -> bytes:
     return raw[: raw[1] + 2]
 
 
-def is_small_number(raw: bytes, head: bytes) -> bool:
-    """Whether what follows the key is a boolean or a number too small to be anybody's account, and nothing else."""
-    return _SMALL_NUMBER.fullmatch(raw, len(head)) is not None
-
-
-def text_of(raw: bytes, head: bytes) -> tuple[str, str] | None:
-    """Key and value of an attribute that is a text; None for any other. Raises UnicodeDecodeError."""
-    at, end = len(head), len(raw)
-    if not head or at + 4 > end or raw[at] != _VALUE:
-        return None
-    if end - at < 0x80:  # both lengths are one byte
-        if raw[at + 1] == end - at - 2 and raw[at + 2] == _STRING and raw[at + 3] == end - at - 4:
-            return head[2:].decode(), raw[at + 4 :].decode()
-        return None
-    size, at = _length(raw, at + 1)
-    if at + size != end or at >= end or raw[at] != _STRING:
-        return None
-    size, at = _length(raw, at + 1)
-    if at + size != end:
-        return None
-    return head[2:].decode(), raw[at:].decode()
+def text_from(raw: bytes, at: int) -> int:
+    """Where the text of an attribute begins whose key ends at `at`; 0 for one that holds something else, or is spelled in another way."""
+    size = len(raw) - at
+    if not at or size < 4 or raw[at] != _VALUE:
+        return 0
+    if size < 0x80:  # both lengths are one byte
+        return at + 4 if raw[at + 1] == size - 2 and raw[at + 2] == _STRING and raw[at + 3] == size - 4 else 0
+    length, inner = _length(raw, at + 1)
+    if inner + length != len(raw) or length < 2 or raw[inner] != _STRING:
+        return 0
+    length, text = _length(raw, inner + 1)
+    return text if text + length == len(raw) else 0
 
 
 def _length(raw: bytes, at: int) -> tuple[int, int]:
     """A length of up to three bytes, and where it ends; a longer one gives a length that fits nowhere."""
-    size = shift = 0
-    for place in range(at, min(at + 3, len(raw))):
-        byte = raw[place]
-        size |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return size, place + 1
-        shift += 7
+    first = raw[at]
+    if first < 0x80:
+        return first, at + 1
+    if at + 2 < len(raw):
+        second = raw[at + 1]
+        if second < 0x80:
+            return first & 0x7F | second << 7, at + 2
+        third = raw[at + 2]
+        if third < 0x80:
+            return first & 0x7F | (second & 0x7F) << 7 | third << 14, at + 3
     return len(raw) + 1, at

@@ -16,7 +16,7 @@ from redactors.detectors.subject import Span
 from redactors.model import RedactionError, Remark
 from redactors.operators import replacements
 from redactors.rules.catalog import all_rules
-from redactors.walk import _LONG_INTEGER, _embedded, texts
+from redactors.walk import _LONG_INTEGER, embedded, texts
 from tests.engines import ENGINES
 from tests.fuzz.reading import LIVE, PATTERNS, TERMS, Reader
 
@@ -167,7 +167,7 @@ def _order(remarks: Sequence[Remark]) -> list[Remark]:
 def _shape(tree: Any) -> Any:
     """The tree without its texts: which places hold what."""
     if isinstance(tree, str):
-        inner = _embedded(tree)
+        inner = embedded(tree)
         return "text" if inner is None else ["embedded", _shape(inner)]
     if isinstance(tree, dict):
         return {"object": len(tree), "values": [_shape(value) for value in tree.values()]}

@@ -116,7 +116,7 @@ def test_what_cannot_be_looked_at_does_not_pass_and_is_not_quoted(redactor: Reda
 
 
 def test_a_tree_whose_texts_are_counted_differently_does_not_pass(redactor: Redactor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("redactors.walk._embedded", _changing_its_mind())
+    monkeypatch.setattr("redactors.walk.embedded", _changing_its_mind())
     with pytest.raises(RedactionError, match="told apart"):
         redactor.tree([json.dumps({"a": "harmless"}), SECRET])
 
