@@ -44,6 +44,7 @@ async def receive_telemetry(house: House, request: AdminRequest, _who: Who | Non
             )
         destinations = destinations_for(house, caller, signal)
         with house.load.place(), house.intake.place():
+            house.rates.take_export(caller.key)
             body = await read_raw(receive, request.headers, house.limits, most=house.intake.limits.sent_bytes)
             coding = request.headers.get(b"content-encoding")
             done = await take_in(house, caller, Sent(signal, encoding, coding, body, request.request_id, request.peer), destinations)

@@ -31,6 +31,7 @@ def takes_grpc(house: House, note: Note) -> Take:
             caller = caller_of(house, bearer(headers), peer)
             destinations = destinations_for(house, caller, signal)
             with house.load.place(), house.intake.place():
+                house.rates.take_export(caller.key)
                 # The server has undone the message's compression.
                 done = await take_in(house, caller, Sent(signal, "protobuf", "", await read(), request_id, peer), destinations)
         except PipelineError as error:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WINDOW_S: Final = 60
 MAX_KEYS: Final = 100_000
+_EXPORTS: Final = "telemetry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +173,25 @@ class RateLimits:
         limit = key.rpm_limit
         if limit <= 0:
             return None
-        item = self._item(limit)
-        if self._limiter.hit(item, key.id):
-            return self._standing(item.key_for(key.id), limit)
-        wait_s = self._wait(item.key_for(key.id))
-        hint = f"Try again in {max(1, math.ceil(wait_s))} s."
-        raise self._refusal(key, f"The limit of {limit} requests per minute of this key is used up.", hint, wait_s)
+        name = self._hit(key, f"The limit of {limit} requests per minute of this key is used up.", key.id)
+        return self._standing(name, limit)
+
+    def take_export(self, key: VirtualKey) -> None:
+        """Count one request with telemetry of a key, in a window of its own as large as that of its calls: neither takes the other's place.
+
+        RateLimited (429, with Retry-After) when it is used up.
+        """
+        if key.rpm_limit > 0:
+            self._hit(key, f"The limit of {key.rpm_limit} requests with telemetry per minute of this key is used up.", key.id, _EXPORTS)
+
+    def _hit(self, key: VirtualKey, message: str, *names: str) -> str:
+        """Count one request in a window of the key's limit; gives the window's name."""
+        item = self._item(key.rpm_limit)
+        name = item.key_for(*names)
+        if not self._limiter.hit(item, *names):
+            wait_s = self._wait(name)
+            raise self._refusal(key, message, f"Try again in {max(1, math.ceil(wait_s))} s.", wait_s)
+        return name
 
     def acquire(self, name: str, limit: int, expiry_s: float, amount: int) -> bool:
         """Take `amount` from a moving window of `limit` in `expiry_s`; the storage's half of the library's strategy."""

@@ -442,6 +442,23 @@ def test_grpc_refuses_with_codes(house: House) -> None:
     assert grpc_refusal(house.grpc_url, "traces", b"\0" * (5 << 20), house.keys["default"], gzip=True)[0] == "RESOURCE_EXHAUSTED"
 
 
+def test_a_keys_requests_per_minute_hold_for_its_telemetry(house: House) -> None:
+    key = house.gateway.create_key(workspace="default", rpm_limit=2)["key"]
+    for _ in range(2):
+        assert house.post("logs", filled("logs", "fine").SerializeToString(), key=key).status == 200
+
+    refused = house.post("traces", GOOD, key=key)
+    said = status_pb2.Status.FromString(refused.body)
+    assert (refused.status, said.code) == (429, 8)
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert said.details[0].type_url.endswith("google.rpc.RetryInfo")
+    code, retry_s = grpc_refusal(house.grpc_url, "traces", GOOD, key)
+    assert code == "RESOURCE_EXHAUSTED"
+    assert retry_s is not None
+    assert 1 <= retry_s <= 60
+    assert house.gateway.call("POST", "/v1/redact", {"text": "fine"}, key=key).status == 200  # calls have a window of their own
+
+
 def test_nothing_leaked_at_any_exit(house: House) -> None:
     assert list(leaks_in(house)) == []
     assert sum(b"[HASHED" in body for body in house.sink.bodies()) > 10

@@ -51,6 +51,26 @@ def test_the_limit_holds_and_its_headers_tell_the_truth(clock: MovableClock) -> 
     assert limits.take(KEY) is not None
 
 
+def test_requests_with_telemetry_have_a_window_of_their_own(clock: MovableClock) -> None:
+    limits = RateLimits(clock)
+    for _ in range(3):
+        limits.take_export(KEY)
+    clock.move(20)
+    with pytest.raises(RateLimited) as caught:
+        limits.take_export(KEY)
+    assert caught.value.headers["retry-after"] == "40"
+    assert limits.take(KEY) == Standing(3, 2, 60.0, clock.us)
+    clock.move(40)
+    limits.take_export(KEY)
+    limits.take_export(replace(KEY, id="K2"))
+
+
+def test_a_key_without_a_limit_may_send_any_telemetry(clock: MovableClock) -> None:
+    limits = RateLimits(clock)
+    limits.take_export(replace(KEY, rpm_limit=0))
+    assert len(limits._windows) == 0
+
+
 def test_who_waits_as_told_gets_in(clock: MovableClock) -> None:
     limits = RateLimits(clock)
     for _ in range(3):
