@@ -1,7 +1,8 @@
 """At the end of a call: which destinations are given its spans, in which form, and why not when they are not.
 
 Sampling is decided here, after everything was counted: errors, redactions and costly calls are kept, the rest by trace id, in the
-way of OpenTelemetry's TraceIdRatioBased (opentelemetry.io/docs/specs/otel/trace/sdk), so that samplers of one ratio agree. What is
+way of OpenTelemetry's TraceIdRatioBased (opentelemetry.io/docs/specs/otel/trace/sdk), so that samplers of one ratio agree; of its
+ParentBased, where a destination says so, the caller's decision comes before the ratio. What is
 left out counts as accepted and rejected by policy; what is kept of a sampled destination says by which decision on the call's span.
 """
 
@@ -17,7 +18,7 @@ from collectors.genai import CONTENT_ATTRIBUTES, CallFacts
 from collectors.model import OutboxRow, Record
 from redactors.model import Clean
 
-Decision = Literal["all", "error", "redaction", "cost", "ratio", "sampled"]
+Decision = Literal["all", "error", "redaction", "cost", "parent", "ratio", "sampled"]
 Encode = Callable[[Sequence[Clean[Record]], Sequence[str]], tuple[OutboxRow, ...]]
 
 _TRACE_ID_LIMIT: Final = 1 << 64
@@ -25,12 +26,16 @@ _TRACE_ID_LIMIT: Final = 1 << 64
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Which calls a destination gets: those that are kept in any case, and `ratio` of the others."""
+    """Which calls a destination gets: those that are kept in any case, and `ratio` of the others.
+
+    `parent_based`: where the caller has decided about its trace, that decision takes the place of the ratio.
+    """
 
     ratio: float = 1.0
     keep_errors: bool = True
     keep_redactions: bool = True
     keep_cost_micros: int | None = None
+    parent_based: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,13 @@ class Noted(Protocol):
         ...
 
 
-def decide(sampling: Sampling, facts: CallFacts, trace_id: str) -> Decision:
-    """What a destination does with a finished call. `trace_id` is 32 hex digits; its lower half decides, as other samplers have it."""
-    if sampling.ratio >= 1.0:
+def decide(sampling: Sampling, facts: CallFacts, trace_id: str, parent_sampled: bool | None = None) -> Decision:
+    """What a destination does with a finished call. `trace_id` is 32 hex digits; its lower half decides, as other samplers have it.
+
+    `parent_sampled` is what the caller decided about its trace; None when it sent no trace.
+    """
+    follows = sampling.parent_based and parent_sampled is not None
+    if sampling.ratio >= 1.0 and not follows:
         return "all"
     if sampling.keep_errors and facts.error_type:
         return "error"
@@ -67,6 +76,8 @@ def decide(sampling: Sampling, facts: CallFacts, trace_id: str) -> Decision:
         return "redaction"
     if sampling.keep_cost_micros is not None and (facts.cost_micros or 0) >= sampling.keep_cost_micros:
         return "cost"
+    if follows:
+        return "parent" if parent_sampled else "sampled"
     return "ratio" if int(trace_id[16:], 16) < round(sampling.ratio * _TRACE_ID_LIMIT) else "sampled"
 
 
@@ -83,7 +94,14 @@ class Addressing:
         """Address these from now on."""
         self._recipients = tuple(recipients)
 
-    def address(self, records: Sequence[Clean[Record]], facts: CallFacts, trace_id: str, named: Collection[str] | None) -> Addressed:
+    def address(
+        self,
+        records: Sequence[Clean[Record]],
+        facts: CallFacts,
+        trace_id: str,
+        named: Collection[str] | None,
+        parent_sampled: bool | None = None,
+    ) -> Addressed:
         """The rows for the destinations that a workspace names (None: all). Raises CollectorError when they cannot be encoded."""
         if not self._recipients or not records:
             return Addressed()
@@ -93,7 +111,7 @@ class Addressing:
         for recipient in self._recipients:
             if named is not None and recipient.id not in named:
                 continue
-            decision = decide(recipient.sampling, facts, trace_id)
+            decision = decide(recipient.sampling, facts, trace_id, parent_sampled)
             if decision != "all":
                 decisions.append((recipient.id, decision))
                 if self._noted is not None:

@@ -37,11 +37,14 @@ GATHERED: Final[ContextVar[list[Clean[Record]] | None]] = ContextVar("lockgate_g
 class CallSpan:
     """One call being traced, and its children. Belongs to one task; its raw values are seen by nobody but the gate."""
 
-    __slots__ = ("_bits", "attributes", "children", "events", "parent_id", "span_id", "started_ns", "trace_id")
+    __slots__ = ("_bits", "attributes", "children", "events", "parent_id", "parent_sampled", "span_id", "started_ns", "trace_id")
 
-    def __init__(self, trace_id: str, parent_id: str, started_ns: int, bits: Callable[[int], int]) -> None:
+    def __init__(
+        self, trace_id: str, parent_id: str, started_ns: int, bits: Callable[[int], int], *, parent_sampled: bool | None = None
+    ) -> None:
         self.trace_id = trace_id
         self.parent_id = parent_id
+        self.parent_sampled = parent_sampled
         self.started_ns = started_ns
         self.span_id = f"{bits(64) or 1:016x}"
         self.attributes: dict[str, Any] = {}
@@ -142,10 +145,10 @@ class Tracing:
 
     def start(self, traceparent: str | None = None, *, started_ns: int | None = None) -> CallSpan:
         """Start a call's span, below the caller's when it sent a valid W3C `traceparent`. Its tracestate is never read."""
-        trace_id, parent = _parent(traceparent) if traceparent else ("", "")
+        trace_id, parent, sampled = _parent(traceparent) if traceparent else ("", "", None)
         if not trace_id:
             trace_id = f"{self._bits(128) or 1:032x}"
-        return CallSpan(trace_id, parent, self._now_ns() if started_ns is None else started_ns, self._bits)
+        return CallSpan(trace_id, parent, self._now_ns() if started_ns is None else started_ns, self._bits, parent_sampled=sampled)
 
     def finish(self, call: CallSpan, facts: CallFacts, *, ended_ns: int | None = None) -> tuple[Clean[Record], ...]:
         """End the call: its span and all its children, rebuilt clean (tombstones when that fails). Raises nothing."""
@@ -212,12 +215,12 @@ class Tracing:
             GATHERED.reset(token)
 
 
-def _parent(traceparent: str) -> tuple[str, str]:
-    """Trace and span id of a W3C `traceparent` (w3.org/TR/trace-context); empty strings when it is not valid."""
+def _parent(traceparent: str) -> tuple[str, str, bool | None]:
+    """Trace id, span id and sampled flag of a W3C `traceparent` (w3.org/TR/trace-context); empty strings and None when it is not valid."""
     match = _TRACEPARENT.fullmatch(traceparent.strip())
     if match is None:
-        return "", ""
-    version, trace_id, span_id, _flags, rest = match.groups()
+        return "", "", None
+    version, trace_id, span_id, flags, rest = match.groups()
     if version == "ff" or (version == "00" and rest) or trace_id == "0" * 32 or span_id == "0" * 16:
-        return "", ""
-    return trace_id, span_id
+        return "", "", None
+    return trace_id, span_id, bool(int(flags, 16) & 1)

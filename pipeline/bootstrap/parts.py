@@ -215,7 +215,11 @@ def recipients_of(sections: Sequence[DestinationSection]) -> list[Recipient]:
         Recipient(
             section.id,
             Sampling(
-                section.sampling.ratio, section.sampling.keep_errors, section.sampling.keep_redactions, section.sampling.keep_cost_micros
+                section.sampling.ratio,
+                section.sampling.keep_errors,
+                section.sampling.keep_redactions,
+                section.sampling.keep_cost_micros,
+                section.sampling.parent_based,
             ),
         )
         for section in sections

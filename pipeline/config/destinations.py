@@ -83,6 +83,8 @@ class SamplingSection(Section):
     """Whether every call is kept in which something was redacted."""
     keep_cost_usd: Usd | None = None
     """Calls that cost at least so much are kept."""
+    parent_based: bool = False
+    """Whether the sampled flag of a caller's `traceparent` takes the place of the ratio; calls without one are sampled by ratio."""
 
     @property
     def keep_cost_micros(self) -> int | None:

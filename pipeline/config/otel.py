@@ -127,8 +127,10 @@ def _said(environment: Mapping[str, str], signal: str) -> Any:
 
 
 def _sampling(environment: Mapping[str, str]) -> dict[str, Any]:
-    """`OTEL_TRACES_SAMPLER` as a ratio and nothing beside it. Who called us does not decide, whatever a parent-based one says."""
-    kind = environment.get("OTEL_TRACES_SAMPLER", "").strip().removeprefix("parentbased_")
+    """`OTEL_TRACES_SAMPLER` as a ratio, and whether a caller's decision comes before it. Without one everything is kept."""
+    name = environment.get("OTEL_TRACES_SAMPLER", "").strip()
+    kind = name.removeprefix("parentbased_")
+    parent_based = kind != name
     if kind == "always_off":
         ratio = 0.0
     elif kind == "traceidratio":
@@ -136,9 +138,11 @@ def _sampling(environment: Mapping[str, str]) -> dict[str, Any]:
             ratio = float(environment.get("OTEL_TRACES_SAMPLER_ARG", "").strip() or 1.0)
         except ValueError:
             raise ConfigError("OTEL_TRACES_SAMPLER_ARG is not a number.") from None
+    elif kind == "always_on" and parent_based:
+        ratio = 1.0
     else:
         return {}
-    return {"ratio": ratio, "keep_errors": False, "keep_redactions": False}
+    return {"ratio": ratio, "keep_errors": False, "keep_redactions": False, "parent_based": parent_based}
 
 
 def _milliseconds(environment: Mapping[str, str], name: str) -> float | None:

@@ -315,7 +315,8 @@ def _spans(
         span.child("lockgate.attempt", attempt.started_us * 1000, attempt.ended_us * 1000, attributes, kind=CLIENT, error_type=error)
     facts = _facts(trail, ending, cost_micros, said, stored)
     records = house.tracing.finish(span, facts, ended_ns=now_us * 1000)
-    return house.addressing.address(records, facts, span.trace_id, house.swapped.destinations_of(trail.caller.key.workspace))
+    named = house.swapped.destinations_of(trail.caller.key.workspace)
+    return house.addressing.address(records, facts, span.trace_id, named, span.parent_sampled)
 
 
 def _facts(trail: Trail, ending: Ending, cost_micros: int, said: Content | None, stored: StoredContent | None) -> CallFacts:

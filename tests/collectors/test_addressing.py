@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.sampling import Decision as SdkDecision
-from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from collectors.addressing import Addressed, Addressing, Recipient, Sampling, decide
 from collectors.backlog import Backlog, Bound
@@ -50,6 +51,28 @@ def test_the_ratio_decides_as_the_samplers_of_opentelemetry(ratio: float) -> Non
         trace_id = rng.getrandbits(128)
         theirs = other.should_sample(None, trace_id, "span").decision is SdkDecision.RECORD_AND_SAMPLE
         assert (decide(Sampling(ratio), FACTS, f"{trace_id:032x}") == "ratio") == theirs
+
+
+@pytest.mark.parametrize("parent_sampled", [None, True, False])
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_a_caller_decides_as_for_the_parent_based_samplers_of_opentelemetry(ratio: float, parent_sampled: bool | None) -> None:
+    rng, other = Random(8), ParentBased(TraceIdRatioBased(ratio))
+    sampling = Sampling(ratio, keep_errors=False, keep_redactions=False, parent_based=True)
+    for _ in range(200):
+        trace_id = rng.getrandbits(128)
+        parent = None
+        if parent_sampled is not None:
+            remote = SpanContext(trace_id, rng.getrandbits(64), True, TraceFlags(int(parent_sampled)))
+            parent = set_span_in_context(NonRecordingSpan(remote))
+        theirs = other.should_sample(parent, trace_id, "span").decision is SdkDecision.RECORD_AND_SAMPLE
+        assert (decide(sampling, FACTS, f"{trace_id:032x}", parent_sampled) != "sampled") == theirs
+
+
+def test_a_caller_decides_nothing_unless_it_is_asked_and_no_error_is_lost_to_it() -> None:
+    assert decide(Sampling(), FACTS, HIGH, parent_sampled=False) == "all"
+    assert decide(NONE, FACTS, HIGH, parent_sampled=True) == "sampled"
+    assert decide(Sampling(parent_based=True), FACTS, HIGH, parent_sampled=True) == "parent"
+    assert decide(Sampling(parent_based=True), replace(FACTS, error_type="timeout"), HIGH, parent_sampled=False) == "error"
 
 
 class Noted:

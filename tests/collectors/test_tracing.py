@@ -77,6 +77,12 @@ def test_an_invalid_traceparent_starts_a_trace_of_our_own(header: str | None) ->
     assert call.trace_id != "ab" * 16
 
 
+@pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True)])
+def test_what_the_caller_decided_about_its_trace_is_read(flags: str, sampled: bool) -> None:
+    assert tracing().start(PARENT[:-2] + flags).parent_sampled is sampled
+    assert tracing().start().parent_sampled is None
+
+
 def test_a_later_version_of_traceparent_is_understood() -> None:
     assert tracing().start("01" + PARENT[2:] + "-more").trace_id == "ab" * 16
 

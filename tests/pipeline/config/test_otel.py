@@ -77,18 +77,21 @@ def test_times_are_milliseconds_and_the_rest_is_read_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "argument", "ratio"),
+    ("sampler", "argument", "ratio", "parent_based"),
     [
-        ("", "", 1.0),
-        ("always_on", "", 1.0),
-        ("always_off", "", 0.0),
-        ("traceidratio", "0.25", 0.25),
-        ("parentbased_traceidratio", "0.5", 0.5),
+        ("", "", 1.0, False),
+        ("always_on", "", 1.0, False),
+        ("always_off", "", 0.0, False),
+        ("traceidratio", "0.25", 0.25, False),
+        ("parentbased_always_on", "", 1.0, True),
+        ("parentbased_always_off", "", 0.0, True),
+        ("parentbased_traceidratio", "0.5", 0.5, True),
     ],
 )
-def test_samplers_are_ratios(sampler: str, argument: str, ratio: float) -> None:
+def test_samplers_are_ratios_behind_the_callers_decision(sampler: str, argument: str, ratio: float, parent_based: bool) -> None:
     found = destinations(OTEL_TRACES_EXPORTER="otlp", OTEL_TRACES_SAMPLER=sampler, OTEL_TRACES_SAMPLER_ARG=argument)["otel-traces"]
     assert found.sampling.ratio == ratio
+    assert found.sampling.parent_based is parent_based
     assert found.sampling.keep_errors == (sampler in ("", "always_on"))
 
 
