@@ -2,7 +2,8 @@
 
 Input and output are `[{role, parts: [...]}]` (output with `finish_reason`), part types `text`, `reasoning`, `tool_call`,
 `tool_call_response`, `uri`, `blob`, `file` (schemas: semantic-conventions, docs/gen-ai/gen-ai-*-messages.json). Inline base64 is
-dropped and only its media type and size kept. On spans the value is a JSON string, which is what back ends understand.
+dropped and only its media type, size in bytes and digest kept, wherever it stands (`collectors.blobs`).
+On spans the value is a JSON string, which is what back ends understand.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from collectors.blobs import described, without_blobs
 from collectors.genai import Content
 from redactors.model import Clean, Json
 
@@ -72,7 +74,7 @@ def anthropic_output(answer: Any) -> list[dict[str, Any]]:
 def _json(clean: Clean[Json], convert: Convert) -> Clean[str] | None:
     def text(tree: Json) -> str:
         try:
-            converted = convert(tree)
+            converted = without_blobs(convert(tree))
         except (AttributeError, TypeError, KeyError):
             return ""  # a body of no known shape: telemetry goes without content rather than failing the call
         return orjson.dumps(converted).decode() if converted else ""
@@ -117,10 +119,13 @@ def _openai_part(part: dict[str, Any]) -> dict[str, Any]:
         return _image(image.get("url", "") if isinstance(image, dict) else str(image))
     if kind == "input_audio":
         audio = part.get("input_audio") or {}
-        return {"type": "blob", "modality": "audio", "mime_type": f"audio/{audio.get('format', '')}", "size": len(audio.get("data", ""))}
+        return _blob("audio", f"audio/{audio.get('format', '')}", audio.get("data", ""))
     if kind == "file":
         file = part.get("file") or {}
-        return {"type": "file", "modality": "document", "file_id": file.get("file_id", ""), "size": len(file.get("file_data", ""))}
+        if file.get("file_data"):
+            kind, data = _data_url(file["file_data"])
+            return _blob("document", kind, data)
+        return {"type": "file", "modality": "document", "file_id": file.get("file_id", "")}
     return {"type": str(kind)}
 
 
@@ -146,7 +151,7 @@ def _anthropic_part(block: dict[str, Any]) -> dict[str, Any]:
         source = block.get("source") or {}
         modality = "image" if kind == "image" else "document"
         if source.get("type") == "base64":
-            return {"type": "blob", "modality": modality, "mime_type": source.get("media_type", ""), "size": len(source.get("data", ""))}
+            return _blob(modality, source.get("media_type", ""), source.get("data", ""))
         if source.get("type") == "text":
             return {"type": "text", "content": source.get("data", "")}
         return {"type": "uri", "modality": modality, "uri": source.get("url", "")}
@@ -155,9 +160,22 @@ def _anthropic_part(block: dict[str, Any]) -> dict[str, Any]:
 
 def _image(url: str) -> dict[str, Any]:
     if url.startswith("data:"):
-        head, _, data = url[5:].partition(",")
-        return {"type": "blob", "modality": "image", "mime_type": head.split(";", 1)[0], "size": len(data)}
+        return _blob("image", *_data_url(url))
     return {"type": "uri", "modality": "image", "uri": url}
+
+
+def _data_url(url: str) -> tuple[str, str]:
+    """Media type and data of a data URL; of what is none, all of it is data."""
+    if not url.startswith("data:"):
+        return "", url
+    head, _, data = url[5:].partition(",")
+    return head.split(";", 1)[0], data
+
+
+def _blob(modality: str, mime_type: str, data: str) -> dict[str, Any]:
+    blob = described(data)
+    part = {"type": "blob", "modality": modality, "mime_type": mime_type, "size": blob.size}
+    return {**part, "digest": blob.digest} if blob.digest else part
 
 
 def _tools(body: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from collectors.blobs import may_hold, may_spell, without_blobs
 from collectors.classes import CLASSES, AttributeClass, is_member
 from collectors.otlp.shapes import Plan
 from collectors.otlp.stones import bury
@@ -169,7 +170,8 @@ class Gathering:
     def _pairs(self, pairs: Any) -> None:
         """Gather attributes that were not seen before, unless their class says that they hold no text."""
         known, heads, nodes = self._seen.pairs, self._seen.heads, self.nodes
-        for raw in [raw for raw in pairs if raw not in known]:
+        for found in [raw for raw in pairs if raw not in known]:
+            raw = found
             at = raw[1] + 2 if len(raw) > 2 else 0
             if raw[:at] in heads and is_small_number(raw, at) is not None:
                 continue
@@ -179,6 +181,10 @@ class Gathering:
                 self._parsed(pairs, raw)
                 continue
             key, value = head[2:].decode(), raw[text:].decode()
+            if len(raw) > _LONGEST_SEEN and may_spell(raw) and (said := without_blobs({key: value})[key]) != value:
+                pair = self._pair(key=key)
+                pair.value.string_value = value = said
+                raw = _replaced(pairs, raw, pair.SerializeToString())
             rule = CLASSES.get(key)
             if rule is not None and rule.kind is AttributeClass.VOCABULARY and is_member(rule, value):
                 known.add(raw)
@@ -191,11 +197,12 @@ class Gathering:
         """The same for an attribute that is no plain text: a number, a list, bytes, or spelled in another way."""
         pair = self._pair.FromString(raw)
         scrub(pair)
+        key, value = pair.key, pair.value
+        if value.WhichOneof("value") not in _NUMERIC and may_hold(raw):
+            refill(value, without_blobs([{key: tree_of(value)}])[0][key])
         plain = pair.SerializeToString()
         if plain != raw:
-            pairs[_place(pairs, raw)] = plain
-            raw = plain
-        key, value = pair.key, pair.value
+            raw = _replaced(pairs, raw, plain)
         mark: Mark = raw if len(raw) <= _LONGEST_SEEN else None
         if value.WhichOneof("value") in _NUMERIC:
             # The value says nothing about the key, and is another next time: only the key is remembered.
@@ -211,6 +218,8 @@ class Gathering:
         """Gather the body of a log record."""
         value = self._value.FromString(raw)
         scrub(value)
+        if may_hold(raw):
+            refill(value, without_blobs(tree_of(value)))
         plain = value.SerializeToString()
         if plain != raw:
             setattr(message, name, plain)
@@ -227,6 +236,12 @@ class Gathering:
         """Put a redacted node back."""
         put, target, what = self.puts[place]
         put(target, what, clean)
+
+
+def _replaced(pairs: Any, raw: bytes, plain: bytes) -> bytes:
+    """Put other bytes in the place of an attribute's; gives them."""
+    pairs[_place(pairs, raw)] = plain
+    return plain
 
 
 def _put_text(pairs: Any, raw: bytes, clean: Any) -> None:

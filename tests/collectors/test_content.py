@@ -33,7 +33,7 @@ def test_a_chat_completion_becomes_messages_of_parts() -> None:
 
     system, user, assistant, tool = loaded(content.input)
     assert system == {"role": "system", "parts": [{"type": "text", "content": "be brief"}]}
-    assert user["parts"][1] == {"type": "blob", "modality": "image", "mime_type": "image/png", "size": 4}
+    assert user["parts"][1] == {"type": "blob", "modality": "image", "mime_type": "image/png", "size": 3}
     assert assistant["parts"] == [{"type": "tool_call", "id": "c1", "name": "f", "arguments": {"a": 1}}]
     assert tool["parts"] == [{"type": "tool_call_response", "id": "c1", "response": "42"}]
     assert loaded(content.output) == [{"role": "assistant", "parts": [{"type": "text", "content": "hi"}], "finish_reason": "stop"}]
