@@ -66,7 +66,7 @@ canary: .venv-test/.installed .venv-peer-telemetry/.installed ## What leaks from
 	@.venv-test/bin/python -m tests.canary
 
 lock: ## Resolve the lock files again (needs uv on the PATH)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --extra keychain pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q --all-extras -c requirements.lock pyproject.toml tests/locks/tools.in -o tests/locks/tools.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c tests/locks/tools.lock tests/locks/build.in -o tests/locks/build.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras -q -c requirements.lock tests/locks/fuzz.in -o tests/locks/fuzz.lock

@@ -120,13 +120,11 @@ def not_found(slug: str, hint: str = "Check secret_path (and version), and that 
     return Failure("not_found", f"The secret of reference {slug!r} does not exist in its vault.", hint)
 
 
-def version_gone(slug: str) -> Failure:
-    """Say that the version was deleted, destroyed, disabled or is scheduled for deletion."""
-    return Failure(
-        "version_gone",
-        f"The version of the secret that reference {slug!r} names was deleted or disabled in its vault.",
-        "Write a new version or restore the deleted one, or point the reference at another version.",
-    )
+def version_gone(
+    slug: str, hint: str = "Write a new version or restore the deleted one, or point the reference at another version."
+) -> Failure:
+    """Say that the version was deleted, destroyed, disabled, is scheduled for deletion, or is not valid at this time."""
+    return Failure("version_gone", f"The version of the secret that reference {slug!r} names was deleted or disabled in its vault.", hint)
 
 
 def denied(slug: str, hint: str = "Grant the vault identity that Lockgate uses read access to this secret.") -> Failure:

@@ -23,6 +23,9 @@ HEAVY = (
     "numpy",
     "openai",
     "keyring",
+    "azure",
+    "msal",
+    "requests",
     "grpc",
     "alembic",
 )
