@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,6 +61,7 @@ class Reader:
             value = as_field(fetched.value, ref.secret_key)
         except ValueError as error:
             return failures.bad_value(ref.slug, str(error), "Check secret_key against the fields of the secret.")
+        value = as_line(value)
         what = fault(value)
         if what is not None:
             return failures.bad_value(ref.slug, what)
@@ -77,6 +79,16 @@ class Reader:
             created_us=fetched.created_us,
             lasts_s=fetched.lasts_s,
         )
+
+
+def as_line(value: str) -> str:
+    """Write a JSON object of several lines (a service account's key, as Google gives it) as the same object in one; else as it is."""
+    if "\n" not in value or not value.lstrip().startswith("{"):
+        return value
+    try:
+        return json.dumps(json.loads(value), ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return value
 
 
 def fault(value: str) -> str | None:
