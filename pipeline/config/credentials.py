@@ -19,6 +19,9 @@ _BETTER: Final[Mapping[str, tuple[str, str, str]]] = {
         "Prefer vault_auth_type kubernetes, jwt, cert, or approle with vault_secret_id_wrapped.",
     ),
     "aws_sm": ("aws_secret_access_key", "a static AWS access key", "Prefer aws_auth_type webIdentity or default (a role of the machine)."),
+    "azure_kv": ("azure_entra_client_secret", "a client secret of Entra ID", "Prefer azure_auth_mode workload or managed."),
+    "gcp_sm": ("gcp_service_account_json", "a service account's key", "Prefer gcp_auth_mode workload or metadata."),
+    "doppler": ("doppler_token", "a Doppler service token", "Prefer doppler_auth_mode identity."),
 }
 
 

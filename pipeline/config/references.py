@@ -66,7 +66,8 @@ class VaultSection(Section):
     """A connection to a vault. Sensitive fields of `auth_config` are references themselves, also to another vault, three deep at most."""
 
     manager_type: Name
-    """`hashicorp_vault` (also `openbao`), `aws_sm`, `aws_ssm`, `env`, `file`, `local`, `keychain`, or the name of a plug-in."""
+    """`hashicorp_vault` (also `openbao`), `aws_sm`, `aws_ssm`, `azure_kv`, `gcp_sm`, `doppler`, `infisical`, `onepassword`, `env`, `file`,
+    `local`, `keychain`, or the name of a plug-in."""
     auth_config: Mapping[str, Any] = Field(default_factory=dict, repr=False)
     """How to connect; which fields exist depends on the vault and its way to authenticate."""
 

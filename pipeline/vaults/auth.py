@@ -24,11 +24,16 @@ SENSITIVE: Final = frozenset(
         "vault_token",
         "vault_secret_id",
         "vault_jwt",
+        "azure_entra_client_secret",
+        "gcp_service_account_json",
+        "doppler_token",
+        "infisical_client_secret",
+        "op_connect_token",
     }
 )
 """Fields that are masked when shown."""
 
-CREDENTIALS: Final = frozenset({"aws_secret_access_key", "aws_session_token", "vault_token", "vault_secret_id", "vault_jwt"})
+CREDENTIALS: Final = SENSITIVE - {"aws_access_key_id", "aws_role_arn", "aws_external_id"}
 """Fields that are never written down in clear: an inner reference, or a `Secret` (from the encrypted store), and nothing else."""
 
 
@@ -57,6 +62,10 @@ _AWS_KEYS: Final = frozenset({"aws_access_key_id", "aws_secret_access_key"})
 _AWS_ENDPOINT: Final = frozenset({"aws_endpoint_url"})
 _AWS_ROLE: Final = frozenset({"aws_role_session_name", "aws_session_duration", "aws_sts_endpoint_url"})
 _KV: Final = frozenset({"vault_namespace", "vault_mount", "vault_kv_version", "vault_ca_cert"})
+_AZURE: Final = frozenset({"azure_ca_cert", "azure_authority_host"})
+_ENTRA: Final = frozenset({"azure_entra_tenant_id", "azure_entra_client_id"})
+_GCP: Final = frozenset({"gcp_project_id", "gcp_location", "gcp_endpoint_url", "gcp_ca_cert"})
+_DOPPLER: Final = frozenset({"doppler_project", "doppler_config", "doppler_api_host", "doppler_ca_cert"})
 _AWS_CHAIN: Final = Mode(optional=_AWS_ENDPOINT | {"aws_region", "aws_profile_name"})
 _AWS: Final = Shape(
     "aws_auth_type",
@@ -94,6 +103,54 @@ SHAPES: Final[Mapping[str, Shape]] = {
         },
         "token",
         ("vault_addr",),
+    ),
+    "azure_kv": Shape(
+        "azure_auth_mode",
+        {
+            "entra": Mode(_ENTRA | {"azure_vault_url", "azure_entra_client_secret"}, _AZURE),
+            "workload": Mode(frozenset({"azure_vault_url"}), _AZURE | _ENTRA | {"azure_federated_token_file"}),
+            "managed": Mode(frozenset({"azure_vault_url"}), frozenset({"azure_ca_cert", "azure_managed_client_id"})),
+            "default": Mode(frozenset({"azure_vault_url"}), _AZURE),
+        },
+        "default",
+        ("azure_vault_url",),
+    ),
+    "gcp_sm": Shape(
+        "gcp_auth_mode",
+        {
+            "serviceAccount": Mode(frozenset({"gcp_service_account_json"}), _GCP),
+            "workload": Mode(frozenset({"gcp_credential_config_file"}), _GCP),
+            "metadata": Mode(optional=_GCP),
+            "default": Mode(optional=_GCP),
+        },
+        "default",
+        ("gcp_location", "gcp_endpoint_url"),
+    ),
+    "doppler": Shape(
+        "doppler_auth_mode",
+        {
+            "serviceToken": Mode(frozenset({"doppler_token"}), _DOPPLER),
+            "identity": Mode(frozenset({"doppler_identity_id", "doppler_oidc_token_file"}), _DOPPLER),
+        },
+        "serviceToken",
+        ("doppler_api_host",),
+    ),
+    "infisical": Shape(
+        "infisical_auth_mode",
+        {
+            "universal": Mode(
+                frozenset({"infisical_client_id", "infisical_client_secret", "infisical_project_id", "infisical_environment"}),
+                frozenset({"infisical_site_url", "infisical_ca_cert"}),
+            )
+        },
+        "universal",
+        ("infisical_site_url",),
+    ),
+    "onepassword": Shape(
+        "op_auth_mode",
+        {"connect": Mode(frozenset({"op_connect_host", "op_connect_token"}), frozenset({"op_ca_cert"}))},
+        "connect",
+        ("op_connect_host",),
     ),
 }
 """Every built-in manager type. A plug-in checks its own `auth_config` when it is opened."""

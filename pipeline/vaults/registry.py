@@ -52,6 +52,11 @@ _BUILT_IN: Final[Mapping[str, str]] = {
     "hashicorp_vault": "pipeline.vaults.hashicorp:open_hashicorp",
     "aws_sm": "pipeline.vaults.aws:open_aws",
     "aws_ssm": "pipeline.vaults.aws_ssm:open_aws_ssm",
+    "azure_kv": "pipeline.vaults.azure:open_azure",
+    "gcp_sm": "pipeline.vaults.gcp:open_gcp",
+    "doppler": "pipeline.vaults.doppler:open_doppler",
+    "infisical": "pipeline.vaults.infisical:open_infisical",
+    "onepassword": "pipeline.vaults.onepassword:open_onepassword",
 }
 """Where each manager type's `OpenVault` stands, loaded when it is first needed. What its `auth_config` may hold is in `auth.SHAPES`."""
 

@@ -34,12 +34,13 @@ def hidden(value: str) -> Secret:
 
 @dataclass
 class Stage:
-    """An adapter over something real. `versions`: the backend counts them."""
+    """An adapter over something real. `versions`: the backend counts them, and never to `absent_version`."""
 
     manager_type: str
     context: VaultContext
     auth_config: dict[str, Any] = field(default_factory=dict)
     versions: bool = False
+    absent_version: str = "77"
 
     def open(self) -> Vault:
         return open_vault(self.manager_type, self.auth_config, self.context)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SecretError, SecretNotFound, VaultUnavailable
+from tests.pipeline.vaults.cloud_stages import CLOUD_STAGES, CLOUD_VERSIONED, cloud_staged
 from tests.pipeline.vaults.rig import fresh_value
 from tests.pipeline.vaults.stages import STAGES, Stage, real_vault_staged, staged
 
@@ -17,8 +18,8 @@ _ADDRESS, _TOKEN = os.environ.get("VAULT_ADDR", ""), os.environ.get("VAULT_TOKEN
 _HAS_VAULT = bool(_ADDRESS and _TOKEN)
 REAL_AUTH = ("token", "approle", "wrapped", "jwt")
 REAL = tuple(f"real-vault-kv{kv}-{auth}" for kv in ("1", "2") for auth in REAL_AUTH) if _HAS_VAULT else ()
-VERSIONED = tuple(name for name in (*STAGES, *REAL) if "kv2" in name or name.startswith(("local", "aws")))
-REMOVABLE = tuple(name for name in STAGES if name.startswith(("local", "keychain", "vault")))
+VERSIONED = (*(name for name in (*STAGES, *REAL) if "kv2" in name or name.startswith(("local", "aws"))), *CLOUD_VERSIONED)
+REMOVABLE = (*(name for name in STAGES if name.startswith(("local", "keychain", "vault"))), *CLOUD_STAGES)
 
 
 def _set(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
@@ -28,12 +29,16 @@ def _set(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         with real_vault_staged(_ADDRESS, _TOKEN, kv.removeprefix("kv"), auth, tmp_path) as made:
             yield made
         return
+    if name in CLOUD_STAGES:
+        with cloud_staged(name, tmp_path) as made:
+            yield made
+        return
     moto = request.getfixturevalue("moto") if name.startswith("aws") else None
     with staged(name, tmp_path, moto) as made:
         yield made
 
 
-stage = pytest.fixture(params=(*STAGES, *REAL))(_set)
+stage = pytest.fixture(params=(*STAGES, *REAL, *CLOUD_STAGES))(_set)
 versioned = pytest.fixture(params=VERSIONED)(_set)
 removable = pytest.fixture(params=REMOVABLE)(_set)
 
@@ -90,7 +95,7 @@ def test_a_version_that_never_was_is_not_found(versioned: Stage) -> None:
     stage = versioned
     name = unique()
     stage.put(name, fresh_value())
-    absent = "00000000-0000-4000-8000-000000000000" if stage.manager_type == "aws_sm" else "77"
+    absent = "00000000-0000-4000-8000-000000000000" if stage.manager_type == "aws_sm" else stage.absent_version
     with pytest.raises(SecretNotFound):
         stage.open().fetch(stage.ref(name, version=absent))
 

@@ -18,8 +18,8 @@ from tests.pipeline.vaults.rig import Clock, fresh_value
 
 
 def test_an_unknown_manager_type_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="azure_kv") as refused:
-        open_vault("azure_kv", {}, VaultContext(Clock()))
+    with pytest.raises(ConfigError, match="acme_kv") as refused:
+        open_vault("acme_kv", {}, VaultContext(Clock()))
     assert "hashicorp_vault" in refused.value.hint
 
 
@@ -75,6 +75,24 @@ GOOD: dict[str, dict[str, Any]] = {
     "kubernetes": {"vault_auth_type": "kubernetes", "vault_addr": "https://v", "vault_role": "r", "vault_namespace": "n"},
     "jwt": {"vault_auth_type": "jwt", "vault_addr": "https://v", "vault_role": "r", "vault_jwt": "file:/j"},
     "cert": {"vault_auth_type": "cert", "vault_addr": "https://v", "vault_client_cert": "c.pem", "vault_client_key": "k.pem"},
+    "entra": {
+        "azure_auth_mode": "entra",
+        "azure_entra_tenant_id": "t",
+        "azure_entra_client_id": "c",
+        "azure_entra_client_secret": {"secret_key_ref": {"store": "AZURE"}},
+        "azure_vault_url": "https://v",
+    },
+    "managed": {"azure_auth_mode": "managed", "azure_vault_url": "https://v", "azure_managed_client_id": "c"},
+    "serviceAccount": {"gcp_auth_mode": "serviceAccount", "gcp_service_account_json": "file:/sa.json", "gcp_project_id": "p"},
+    "serviceToken": {"doppler_auth_mode": "serviceToken", "doppler_token": "env:D", "doppler_project": "p", "doppler_config": "prd"},
+    "identity": {"doppler_auth_mode": "identity", "doppler_identity_id": "i", "doppler_oidc_token_file": "/t"},
+    "universal": {
+        "infisical_client_id": "i",
+        "infisical_client_secret": "store:INFISICAL",
+        "infisical_project_id": "p",
+        "infisical_environment": "prod",
+    },
+    "connect": {"op_connect_host": "https://connect", "op_connect_token": {"secret_key_ref": {"ref": "op-token"}}},
 }
 
 
@@ -125,7 +143,9 @@ def test_every_field_that_is_known_has_its_meaning() -> None:
 
 @pytest.mark.parametrize("manager_type", SHAPES)
 def test_every_manager_type_has_an_adapter_that_opens(manager_type: str) -> None:
-    good = next((auth for mode, auth in GOOD.items() if mode in SHAPES[manager_type].modes and mode != "serviceRole"), {})
+    good = next(
+        (auth for mode, auth in GOOD.items() if mode in SHAPES[manager_type].modes and mode not in ("serviceRole", "serviceAccount")), {}
+    )
     resolved = {name: Secret("x", reference="t") if name in CREDENTIALS else value for name, value in good.items()}
     if manager_type == "local":
         with pytest.raises(ConfigError):
