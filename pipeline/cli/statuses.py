@@ -39,7 +39,8 @@ def code_of(statuses: Sequence[Mapping[str, Any]], *, strict: bool) -> int:
     """0 when all resolve that must, 1 missing or denied, 2 wrongly configured, 3 a vault cannot be reached."""
     from pipeline.vaults import check
 
-    return check.code_of(check.decisive((status["reason"], strict or status["required"]) for status in statuses))
+    told = ((status["reason"], check.counts(status["reason"], required=status["required"], strict=strict)) for status in statuses)
+    return check.code_of(check.decisive(told))
 
 
 def print_statuses(statuses: Sequence[Mapping[str, Any]]) -> None:

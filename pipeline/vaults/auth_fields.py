@@ -25,8 +25,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "vault_role_id": "The AppRole.",
     "vault_secret_id": "Its secret id, or what wraps it; a reference.",
     "vault_secret_id_wrapped": (
-        "`true`: `vault_secret_id` is a response-wrapping token, which is opened once: it is good for one process and one start, "
-        "and `lockgate check` would use it up. One that was opened before is refused and reported."
+        "`true`: `vault_secret_id` is a response-wrapping token, which is opened once: it is good for one process and one start. "
+        "One that was opened before is refused and reported; `lockgate check` looks whether it was, and leaves it closed."
     ),
     "vault_role": "The role to log in to.",
     "vault_jwt": "A signed token; a reference.",

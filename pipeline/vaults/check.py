@@ -28,6 +28,7 @@ MISSING: Final = 1
 BAD_CONFIG: Final = 2
 UNREACHABLE: Final = 3
 BAD: Final[Reason] = "misconfigured"
+UNTRIED: Final[Reason] = "untried"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,12 @@ def exit_code(statuses: Sequence[RefStatus], *, strict: bool = False) -> int:
 
     References that are not required only count under `strict`.
     """
-    return code_of(decisive((status.reason, status.required or strict) for status in statuses))
+    return code_of(decisive((status.reason, counts(status.reason, required=status.required, strict=strict)) for status in statuses))
+
+
+def counts(reason: str, *, required: bool, strict: bool) -> bool:
+    """Whether a reference that does not resolve stands in the way: one that is optional or was not tried does only under `strict`."""
+    return strict or (required and reason != UNTRIED)
 
 
 def decisive(reasons: Iterable[tuple[str, bool]]) -> str:

@@ -24,6 +24,7 @@ Reason = Literal[
     "unavailable",
     "bad_value",
     "misconfigured",
+    "untried",
 ]
 
 TRANSIENT: Final[frozenset[Reason]] = frozenset({"throttled", "unavailable"})
@@ -40,6 +41,7 @@ OUTCOMES: Final[dict[Reason, Outcome]] = {
     "unavailable": "unavailable",
     "bad_value": "bad_value",
     "misconfigured": "bad_value",
+    "untried": "unavailable",
 }
 """How each reason is spelled in the audit's closed vocabulary."""
 
@@ -78,7 +80,7 @@ class Failure:
                 return SecretNotFound(self.message, hint=self.hint)
             case "denied" | "unauthenticated" | "disabled":
                 return SecretForbidden(self.message, hint=self.hint)
-            case "throttled" | "unavailable":
+            case "throttled" | "unavailable" | "untried":
                 return VaultUnavailable(self.message, hint=self.hint, headers={"Retry-After": RETRY_AFTER_S})
             case "bad_value":
                 return SecretError(self.message, hint=self.hint, code="bad_value")
@@ -137,6 +139,15 @@ def unauthenticated(
 ) -> Failure:
     """Say that the vault does not accept our own credential."""
     return Failure("unauthenticated", f"The vault of reference {slug!r} does not accept the credential it is asked with.", hint)
+
+
+def untried(slug: str) -> Failure:
+    """Say that the way to the vault is good for one use, which a look from outside must not be."""
+    return Failure(
+        "untried",
+        f"The secret of reference {slug!r} was not read: what opens its vault is good once, and was left for the gateway.",
+        "Vault says that it is still unopened. `lockgate secrets status` asks a gateway that runs.",
+    )
 
 
 def throttled(slug: str) -> Failure:

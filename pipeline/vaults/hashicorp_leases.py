@@ -20,7 +20,7 @@ from pipeline.vaults.failures import Failure
 from pipeline.vaults.hashicorp_answers import Mount, as_fetched
 from pipeline.vaults.hashicorp_session import RENEW_AT, Session
 from pipeline.vaults.hashicorp_wire import Refusal, Wire
-from pipeline.vaults.model import Fetched, SecretRef
+from pipeline.vaults.model import LEASED, Fetched, SecretRef
 
 log = logging.getLogger("lockgate.secrets")
 
@@ -132,14 +132,24 @@ class Leases:
         self._revoke(gone)
 
     def refused(self, ref: SecretRef) -> None:
-        """A provider refused the credential: revoke it, so that the next read makes a new one; not when it was made just now."""
+        """A provider refused the credential: revoke it, so that the next read makes a new one.
+
+        One that was made just now is kept if Vault says that it is still leased.
+        """
         place, now = (ref.slug, ref.secret_path), self._clock.monotonic()
+        lease = self._held.get(place)
+        if lease is None or (now < lease.made_at + YOUNG_S and self._is_leased(ref.slug, lease)):
+            return
         with self._lock:
-            lease = self._held.get(place)
-            if lease is None or now < lease.made_at + YOUNG_S:
+            if self._held.get(place) is not lease:
                 return
             del self._held[place]
         self._revoke([lease])
+
+    def _is_leased(self, slug: str, lease: Lease) -> bool:
+        """Whether Vault knows the lease (or cannot say); it does not when somebody revoked it there."""
+        answer = self._wire.ask(slug, lambda: self._wire.client.sys.read_lease(lease.id))
+        return not (isinstance(answer, Refusal) and answer.status in (400, 404))
 
     def _renewed(self, slug: str, lease: Lease) -> Lease | None:
         """The lease with more time; None when the engine gives it little more, so that a new one is wanted."""
@@ -170,5 +180,5 @@ class Leases:
         if isinstance(fetched, Failure):
             return fetched
         left = min(lease.ends_at, self._session.ends_at) - self._clock.monotonic()
-        version = "lease-" + hashlib.sha256(lease.id.encode()).hexdigest()[:12]
+        version = LEASED + hashlib.sha256(lease.id.encode()).hexdigest()[:12]
         return replace(fetched, version=version, created_us=lease.made_us, lasts_s=max(left, 0.001))

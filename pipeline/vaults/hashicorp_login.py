@@ -68,7 +68,8 @@ class WrappedAppRole:
 
     repeatable: Final = False
 
-    def __init__(self, role_id: str, wrapped: str, mount: str) -> None:
+    def __init__(self, role_id: str, wrapped: str, mount: str, *, may_use_up: bool = True) -> None:
+        self._may_use_up = may_use_up
         self._role_id = role_id
         self._wrapped = wrapped
         self._mount = mount
@@ -94,6 +95,8 @@ class WrappedAppRole:
         if not isinstance(path, str) or not fnmatchcase(path, f"auth/{self._mount}/role/*/secret-id"):
             log.error("a wrapped secret id was not wrapped by its own AppRole: it may have been replaced", extra={"reference": slug})
             return failures.unauthenticated(slug, "The wrapping token in vault_secret_id does not wrap a secret id of vault_auth_mount.")
+        if not self._may_use_up:
+            return failures.untried(slug)
         opened = wire.ask(
             slug, lambda: wire.stranger.adapter.post("/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": self._wrapped}, json={})
         )
@@ -173,7 +176,7 @@ def login_of(auth_config: Mapping[str, Any], context: VaultContext) -> Login | N
             if not isinstance(wrapped, bool):
                 raise ConfigError("auth_config.vault_secret_id_wrapped must be true or false.")
             if wrapped:
-                return WrappedAppRole(role_id, secret_id, mount)
+                return WrappedAppRole(role_id, secret_id, mount, may_use_up=context.may_use_up)
             return AppRole(role_id, secret_id, mount)
         case "kubernetes":
             file = identity_file(text_of(auth_config, "vault_jwt_file") or SERVICE_ACCOUNT_TOKEN, context)

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn, Protocol, SupportsIndex, final, runtime_checkable
 
+LEASED: Final = "lease-"
+"""How the version of a value begins that was made for one reader and is taken back."""
+
 ManagerType = str
 """`aws_sm`, `hashicorp_vault`, `env`, `file`, `local`, `keychain`, …: the name of a `lockgate.vaults` entry point."""
 

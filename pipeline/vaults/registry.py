@@ -26,7 +26,8 @@ class VaultContext:
     """What bootstrap gives to adapters: the start-up environment, the folders of file secrets, the local store, time-outs in seconds.
 
     `file_base` is where relative file paths stand (None: only absolute ones). `local_rows` and `local_keys` are None when
-    there is no local store.
+    there is no local store. `may_use_up` False: what is good for one use (a wrapped secret id) is looked at and not used, as
+    `lockgate check` must not take it from the gateway.
     """
 
     clock: Clock
@@ -38,6 +39,7 @@ class VaultContext:
     keychain_service: str = "lockgate"
     connect_timeout_s: float = 1.0
     read_timeout_s: float = 2.0
+    may_use_up: bool = True
 
 
 OpenVault = Callable[[Mapping[str, Any], VaultContext], Vault]

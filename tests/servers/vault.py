@@ -238,6 +238,8 @@ class VaultServer:
                 return 204, None
             case ["sys", "leases", "renew"]:
                 return 200, self.held.renew_lease(body["lease_id"], int(body.get("increment") or 0))
+            case ["sys", "leases", "lookup"]:
+                return 200, self.held.look_up_lease(body["lease_id"])
             case ["sys", "leases", "revoke"]:
                 self.held.leases.pop(body["lease_id"], None)
                 return 204, None

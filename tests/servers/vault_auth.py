@@ -67,9 +67,15 @@ class Credentials:
         lease.expires = min(self.now() + (increment or lease.engine.ttl), lease.ends)
         return {"lease_id": name, "lease_duration": round(lease.expires - self.now()), "renewable": True}
 
+    def look_up_lease(self, name: str) -> dict[str, Any]:
+        lease = self._lease(name)
+        if lease is None:
+            raise RefusedError(400, ("invalid lease",))
+        return {"data": {"id": name, "renewable": lease.engine.renewable, "ttl": round(lease.expires - self.now())}}
+
     def is_alive(self, value: str) -> bool:
         """Whether a leased credential works."""
-        return any(lease.value == value and self._lease(name) is not None for name, lease in self.leases.items())
+        return any(lease.value == value and self._lease(name) is not None for name, lease in tuple(self.leases.items()))
 
     def _lease(self, name: str) -> Lease | None:
         lease = self.leases.get(name)

@@ -55,6 +55,8 @@ async def test_a_disabled_reference_does_not_resolve(rig: Rig) -> None:
         ("misconfigured", None, False, 2),
         ("unavailable", None, False, 3),
         ("throttled", None, False, 3),
+        ("untried", None, False, 0),
+        ("untried", None, True, 1),
         (None, "not_found", False, 0),
         (None, "not_found", True, 1),
         (None, "unavailable", False, 0),

@@ -130,6 +130,14 @@ def test_a_refused_credential_is_revoked_and_made_anew_but_not_in_a_flood(vault_
     assert not vault_server.held.is_alive(first)
 
 
+def test_a_credential_that_somebody_revoked_in_vault_is_made_anew_at_once(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
+    vault = opened(vault_server, clock)
+    key_of(vault)
+    vault_server.held.leases.clear()
+    vault.refused(REF)
+    assert key_of(vault) == engine.made[1]
+
+
 def test_two_references_lease_each_their_own_and_one_is_given_up_alone(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
     other = SecretRef(slug="other", manager_type="hashicorp_vault", secret_path=REF.secret_path, secret_key="api_key")
     vault = opened(vault_server, clock)

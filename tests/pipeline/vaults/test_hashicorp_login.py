@@ -76,6 +76,19 @@ def test_a_wrap_of_something_else_is_not_opened(server: VaultServer) -> None:
     assert server.count("wrapping/unwrap") == 0
 
 
+def test_a_look_from_outside_leaves_a_wrap_closed_and_sees_one_that_was_opened(server: VaultServer) -> None:
+    good, opened_before = server.wrapped("gateway"), server.wrapped("gateway")
+    server.held.unwrap(opened_before)
+    for wrapped, reason in ((good, "untried"), (opened_before, "unauthenticated")):
+        config = {"vault_role_id": "r", "vault_secret_id": hidden(wrapped), "vault_secret_id_wrapped": True}
+        context = VaultContext(Clock(), connect_timeout_s=5.0, read_timeout_s=5.0, may_use_up=False)
+        vault = open_vault("hashicorp_vault", {"vault_addr": server.url, "vault_auth_type": "approle", **config}, context)
+        assert isinstance(vault, HashicorpVault)
+        assert refused(vault).reason == reason
+    assert server.count("wrapping/unwrap") == 0
+    assert by_wrap(server, good).fetch(REF).version == "1"
+
+
 def test_a_wrap_survives_an_outage_of_vault(server: VaultServer) -> None:
     vault = by_wrap(server, server.wrapped("gateway"))
     server.sealed = True
