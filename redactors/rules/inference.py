@@ -26,7 +26,7 @@ RULES: tuple[Rule, ...] = (
         about="fal key: its id, a UUID, and its secret of 32 hexadecimal digits",
         pattern=rf"{LEAD}([0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}:[0-9a-f]{{32}})\b",
         group=1,
-        source="https://docs.fal.ai/platform-apis/v1/keys/create",
+        source="https://github.com/fal-ai/fal/blob/main/projects/fal_client/src/fal_client/auth.py",
         dated=DATED,
         longest=96,
         validate=hexadecimal,
@@ -44,7 +44,7 @@ RULES: tuple[Rule, ...] = (
         64,
         least=24,
         accepts="A-Za-z0-9_-",
-        source="https://openrouter.ai/docs/api-reference/authentication",
+        source="https://openrouter.ai/docs/guides/overview/auth/api-keys",
     ),
     prefixed(
         "together-key",

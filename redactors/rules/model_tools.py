@@ -39,7 +39,7 @@ RULES: tuple[Rule, ...] = (
         ALNUM,
         32,
         least=20,
-        source="https://docs.tavily.com/documentation/quickstart",
+        source="https://docs.tavily.com/guides/quickstart",
     ),
     prefixed(
         "pinecone-key",
