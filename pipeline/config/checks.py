@@ -97,6 +97,9 @@ def _references(document: Document) -> Iterator[Fault]:
         if used is not None and used.ref is not None and used.ref not in document.references:
             place = ("telemetry", "destinations", index, "tls", "client_key_ref", "ref")
             yield _unknown(place, "reference", used.ref, document.references)
+    used = document.telemetry.stored_content.secret_key_ref
+    if used is not None and used.ref is not None and used.ref not in document.references:
+        yield _unknown(("telemetry", "stored_content", "secret_key_ref", "ref"), "reference", used.ref, document.references)
 
 
 def _models(document: Document) -> Iterator[Fault]:
@@ -181,6 +184,7 @@ def _unused(document: Document) -> Iterator[Fault]:
     }
     named |= {each.tls.client_key_ref.ref for each in document.telemetry.destinations if each.tls.client_key_ref is not None}
     named |= inner_slugs(document)
+    named |= {used.ref for used in (document.telemetry.stored_content.secret_key_ref,) if used is not None}
     for slug in document.references:
         if slug not in named:
             yield Fault(("references", slug), f"nothing uses the reference {slug!r}", "Use it with secret_key_ref: {ref: …}, or remove it.")

@@ -103,13 +103,14 @@ def test_every_expression_names_metrics_and_labels_that_there_are(exposed: dict[
         assert values <= VALUES[metric, label]
 
 
-DECLARED = {"lockgate_telemetry_tombstones_total": {"signal"}}
+DECLARED = {"lockgate_telemetry_tombstones_total": {"signal"}, "lockgate_content_unstored_total": {"reason"}}
 """The labels of what a healthy gateway never counts."""
 
 
 def test_declared_labels_are_those_of_the_instruments() -> None:
     made = metrics.Metrics()
     made.telemetry_tombstone("traces", 1)
+    made.content_unstored("store")
     for family in made.registry.collect():
         for sample in family.samples:
             if sample.name in DECLARED:

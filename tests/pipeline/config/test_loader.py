@@ -260,3 +260,14 @@ def test_one_policy_can_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     path.write_text(f"prompt: {rule}\nanswr: {rule}\ntelemetry: {rule}\n")
     with pytest.raises(DocumentError, match="Did you mean 'answer'"):
         load_policy(path)
+
+
+def test_the_key_of_stored_content_names_a_reference_that_there_is() -> None:
+    stored = "telemetry: {capture_content: stored, stored_content: {secret_key_ref: {ref: r}}}\n"
+    document, warnings = parse_document(
+        "references: {r: {manager_type: env, secret_path: NAME}}\n" + stored, "lockgate.yaml", find_secrets=nothing
+    )
+    assert document.telemetry.capture_content == "stored"
+    assert warnings == ()
+    with pytest.raises(ConfigError, match="reference"):
+        parse_document(stored, "lockgate.yaml", find_secrets=nothing)
