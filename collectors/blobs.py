@@ -16,10 +16,6 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-_MARKS: Final = (b"blob", b"base64", b"BASE64", b"data", b"bytes", b"b64_json")
-_MARKS_OF_TEXT: Final = (b"blob", b"base64", b"BASE64", b'data"', b"data\\", b'bytes"', b"bytes\\", b"b64_json")
-"""Bytes of which one stands in everything that holds a blob; of JSON, keys have a quote behind them."""
-
 _HOLDERS: Final = frozenset({"content", "data", "file_data", "bytes", "b64_json", "blob"})
 _TYPES: Final = ("mime_type", "media_type", "mimeType", "mediaType", "format")
 _LEAST: Final = 128
@@ -115,13 +111,22 @@ def _text(text: str, inside: int) -> str:
 
 
 def may_hold(data: bytes) -> bool:
-    """Whether a blob may stand in a value of nested values: a look at its bytes."""
-    return any(mark in data for mark in _MARKS)
+    """Whether a blob may stand in nested values: a look at their bytes."""
+    return b"data" in data or b"bytes" in data or may_spell(data)
 
 
 def may_spell(data: bytes) -> bool:
-    """Whether a blob may stand in a text: a look at its bytes."""
-    return any(mark in data for mark in _MARKS_OF_TEXT)
+    """Whether a blob may stand in a text: a look at its bytes, in which keys have a quote behind them. Every long text is asked this."""
+    return (
+        b"blob" in data
+        or b"base64" in data
+        or b"BASE64" in data
+        or b"b64_json" in data
+        or b'data"' in data
+        or b'bytes"' in data
+        or b"data\\" in data
+        or b"bytes\\" in data
+    )
 
 
 _OPENS: Final = "[blob"
