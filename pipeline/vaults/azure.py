@@ -175,8 +175,11 @@ def _no_token(ref: SecretRef, watched: _Watched) -> Failure:
             return _unreachable(ref, watched.error)
         case 429:
             return failures.throttled(ref.slug)
-        case status if status >= 500:
-            return failures.unavailable(ref.slug, "What gives tokens (Entra ID or the managed identity endpoint) answers with an error.")
+        case status if status < 400 or status >= 500:
+            return failures.unavailable(
+                ref.slug,
+                "What gives tokens (Entra ID or the managed identity endpoint) answers with an error, or is none.",
+            )
         case _:
             return failures.unauthenticated(
                 ref.slug, "Azure gives no token for this credential: check the azure_* fields, and that the client secret has not expired."

@@ -66,8 +66,8 @@ class GcpSecretManager:
             return _no_token(ref, error)
         except requests.RequestException as error:
             return _unreachable(ref, error)
-        except ParseError:
-            return failures.unavailable(ref.slug, "The answer is not one that Secret Manager gives.")
+        except (ParseError, ValueError):  # the latter where an answer to the question for a token is no JSON
+            return failures.unavailable(ref.slug, "The answer is not one that Google gives.")
         return _fetched(ref, answer)
 
     def _name_of(self, ref: SecretRef) -> str | Failure:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.clock import SystemClock
+from pipeline.vaults.model import SecretRef, Vault
 from pipeline.vaults.registry import VaultContext
 from tests.pipeline.vaults.stages import Stage, hidden
 from tests.servers.azure import TENANT, AzureServer
@@ -24,14 +26,58 @@ CLOUD_VERSIONED = ("azure-entra", "gcp-service-account", "infisical", "infisical
 PATIENT = {"connect_timeout_s": 10.0, "read_timeout_s": 10.0}
 
 
+SWITCHES: dict[str, dict[str, Any]] = {
+    "denied": {"status": 403},
+    "throttled": {"status": 429},
+    "sealed": {"status": 503},
+    "broken-json": {"broken": True},
+}
+"""Faults of the contract that are a switch of every stand-in; no vendor here has a clock that could be skewed."""
+
+
+def cloud_faults_of(name: str) -> tuple[str, ...]:
+    """The faults of the contract that can happen to a stage: Doppler and Infisical have no version that could be gone."""
+    gone = () if name.startswith(("doppler", "infisical")) else ("deleted-version",)
+    return (*SWITCHES, "slow", "wrong-tls", "expired-token", *gone)
+
+
 class CloudStage(Stage):
-    """A stage over a stand-in."""
+    """A stage over a stand-in. `asked` is where its secrets are asked for, and not its tokens."""
 
     server: Any = None
+    asked = ""
 
     def take_down(self) -> None:
         assert isinstance(self.server, Loopback)
         self.server.status = 503
+
+    def fail(self, fault: str, name: str) -> tuple[Vault, SecretRef]:
+        vault, ref = self.open(), self.ref(name)
+        match fault:
+            case "deleted-version":
+                self.delete(self.path(name))
+            case "expired-token":
+                self.end_credential()
+            case "wrong-tls":
+                self.auth_config = {field: value for field, value in self.auth_config.items() if not field.endswith("_ca_cert")}
+                return self.open(), ref
+            case "slow":
+                self.context = replace(self.context, read_timeout_s=0.3)
+                vault = self.open()
+                self.server.latency_s = 30.0
+            case _:
+                self.server.faulty = self.asked
+                for switch, setting in SWITCHES[fault].items():
+                    setattr(self.server, switch, setting)
+        return vault, ref
+
+    def delete(self, path: str) -> None:
+        """Take the newest version away, as the vendor's users do."""
+        raise NotImplementedError
+
+    def end_credential(self) -> None:
+        """Let the credential, and every token that it was given, be good no longer."""
+        raise NotImplementedError
 
 
 class AzureStage(CloudStage):
@@ -41,12 +87,42 @@ class AzureStage(CloudStage):
     def put(self, name: str, value: str) -> None:
         self.server.put(self.path(name), value)
 
+    def delete(self, path: str) -> None:
+        self.server.secrets[path][-1].attributes["enabled"] = False
+
+    def end_credential(self) -> None:
+        self.server.tokens.clear()
+        self.server.app.secrets.clear()
+
 
 class PlainStage(CloudStage):
     """Where a secret is written under its name."""
 
     def put(self, name: str, value: str) -> None:
         self.server.put(name, value)
+
+
+class GcpStage(PlainStage):
+    asked = "/v1/projects"
+
+    def delete(self, path: str) -> None:
+        self.server.secrets[path][-1].state = "DESTROYED"
+
+    def end_credential(self) -> None:
+        self.server.tokens.clear()
+        self.server.subjects.clear()
+        self.server.email = "another account"
+
+
+class DopplerStage(PlainStage):
+    def end_credential(self) -> None:
+        self.server.bound.clear()
+
+
+class InfisicalStage(PlainStage):
+    def end_credential(self) -> None:
+        self.server.tokens.clear()
+        self.server.client_secret = "another"
 
 
 def gcp_auth(server: GcpServer, **changes: Any) -> dict[str, Any]:
@@ -73,6 +149,13 @@ def gcp_federated(server: GcpServer, folder: Path) -> dict[str, Any]:
 class ConnectStage(PlainStage):
     def path(self, name: str) -> str:
         return f"{VAULT}/{name}"
+
+    def delete(self, path: str) -> None:
+        title = path.removeprefix(f"{VAULT}/")
+        next(each for each in self.server.items.values() if each["title"] == title)["state"] = "ARCHIVED"
+
+    def end_credential(self) -> None:
+        self.server.token = "another"
 
 
 def doppler_auth(server: DopplerServer, **changes: Any) -> dict[str, Any]:
@@ -128,19 +211,20 @@ def cloud_staged(name: str, tmp_path: Path) -> Iterator[Stage]:
             case "gcp-service-account" | "gcp-workload":
                 gcp = stack.enter_context(GcpServer(tmp_path / "gcp"))
                 auth = gcp_auth(gcp) if name == "gcp-service-account" else gcp_federated(gcp, tmp_path)
-                stage = PlainStage("gcp_sm", context, auth, versions=True)
+                stage = GcpStage("gcp_sm", context, auth, versions=True)
                 stage.server = gcp
             case "doppler":
-                doppler = stack.enter_context(DopplerServer())
-                stage = PlainStage("doppler", context, doppler_auth(doppler))
+                doppler = stack.enter_context(DopplerServer(tmp_path / "doppler"))
+                stage = DopplerStage("doppler", context, doppler_auth(doppler))
                 stage.server = doppler
             case "infisical" | "infisical-v3":
-                infisical = stack.enter_context(InfisicalServer())
+                infisical = stack.enter_context(InfisicalServer(tmp_path / "infisical"))
                 infisical.has_v4 = name == "infisical"
-                stage = PlainStage("infisical", context, infisical_auth(infisical), versions=True)
+                stage = InfisicalStage("infisical", context, infisical_auth(infisical), versions=True)
+                stage.asked = "/api/v4" if infisical.has_v4 else "/api/v3"
                 stage.server = infisical
             case "onepassword":
-                connect = stack.enter_context(ConnectServer())
+                connect = stack.enter_context(ConnectServer(tmp_path / "connect"))
                 stage = ConnectStage("onepassword", context, connect_auth(connect), versions=True)
                 stage.server = connect
             case _:

@@ -95,6 +95,7 @@ def test_each_way_to_fail_has_its_reason(azure: AzureServer, switch: dict[str, A
         ({"status": 503, "fault": {"error": "temporarily_unavailable"}}, "unavailable"),
         ({"status": 503}, "unavailable"),
         ({"drops": True}, "unavailable"),
+        ({"broken": True}, "unavailable"),
         ({"status": 400, "fault": {"error": "invalid_request"}}, "unauthenticated"),
     ],
     ids=str,

@@ -18,11 +18,15 @@ from pipeline.vaults.announcements import Announcements
 from pipeline.vaults.failures import Failure
 from pipeline.vaults.fetching import Reader
 from pipeline.vaults.model import Secret, SecretRef, Vault
+from tests.pipeline.vaults.cloud_stages import CLOUD_STAGES, cloud_faults_of, cloud_staged
 from tests.pipeline.vaults.rig import Clock, fresh_value
 from tests.pipeline.vaults.said import everything_said
 from tests.pipeline.vaults.stages import FAULTS, STAGES, Stage, faults_of, staged
 
-ROWS = tuple((name, fault) for name in STAGES for fault in faults_of(name))
+ROWS = (
+    *((name, fault) for name in STAGES for fault in faults_of(name)),
+    *((name, fault) for name in CLOUD_STAGES for fault in cloud_faults_of(name)),
+)
 CLASSES: dict[str, type[SecretError]] = {
     "denied": SecretForbidden,
     "unauthenticated": SecretForbidden,
@@ -51,7 +55,7 @@ def test_a_fault_is_told_by_its_reason_and_nothing_else(
     name: str, fault: str, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
     moto = request.getfixturevalue("moto") if name.startswith("aws") else None
-    with staged(name, tmp_path, moto) as stage:
+    with cloud_staged(name, tmp_path) if name in CLOUD_STAGES else staged(name, tmp_path, moto) as stage:
         place, value = f"OPENAI_{os.urandom(4).hex()}", fresh_value()
         stage.put(place, value)
         hidden_values = values_of(stage, value)

@@ -170,6 +170,7 @@ def test_a_federated_token_is_fetched_once_and_again_when_the_vault_refuses_it(g
         ({"status": 503}, "unavailable"),
         ({"status": 429}, "unavailable"),
         ({"drops": True}, "unavailable"),
+        ({"broken": True}, "unavailable"),
         ({"subjects": set()}, "unauthenticated"),
     ],
     ids=str,

@@ -106,7 +106,9 @@ def test_threads_that_come_at_once_log_in_once(infisical: InfisicalServer) -> No
 
 
 @pytest.mark.parametrize(
-    ("switch", "reason"), [({"status": 429}, "throttled"), ({"status": 503}, "unavailable"), ({"drops": True}, "unavailable")], ids=str
+    ("switch", "reason"),
+    [({"status": 429}, "throttled"), ({"status": 503}, "unavailable"), ({"drops": True}, "unavailable"), ({"broken": True}, "unavailable")],
+    ids=str,
 )
 def test_a_login_that_finds_nobody_is_no_refusal(infisical: InfisicalServer, switch: dict[str, Any], reason: str) -> None:
     infisical.put("OPENAI", fresh_value())
