@@ -22,7 +22,7 @@ GOOD = """\
 vaults:
   prod:
     manager_type: hashicorp_vault
-    auth_config: {vault_auth_type: token, vault_addr: "https://vault.example", vault_token: env:VAULT_TOKEN}
+    auth_config: {vault_auth_type: kubernetes, vault_addr: "https://vault.example", vault_role: gateway}
 references:
   openai-prod: {vault: prod, secret_path: llm/openai, secret_key: api_key, allowed_workspaces: [production]}
 targets:
