@@ -15,6 +15,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from string import hexdigits
 from typing import Any, Final
 
 from pipeline.clock import Clock
@@ -27,7 +28,7 @@ from pipeline.vaults.model import Fetched, SecretRef
 from pipeline.vaults.registry import VaultContext
 
 _NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
-_VERSION: Final = re.compile(r"[0-9A-Fa-f]{32}")
+_VERSION_DIGITS: Final = 32
 _GONE: Final = frozenset({"SecretDisabled", "SecretNotYetValid", "SecretExpired"})
 """Inner codes of a 403 that say something of the secret and nothing of us (Key Vault REST API, error codes)."""
 
@@ -110,7 +111,7 @@ class AzureKeyVault:
 
         if not _NAME.fullmatch(ref.secret_path):
             return failures.misconfigured(ref.slug, "secret_path of azure_kv is a name of letters, digits and hyphens")
-        if ref.version is not None and not _VERSION.fullmatch(ref.version):
+        if ref.version is not None and not (len(ref.version) == _VERSION_DIGITS and set(ref.version) <= set(hexdigits)):
             return failures.misconfigured(ref.slug, "a version of Azure Key Vault is 32 hexadecimal characters")
         self._watched.forget()
         try:
