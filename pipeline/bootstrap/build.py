@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline.bootstrap.compile import References, compile_limits, compile_references, folder_of
+from pipeline.bootstrap.compile import References, compile_limits, folder_of
 from pipeline.bootstrap.core import Core, core_of, migrated
 from pipeline.bootstrap.opening import key_opener
 from pipeline.bootstrap.parts import (
@@ -29,6 +29,8 @@ from pipeline.bootstrap.policies import Redaction, compile_policies
 from pipeline.bootstrap.preflight import refuse_if_missing
 from pipeline.bootstrap.receiving import intake_of, receivers_of
 from pipeline.bootstrap.recognition import WAITING, open_recognizer
+from pipeline.bootstrap.reference_book import ReferenceBook
+from pipeline.bootstrap.reference_mirror import mirror_document
 from pipeline.bootstrap.secret_audit import SecretAudit
 from pipeline.bootstrap.spans import Telemetry, follow, open_outbox, telemetry_of
 from pipeline.bootstrap.upkeep import (
@@ -114,13 +116,13 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
     await core.ledger.start()
     try:
         recognizer = await _recognizer(core, plan.document)
-        secrets = _secrets(core, recognizer)
+        secrets = await _secrets(core, recognizer)
         try:
-            await refuse_if_missing(secrets.swapped.references.all(), secrets.resolver, core.clock)
+            await refuse_if_missing(secrets.swapped.references.preflight(), secrets.resolver, core.clock)
         except BaseException:
             await secrets.resolver.close()  # a start that is tried again and again must not leave leases behind each time
             raise
-        people = await _people(core)
+        people = await _people(core, secrets)
         telemetry = telemetry_of(core, secrets.swapped, secrets.resolver, lambda: show_outbox(house))
         await _check_content_key(secrets, core.plan.document, secrets.swapped.references)
         house = _house(core, secrets, people, telemetry)
@@ -136,6 +138,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("keys", people.authenticator.run()),
             ("sessions", people.sessions.run()),
             ("secret-audit", secrets.audit.run()),
+            ("references", secrets.book.run()),
             ("used", mark_used_keys(core.ledger, people.authenticator)),
             ("spool", telemetry.spool.run()),
             ("logs", telemetry.logs.run()),
@@ -195,6 +198,7 @@ class Secrets:
     swapped: Swapped
     resolver: Resolver
     audit: SecretAudit
+    book: ReferenceBook
     local_keys: LocalKeys = field(repr=False)
     content_keys: ContentKeys
 
@@ -205,11 +209,13 @@ async def _recognizer(core: Core, document: Document, running: NerDetector | Non
     return await asyncio.to_thread(open_recognizer, document, folder, running=running, skipped=skipped)
 
 
-def _secrets(core: Core, recognizer: NerDetector | None) -> Secrets:
+async def _secrets(core: Core, recognizer: NerDetector | None) -> Secrets:
     plan, document = core.plan, core.plan.document
-    references = compile_references(document)
-    audit = SecretAudit(core.ledger, core.recorder, core.metrics, core.clock, core.new_id, references)
     local_keys = plan.home.store_keys()
+    book = ReferenceBook(core.reader, local_keys, core.redaction.announce)
+    await book.refresh()
+    references = book.compile(document)
+    audit = SecretAudit(core.ledger, core.recorder, core.metrics, core.clock, core.new_id, references)
     context = VaultContext(
         clock=core.clock,
         environment=plan.environment,
@@ -233,7 +239,14 @@ def _secrets(core: Core, recognizer: NerDetector | None) -> Secrets:
         references=lambda: swapped.references.declared,
     )
     content_keys = ContentKeys(local_keys, resolver, lambda: swapped.references.content_key)
-    return Secrets(swapped, resolver, audit, local_keys, content_keys)
+
+    def tell(now: References) -> None:
+        swapped.references = now
+        audit.follow(now)
+
+    book.serve(document, resolver, tell)
+    await book.refresh()  # the switches, now that there is somebody to set them
+    return Secrets(swapped, resolver, audit, book, local_keys, content_keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +259,7 @@ class People:
     front: FrontDesk
 
 
-async def _people(core: Core) -> People:
+async def _people(core: Core, secrets: Secrets) -> People:
     """Keys and sessions in memory, the document's workspaces and the admin key in the store."""
     document, clock = core.plan.document, core.clock
     authenticator = Authenticator(core.reader, core.peppers, clock, workspace_models=workspace_models(document))
@@ -255,9 +268,11 @@ async def _people(core: Core) -> People:
 
     async def changed() -> None:
         await asyncio.to_thread(_refresh_all, authenticator, sessions)
+        await secrets.book.look()
 
     office = Office(core.ledger, core.peppers, clock, core.recorder.tree, changed=changed)
     await core.ledger.run(lambda connection: mirror_workspaces(connection, wanted_workspaces(document), now_us=clock.now_us()))
+    await mirror_document(core, document, secrets.local_keys)
     await ensure_admin_key(office, core.plan.home.admin_key())
     await changed()
     return People(authenticator, sessions, office, FrontDesk(office, core.reader, failures))
@@ -357,13 +372,16 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     loaded = await asyncio.to_thread(load_document, core.plan.config, find_secrets=core.redaction.finder())
     document = core.plan.part.taken(loaded)
     refuse_named_twice(document, core.plan.otel)
-    references = compile_references(document)
+    references = secrets.book.compile(document)
     router = router_of(document, references, clock, core.random)
     recognizer = await _recognizer(core, document, swapped.recognizer)
     pricer, policies = pricer_of(document), compile_policies(document, core.redaction, core.tenant_keys(), recognizer)
-    await refuse_if_missing(references.all(), secrets.resolver, clock)
+    await refuse_if_missing(references.preflight(), secrets.resolver, clock)
     await _check_content_key(secrets, document, references)
     await core.ledger.run(lambda connection: mirror_workspaces(connection, wanted_workspaces(document), now_us=clock.now_us()))
+    await mirror_document(core, document, secrets.local_keys)
+    references = secrets.book.compile(document)  # what was made by REST meanwhile counts
+    secrets.book.follow(document)
     swapped.document, swapped.references, swapped.router, swapped.pricer, swapped.policies = document, references, router, pricer, policies
     swapped.recognizer = recognizer
     secrets.audit.follow(references)

@@ -33,7 +33,7 @@ def without_models(document: Document) -> Document:
     return document.model_copy(update={"models": {}, "targets": targets})
 
 
-COLLECTOR: Final = Part(routes=collector_table, taken=without_models, port=HTTP_PORT, grpc_port=GRPC_PORT)
+COLLECTOR: Final = Part(routes=collector_table, taken=without_models, port=HTTP_PORT, grpc_port=GRPC_PORT, mirrors=False)
 
 
 def collect(process: Process) -> int:

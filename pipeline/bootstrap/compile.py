@@ -19,18 +19,19 @@ from pipeline.gateway.http import HttpLimits
 from pipeline.routing.model import ModelRoute, Target
 from pipeline.vaults.auth import inner_references
 from pipeline.vaults.model import SecretRef
-from pipeline.vaults.reference import parse_reference, with_revision
+from pipeline.vaults.reference import absent_reference, named_slugs, parse_reference, with_revision
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Every reference of a document: by slug as declared, by target id as used, and all of them once."""
+    """Every reference: by slug as declared (in the document or by REST, those `made`), by target id as used, and all of them once."""
 
     declared: Mapping[str, SecretRef]
     by_target: Mapping[str, SecretRef]
     headers: Mapping[tuple[str, str], SecretRef]
     client_keys: Mapping[str, SecretRef]
     content_key: SecretRef | None = None
+    made: frozenset[str] = frozenset()
 
     def all(self) -> tuple[SecretRef, ...]:
         """Each reference once, required if anything requires it."""
@@ -47,21 +48,49 @@ class References:
                 found[ref.slug] = ref
         return tuple(found.values())
 
+    def preflight(self) -> tuple[SecretRef, ...]:
+        """What a start and a reload read: everything but what was made by REST and that nothing uses. There may be thousands of those."""
+        used = {ref.slug for ref in (*self.by_target.values(), *self.headers.values(), *self.client_keys.values())}
+        if self.content_key is not None:
+            used.add(self.content_key.slug)
+        return tuple(ref for ref in self.all() if ref.slug in used or ref.slug not in self.made)
+
+    def users_of(self, slug: str) -> tuple[str, ...]:
+        """What uses a reference, in words: targets, headers and keys of destinations, the connections of other references."""
+        return (
+            *(f"target {target}" for target in self.targets_of(slug)),
+            *(f"header {name} of destination {place}" for (place, name), ref in self.headers.items() if ref.slug == slug),
+            *(f"client key of destination {place}" for place, ref in self.client_keys.items() if ref.slug == slug),
+            *(("stored content",) if self.content_key is not None and self.content_key.slug == slug else ()),
+            *(f"reference {other}" for other, ref in self.declared.items() if other != slug and slug in named_slugs(ref.auth_config)),
+        )
+
     def targets_of(self, slug: str) -> tuple[str, ...]:
         """The targets that use a reference."""
         return tuple(target for target, ref in self.by_target.items() if ref.slug == slug)
 
 
-def compile_references(document: Document) -> References:
-    """The references of a document. `required` comes from the target that uses one."""
-    declared = {slug: with_revision(_declared(slug, section, document)) for slug, section in document.references.items()}
-    for ref in declared.values():
-        _check_inner(ref, declared)
-    by_target = {
-        target.id: replace(_used(target.secret_key_ref, declared, f"targets.{target.id}"), required=target.required)
-        for target in document.targets
-        if target.secret_key_ref is not None
-    }
+def compile_references(document: Document, made: Mapping[str, SecretRef] | None = None) -> References:
+    """The references of a document, and those that were made by REST (`made`, by slug; the document's go first).
+
+    `required` comes from the target that uses one, unless the reference itself is not. ConfigError names a reference whose vault's
+    credential is nowhere, or behind that vault itself.
+    """
+    references = gather_references(document, made)
+    for slug in document.references:
+        _check_inner(references.declared[slug], references.declared)
+    return references
+
+
+def gather_references(document: Document, made: Mapping[str, SecretRef] | None = None) -> References:
+    """The same for a document that was compiled before, whatever was done by REST since: what does not fit fails when it is used."""
+    of_document = document_references(document)
+    declared = {**(made or {}), **of_document}
+    by_target = {}
+    for target in document.targets:
+        if target.secret_key_ref is not None:
+            ref = _used(target.secret_key_ref, declared, f"targets.{target.id}")
+            by_target[target.id] = replace(ref, required=target.required and ref.required)
     headers = {
         (destination.id, name): _used(value.secret_key_ref, declared, f"telemetry.destinations.{destination.id}.headers.{name}")
         for destination in document.telemetry.destinations
@@ -75,7 +104,7 @@ def compile_references(document: Document) -> References:
     }
     stored = document.telemetry.stored_content.secret_key_ref
     content_key = None if stored is None else _used(stored, declared, "telemetry.stored_content.secret_key_ref")
-    return References(declared, by_target, headers, client_keys, content_key)
+    return References(declared, by_target, headers, client_keys, content_key, frozenset(declared.keys() - of_document.keys()))
 
 
 def _check_inner(ref: SecretRef, declared: Mapping[str, SecretRef]) -> None:
@@ -84,6 +113,11 @@ def _check_inner(ref: SecretRef, declared: Mapping[str, SecretRef]) -> None:
         inner_references(ref.auth_config, declared)
     except ConfigError as error:
         raise ConfigError(f"references.{ref.slug}: {error.message}", hint=error.hint) from None
+
+
+def document_references(document: Document) -> dict[str, SecretRef]:
+    """The references that a document declares, by slug."""
+    return {slug: with_revision(_declared(slug, section, document)) for slug, section in document.references.items()}
 
 
 def _declared(slug: str, section: ReferenceSection, document: Document) -> SecretRef:
@@ -111,6 +145,8 @@ def _declared(slug: str, section: ReferenceSection, document: Document) -> Secre
 
 
 def _used(section: SecretKeyRef, declared: Mapping[str, SecretRef], where: str) -> SecretRef:
+    if section.ref is not None and section.ref not in declared:
+        return absent_reference(section.ref)  # it may be made by REST while we run
     return parse_reference(section.form(), declared, where=where)
 
 

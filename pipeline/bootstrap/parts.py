@@ -48,13 +48,14 @@ def _whole(document: Document) -> Document:
 class Part:
     """What a process serves: its routes, what it takes of a document, and its ports where nobody says others.
 
-    `grpc_port` None: OTLP over gRPC is served only where the document says so.
+    `grpc_port` None: OTLP over gRPC is served only where the document says so. `mirrors`: its document's references stand in the store.
     """
 
     routes: Callable[[], RouteTable] = route_table
     taken: Callable[[Document], Document] = _whole
     port: int = DEFAULT_PORT
     grpc_port: int | None = None
+    mirrors: bool = True
 
 
 @dataclass(frozen=True, slots=True)

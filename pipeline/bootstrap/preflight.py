@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.clock import Clock
 from pipeline.errors import SecretError
-from pipeline.vaults.check import check, decisive, missing
+from pipeline.vaults.check import check, counts, decisive, missing
 from pipeline.vaults.model import SecretRef
 from pipeline.vaults.resolver import Resolver
 
@@ -18,7 +18,7 @@ async def refuse_if_missing(refs: Sequence[SecretRef], resolver: Resolver, clock
     """Read every reference once. Raises SecretError that names the required ones that cannot be had, and nothing else."""
     statuses = await check(refs, resolver, clock)
     for status in statuses:
-        if not status.resolvable and not status.required:
+        if not status.resolvable and not counts(status.reason, required=status.required):
             log.warning(
                 "an optional reference does not resolve; its targets are skipped until it does",
                 extra={"reference": status.slug, "reason": status.reason},
@@ -30,5 +30,5 @@ async def refuse_if_missing(refs: Sequence[SecretRef], resolver: Resolver, clock
             hint="`lockgate check` says why each of them does not; `required: false` on the target makes it optional.",
             code="secret_missing",
         )
-        error.reason = decisive((status.reason, status.required) for status in statuses)
+        error.reason = decisive((status.reason, counts(status.reason, required=status.required)) for status in statuses)
         raise error

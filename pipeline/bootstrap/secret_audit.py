@@ -10,8 +10,9 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy import Connection, select
 
@@ -29,6 +30,8 @@ log = logging.getLogger("lockgate.secrets")
 
 PAUSE_S = 0.5
 LIMIT = 10_000
+AT_ONCE = 50
+"""Rows in one transaction: calls wait for the same writer, and after a preflight there may be thousands."""
 _GOOD = frozenset({"hit", "stale", "fetched", "refreshed"})
 
 
@@ -109,12 +112,15 @@ class SecretAudit:
             self._waiting.popleft()
         if not self._dirty:
             return
-        slugs, self._dirty = self._dirty, set()
-        rows = [self._standing[slug] for slug in slugs]
-        try:
-            await self._ledger.run(lambda connection: _store(connection, rows, self._references))
-        except LedgerError:
-            self._dirty |= slugs
+        slugs, self._dirty = sorted(self._dirty), set()
+        required = {ref.slug: ref.required for ref in self._references.all()}
+        for start in range(0, len(slugs), AT_ONCE):
+            rows = [self._standing[slug] for slug in slugs[start : start + AT_ONCE]]
+            try:
+                await self._ledger.run(partial(_store, rows=rows, references=self._references, required=required))
+            except LedgerError:
+                self._dirty.update(slugs[start:])
+                return
 
     def _event(self, read: SecretRead) -> Event:
         kind = (
@@ -146,9 +152,8 @@ class SecretAudit:
         )
 
 
-def _store(connection: Connection, rows: list[Standing], references: References) -> None:
+def _store(connection: Connection, rows: list[Standing], references: References, required: Mapping[str, bool]) -> None:
     """Write the standing of references; times that this process has not seen yet keep their stored value."""
-    required = {ref.slug: ref.required for ref in references.all()}
     for row in rows:
         stored = connection.execute(select(secret_status).where(secret_status.c.slug == row.slug)).mappings().first()
         values = {

@@ -17,7 +17,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.environment import Process, database_url
 from pipeline.config.home import Home, prepare_home
 from pipeline.errors import BadRequest, PipelineError
-from pipeline.keys import contents, letters, people, service, storing
+from pipeline.keys import contents, letters, people, references, service, storing
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.store.engine import StoreError
 from pipeline.store.migrate import migrate
@@ -117,6 +117,11 @@ class OfflineAdmin:
     def list_secrets(self) -> dict[str, Any]:
         """What is in the local store, by name."""
         return self._read(storing.stored_names)
+
+    def switch_reference(self, slug: str, action: str) -> dict[str, Any]:
+        """`disable` or `enable` a reference; a gateway that starts later finds the switch."""
+        change = references.disable_reference if action == "disable" else references.enable_reference
+        return self._do(change(self._office, self._actor, slug))
 
     def replay_letters(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Put dead letters back into the outbox; they are sent when a gateway runs."""

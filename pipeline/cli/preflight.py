@@ -40,6 +40,7 @@ def check(
     """
     from pipeline.cli.engine import patterns_of
     from pipeline.cli.exits import FAILED
+    from pipeline.cli.made import made_references
     from pipeline.cli.output import counted, note, print_json
     from pipeline.cli.policy import orphaned, stored_keys
     from pipeline.cli.statuses import code_of, print_statuses, statuses_of
@@ -51,7 +52,7 @@ def check(
     process = process_of(context, config=config)
     patterns = patterns_of(process)
     finder = secret_finder(build_redactor(pattern_set=patterns))
-    document, warnings = load_with_warnings(process.document_path, find_secrets=finder)
+    document, warnings = load_with_warnings(process.document_path, find_secrets=finder, made=made_references(process).references)
     check_address(document, process.host)
     warnings = (*warnings, *check_parts(document, patterns, process.document_path))
     statuses = statuses_of(process, document)

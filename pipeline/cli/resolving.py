@@ -77,6 +77,7 @@ async def live_secrets(process: Process) -> AsyncIterator[LiveSecrets]:
 
     from pipeline.bootstrap.compile import compile_references
     from pipeline.cli.engine import finder_of
+    from pipeline.cli.made import made_references
     from pipeline.clock import SystemClock
     from pipeline.config.environment import database_url, env_snapshot
     from pipeline.config.loader import load_document
@@ -84,10 +85,15 @@ async def live_secrets(process: Process) -> AsyncIterator[LiveSecrets]:
     from pipeline.errors import SecretError
     from pipeline.vaults.check import check
     from pipeline.vaults.model import LEASED
+    from pipeline.vaults.sealing import literals_of
     from redactors.detectors.known import KnownSecrets
 
-    references = compile_references(load_document(process.document_path, find_secrets=finder_of(process)))
+    made = made_references(process)
+    references = compile_references(load_document(process.document_path, find_secrets=finder_of(process)), made.references)
     known = KnownSecrets()
+    for ref in made.references.values():
+        for name, literal in literals_of(ref.auth_config).items():
+            known.announce(literal.reveal(), f"{ref.slug}.{name}")
     password = make_url(database_url(process)).password
     own = [process.layout.admin_key(), *([str(password)] if password else []), *read_otel(env_snapshot()).secrets]
     for number, value in enumerate(own):

@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli import secret_use
 from pipeline.cli.context import ConfigOption, JsonOption, process_of
 
-app = typer.Typer(help="Secret references: add, list, status, verify, refresh.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Secret references: add, list, status, verify, refresh, where-used, disable.", no_args_is_help=True, rich_markup_mode=None
+)
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Also what resolves.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Optional references count, too.")]
@@ -118,6 +121,9 @@ def refresh(
     Example: lockgate secrets refresh openai-prod
     """
     _ask_gateway(context, slug, "refresh", as_json)
+
+
+secret_use.register(app)
 
 
 def _ask_gateway(context: typer.Context, slug: str, action: str, as_json: bool) -> None:

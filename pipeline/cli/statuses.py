@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,15 @@ def read_statuses(process: Process, *, here: bool) -> list[dict[str, Any]]:
 
 
 def statuses_of(process: Process, document: Document) -> list[dict[str, Any]]:
-    """Every reference of a document, resolved from this shell."""
+    """Every reference of a document, and those made by REST, resolved from this shell."""
     import asyncio
 
     from pipeline.bootstrap.compile import compile_references
+    from pipeline.cli.made import made_references
 
-    references = compile_references(document)
-    found = asyncio.run(_probe(process, references.all(), references.declared))
+    made = made_references(process)
+    references = compile_references(document, made.references)
+    found = asyncio.run(_probe(process, references.all(), references.declared, made.disabled))
     return [{**status, "targets": list(references.targets_of(status["slug"]))} for status in found]
 
 
@@ -81,11 +83,13 @@ def _ago(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
-async def _probe(process: Process, refs: Sequence[Any], declared: Mapping[str, Any]) -> list[dict[str, Any]]:
+async def _probe(process: Process, refs: Sequence[Any], declared: Mapping[str, Any], disabled: Collection[str]) -> list[dict[str, Any]]:
     from pipeline.cli.resolving import open_resolver
     from pipeline.clock import SystemClock
     from pipeline.vaults.check import check
 
     async with open_resolver(process, declared) as resolver:
+        for slug in disabled:
+            resolver.disable(slug)
         statuses = await check(refs, resolver, SystemClock())
     return [{**asdict(status), "resolvable": status.resolvable} for status in statuses]

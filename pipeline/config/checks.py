@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.config.credentials import inner_slugs, static_credentials
@@ -35,9 +35,14 @@ def cross_faults(document: Document) -> tuple[Fault, ...]:
     )
 
 
-def warnings_of(document: Document) -> tuple[Fault, ...]:
-    """What is allowed and probably not meant; `check --strict` makes them failures."""
-    return (*_unused(document), *_plain_http(document), *(Fault(*told) for told in static_credentials(document)))
+def warnings_of(document: Document, made: Collection[str] = ()) -> tuple[Fault, ...]:
+    """What is allowed and probably not meant; `check --strict` makes them failures. `made` are slugs of references made by REST."""
+    return (
+        *_unused(document),
+        *_plain_http(document),
+        *_not_declared(document, made),
+        *(Fault(*told) for told in static_credentials(document)),
+    )
 
 
 def check_address(document: Document, host: str) -> None:
@@ -83,23 +88,29 @@ def _references(document: Document) -> Iterator[Fault]:
         for index, workspace in enumerate(reference.allowed_workspaces):
             if workspace not in document.workspaces:
                 yield _unknown(("references", slug, "allowed_workspaces", index), "workspace", workspace, document.workspaces)
-    for index, target in enumerate(document.targets):
-        used = target.secret_key_ref
-        if used is not None and used.ref is not None and used.ref not in document.references:
-            yield _unknown(("targets", index, "secret_key_ref", "ref"), "reference", used.ref, document.references)
+    stored = document.telemetry.stored_content.secret_key_ref
+    if stored is not None and stored.ref is not None and stored.ref not in document.references:
+        # Content that nobody can open any more is lost, so its key does not wait for what somebody may make.
+        yield _unknown(("telemetry", "stored_content", "secret_key_ref", "ref"), "reference", stored.ref, document.references)
+
+
+def _not_declared(document: Document, made: Collection[str]) -> Iterator[Fault]:
+    """References that are used and not declared: made by REST, or misspelled. What is required and missing stops the start."""
+    places: list[tuple[TreePath, str | None]] = [
+        (("targets", index, "secret_key_ref", "ref"), target.secret_key_ref.ref if target.secret_key_ref is not None else None)
+        for index, target in enumerate(document.targets)
+    ]
     for index, destination in enumerate(document.telemetry.destinations):
+        here: TreePath = ("telemetry", "destinations", index)
         for name, value in destination.headers.items():
-            used = value.secret_key_ref
-            if used is not None and used.ref is not None and used.ref not in document.references:
-                path = ("telemetry", "destinations", index, "headers", name, "secret_key_ref", "ref")
-                yield _unknown(path, "reference", used.ref, document.references)
-        used = destination.tls.client_key_ref
-        if used is not None and used.ref is not None and used.ref not in document.references:
-            place = ("telemetry", "destinations", index, "tls", "client_key_ref", "ref")
-            yield _unknown(place, "reference", used.ref, document.references)
-    used = document.telemetry.stored_content.secret_key_ref
-    if used is not None and used.ref is not None and used.ref not in document.references:
-        yield _unknown(("telemetry", "stored_content", "secret_key_ref", "ref"), "reference", used.ref, document.references)
+            if value.secret_key_ref is not None:
+                places.append(((*here, "headers", name, "secret_key_ref", "ref"), value.secret_key_ref.ref))
+        if destination.tls.client_key_ref is not None:
+            places.append(((*here, "tls", "client_key_ref", "ref"), destination.tls.client_key_ref.ref))
+    for path, slug in places:
+        if slug is not None and slug not in document.references and slug not in made:
+            fault = _unknown(path, "reference", slug, document.references)
+            yield Fault(path, f"{fault.message} in the document", f"{fault.hint} Or make it by REST (POST /v1/secret-references).")
 
 
 def _models(document: Document) -> Iterator[Fault]:

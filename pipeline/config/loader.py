@@ -6,7 +6,7 @@ An error reads `lockgate.yaml:12:5: what is wrong. How to fix it.`, one line eac
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -39,12 +39,16 @@ def load_document(path: Path, *, find_secrets: FindSecrets | None = None) -> Doc
     return load_with_warnings(path, find_secrets=find_secrets)[0]
 
 
-def load_with_warnings(path: Path, *, find_secrets: FindSecrets | None = None) -> tuple[Document, tuple[str, ...]]:
-    """Read a document and what is allowed in it but probably not meant, as lines with places."""
-    return parse_document(_text_of(path), str(path), find_secrets=find_secrets)
+def load_with_warnings(
+    path: Path, *, find_secrets: FindSecrets | None = None, made: Collection[str] = ()
+) -> tuple[Document, tuple[str, ...]]:
+    """Read a document and what is allowed in it but probably not meant, as lines with places. `made`: slugs of references made by REST."""
+    return parse_document(_text_of(path), str(path), find_secrets=find_secrets, made=made)
 
 
-def parse_document(text: str, name: str, *, find_secrets: FindSecrets | None = None) -> tuple[Document, tuple[str, ...]]:
+def parse_document(
+    text: str, name: str, *, find_secrets: FindSecrets | None = None, made: Collection[str] = ()
+) -> tuple[Document, tuple[str, ...]]:
     """Read a document from text; `name` stands in the errors."""
     try:
         tree = read_tree(text)
@@ -60,7 +64,7 @@ def parse_document(text: str, name: str, *, find_secrets: FindSecrets | None = N
     faults = cross_faults(document)
     if faults:
         raise DocumentError(_lines(name, tree, faults))
-    return document, _lines(name, tree, warnings_of(document))
+    return document, _lines(name, tree, warnings_of(document, made))
 
 
 def _validated(name: str, tree: Tree, model: type[M]) -> M:

@@ -28,7 +28,7 @@ class SecretKeyRef(Section):
     keychain: str | None = None
     """The name of an entry in the operating system's keychain."""
     ref: Slug | None = None
-    """The slug of a reference under `references`."""
+    """The slug of a reference under `references`, or of one that is made by REST."""
     secret_key: str | None = None
     """The field of a secret that is a JSON object."""
 

@@ -47,28 +47,3 @@ async def status(house: House, request: AdminRequest, who: Who | None, _body: di
         {**asdict(each), "resolvable": each.resolvable, "targets": list(house.desk.references().targets_of(each.slug))} for each in statuses
     ]
     return Reply(json={"object": "list", "verdict": verdict, "data": rows})
-
-
-async def refresh(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
-    """`POST /v1/secret-references/{slug}/refresh`: forget the cached value; the next use reads the vault."""
-    slug = request.params["slug"]
-    if slug not in {ref.slug for ref in house.desk.references().all()}:
-        raise BadRequest("There is no such reference.", code="reference_not_found", status=404)
-    house.desk.resolver.purge(slug)
-    await house.ledger.append(admin_event(house, request, who, "admin:secret:refresh", "ok", {"reference": slug}))
-    return Reply(json={"refreshed": slug})
-
-
-async def verify(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
-    """`POST /v1/secret-references/{slug}/verify`: read one reference from its vault now; version and age, never the value."""
-    slug = request.params["slug"]
-    refs = tuple(ref for ref in house.desk.references().all() if ref.slug == slug)
-    if not refs:
-        raise BadRequest("There is no such reference.", code="reference_not_found", status=404)
-    assert who is not None
-    (found,) = await check(refs, house.desk.resolver, house.clock, asker=Asker("", who.id, request.request_id))
-    outcome = "ok" if found.resolvable else "failed"
-    await house.ledger.append(
-        admin_event(house, request, who, "admin:secret:verify", outcome, {"reference": slug, "reason": str(found.reason)})
-    )
-    return Reply(json={**asdict(found), "resolvable": found.resolvable})

@@ -159,7 +159,12 @@ def _overloaded(message: str) -> Overloaded:
 
 
 class UsedReferences(Protocol):
-    """The references of the document in force."""
+    """The references in force: the document's, and those made by REST."""
+
+    @property
+    def declared(self) -> Mapping[str, SecretRef]:
+        """Those that have a slug of their own, by it."""
+        ...
 
     def all(self) -> tuple[SecretRef, ...]:
         """Each once."""
@@ -167,6 +172,10 @@ class UsedReferences(Protocol):
 
     def targets_of(self, slug: str) -> tuple[str, ...]:
         """The targets that use one."""
+        ...
+
+    def users_of(self, slug: str) -> tuple[str, ...]:
+        """Everything that uses one, in words."""
         ...
 
 

@@ -13,6 +13,7 @@ from pipeline.store.tables import revisions
 KEYS: Final = "keys"
 LOGINS: Final = "logins"
 SECRETS: Final = "secrets"
+REFERENCES: Final = "references"
 
 
 def bump(connection: Connection, name: str) -> None:

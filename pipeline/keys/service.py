@@ -99,13 +99,19 @@ async def issue_key(office: Office, actor: Actor, new: NewKey, *, token: str = "
 
 def refuse_secrets(office: Office, **said: Json) -> None:
     """Refuse what somebody calls a thing when a secret stands in it: names are kept and shown as they are. BadRequest names the field."""
+    if not _holds_secret(office, list(said.values())):  # all at once: a look costs the same for one text and for ten
+        return
     for param, value in said.items():
-        if any(remark.detector in _SECRET for remark in office.clean(value).remarks):
+        if _holds_secret(office, value):
             raise BadRequest(
                 f"The field {param} holds something that looks like a secret.",
                 hint="Names and metadata are kept and shown as they are. Leave the secret out.",
                 param=param,
             )
+
+
+def _holds_secret(office: Office, said: Json) -> bool:
+    return any(remark.detector in _SECRET for remark in office.clean(said).remarks)
 
 
 async def ensure_admin_key(office: Office, token: str) -> None:

@@ -22,7 +22,8 @@ def references(connection: Connection, scope: Scope, now_us: int) -> list[Row]:
 
     `health` is `healthy`, `stale` (served from the cache while the vault is away), `failing` or `unchecked`. `age_us` counts
     from when the version was first seen, None when it never was. `remarks` name what an auditor should look at: `rotate soon`
-    (30 days), `rotate now` (90 days), `unused`, `shared` (the same value under another slug).
+    (30 days), `rotate now` (90 days, or the reference's own `max_age_days`, and a third of it for the other), `unused`, `shared`
+    (the same value under another slug).
     """
     mine = _mine(connection, scope)
     rows = []
@@ -77,8 +78,9 @@ def _row(slug: str, known: Any, status: Any, now_us: int) -> Row:
         "origin": (known["origin"] or "api") if known else "in place",
         "remarks": [],
     }
-    if age is not None and age >= DUE_AFTER_US:
-        row["remarks"].append("rotate now" if age >= OVERDUE_AFTER_US else "rotate soon")
+    overdue = known["max_age_days"] * DAY_US if known and known["max_age_days"] else OVERDUE_AFTER_US
+    if age is not None and age >= overdue * DUE_AFTER_US // OVERDUE_AFTER_US:
+        row["remarks"].append("rotate now" if age >= overdue else "rotate soon")
     if row["resolved_us"] and not row["used_us"]:
         row["remarks"].append("unused")
     return row

@@ -6,7 +6,21 @@ JSON is stored as text that was redacted before. Nothing here ever holds a provi
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -322,7 +336,29 @@ secret_references = Table(  # references made by REST; those of the YAML documen
     _text("status", 16),
     _us("created_us"),
     _us("updated_us"),
+    _text("description", 1024),
+    Column("tags", Text, nullable=False, default="", server_default=""),  # JSON text -> text, "" for none
+    _text("version"),
+    Column("cache_ttl_s", Double, nullable=False, default=300.0, server_default="300"),
+    Column("negative_ttl_s", Double, nullable=False, default=15.0, server_default="15"),
+    Column("max_stale_s", Double, nullable=False, default=900.0, server_default="900"),
+    Column("refresh_ahead_ratio", Double, nullable=False, default=0.8, server_default="0.8"),
+    Column("usage_class", String(16), nullable=False, default="standard", server_default="standard"),  # standard | admin | tool
+    _text("environment"),
+    Column("max_age_days", Integer, nullable=False, default=0, server_default="0"),
+    _text("created_by"),
+    Column("edition", Integer, nullable=False, default=1, server_default="1"),  # moves on with every edit: what is cached of others is void
     UniqueConstraint("org_id", "slug"),
+)
+
+reference_switches = Table(  # what every worker does to a reference at once, also to one of the document or one written in place
+    "reference_switches",
+    metadata,
+    Column("org_id", String(64), primary_key=True),
+    Column("slug", String(255), primary_key=True),
+    _us("disabled_us"),  # since when the kill switch is set; 0: it is not
+    _text("disabled_by"),
+    _us("purged_us"),  # when it was last asked that every worker forget its value
 )
 
 secret_status = Table(  # the last thing that is known of each reference; never a value

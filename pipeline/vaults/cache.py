@@ -118,6 +118,10 @@ class Cache:
         """Moves on with every purge of the slug."""
         return self._generations.get(slug, 0)
 
+    def slugs_of(self, manager_type: str) -> set[str]:
+        """The slugs of which something is held, of one kind of vault."""
+        return {key[0] for key in self._entries if key[4] == manager_type}
+
     def forget(self, slug: str) -> None:
         """Drop every entry of a slug, also those of reads that are still under way."""
         self._generations[slug] = self.generation(slug) + 1

@@ -29,11 +29,16 @@ BAD_CONFIG: Final = 2
 UNREACHABLE: Final = 3
 BAD: Final[Reason] = "misconfigured"
 UNTRIED: Final[Reason] = "untried"
+DISABLED: Final[Reason] = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
 class RefStatus:
-    """How one reference stands. `reason` is "" when it resolves; `age_s` is since the vault made this version (None: unknown)."""
+    """How one reference stands. `reason` is "" when it resolves; `age_s` is since the vault made this version (None: unknown).
+
+    `length_class` says as much of the value's length as helps to see that it is the wrong thing: `short` (under 20), `medium`, `long`
+    (100 and more characters).
+    """
 
     slug: str
     manager_type: str
@@ -47,6 +52,7 @@ class RefStatus:
     fingerprint: str
     degraded: bool
     suspect: bool
+    length_class: str = ""
 
     @property
     def resolvable(self) -> bool:
@@ -85,7 +91,12 @@ async def _status(ref: SecretRef, resolver: Resolver, clock: Clock, asker: Asker
         fingerprint=secret.fingerprint if secret is not None else "",
         degraded=resolver.is_degraded(ref),
         suspect=resolver.is_suspect(ref),
+        length_class=_length_class(len(secret.reveal())) if secret is not None else "",
     )
+
+
+def _length_class(length: int) -> str:
+    return "short" if length < 20 else "medium" if length < 100 else "long"
 
 
 def exit_code(statuses: Sequence[RefStatus], *, strict: bool = False) -> int:
@@ -96,9 +107,12 @@ def exit_code(statuses: Sequence[RefStatus], *, strict: bool = False) -> int:
     return code_of(decisive((status.reason, counts(status.reason, required=status.required, strict=strict)) for status in statuses))
 
 
-def counts(reason: str, *, required: bool, strict: bool) -> bool:
-    """Whether a reference that does not resolve stands in the way: one that is optional or was not tried does only under `strict`."""
-    return strict or (required and reason != UNTRIED)
+def counts(reason: str, *, required: bool, strict: bool = False) -> bool:
+    """Whether a reference that does not resolve stands in the way: one that is optional, was not tried or was disabled only under `strict`.
+
+    What somebody disabled must not stop a gateway's restart.
+    """
+    return strict or (required and reason not in (UNTRIED, DISABLED))
 
 
 def decisive(reasons: Iterable[tuple[str, bool]]) -> str:
@@ -119,4 +133,4 @@ def code_of(reason: str) -> int:
 
 def missing(statuses: Sequence[RefStatus]) -> tuple[str, ...]:
     """The slugs of the required references that do not resolve: what start-up is refused with (names only)."""
-    return tuple(status.slug for status in statuses if status.required and not status.resolvable)
+    return tuple(status.slug for status in statuses if status.required and not status.resolvable and status.reason != DISABLED)

@@ -30,6 +30,8 @@ _SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     "ref": re.compile(r"[A-Za-z0-9_-]{1,255}"),
 }
 _MAX_SLUG: Final = 255
+ABSENT: Final = ""
+"""The manager type of what stands for a reference that does not exist. No document and no request can write it."""
 
 
 def is_reference(form: object) -> bool:
@@ -43,6 +45,16 @@ def slug_of(form: object, *, where: str = "secret_key_ref") -> str | None:
     """The slug that a form `ref: SLUG` names; None for the other kinds. ConfigError when it is no reference."""
     kind, name, _ = _taken_apart(form, where)
     return name if kind == "ref" else None
+
+
+def named_slugs(auth_config: Mapping[str, Any]) -> frozenset[str]:
+    """The slugs that the inner references of an `auth_config` name."""
+    return frozenset(slug for value in auth_config.values() if is_reference(value) and (slug := slug_of(value)) is not None)
+
+
+def absent_reference(slug: str) -> SecretRef:
+    """What stands for a slug that no reference has (yet): nobody may use it, and preflight says that it does not exist."""
+    return SecretRef(slug=slug, manager_type=ABSENT, secret_path=slug, allow_all_workspaces=False)
 
 
 def parse_reference(form: object, references: Mapping[str, SecretRef] | None = None, *, where: str = "secret_key_ref") -> SecretRef:

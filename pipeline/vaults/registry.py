@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.clock import Clock
 from pipeline.errors import ConfigError
-from pipeline.vaults.auth import ALIASES, check_auth
+from pipeline.vaults.auth import ALIASES, SHAPES, check_auth
 from pipeline.vaults.model import Vault
+from pipeline.vaults.reference import ABSENT
 
 if TYPE_CHECKING:
     from pipeline.vaults.local import LocalRows
@@ -47,6 +48,7 @@ OpenVault = Callable[[Mapping[str, Any], VaultContext], Vault]
 
 
 _BUILT_IN: Final[Mapping[str, str]] = {
+    ABSENT: "pipeline.vaults.absent:open_absent",
     "env": "pipeline.vaults.env:open_env",
     "file": "pipeline.vaults.file:open_file",
     "local": "pipeline.vaults.local:open_local",
@@ -69,6 +71,15 @@ def open_vault(manager_type: str, auth_config: Mapping[str, Any], context: Vault
     check_auth(name, auth_config)
     built_in = _BUILT_IN.get(name)
     return (_plug_in(name) if built_in is None else _loaded(built_in))(auth_config, context)
+
+
+def can_open(manager_type: str) -> bool:
+    """Whether there is an adapter here: a built-in one, by its own or another name, or a plug-in that is installed."""
+    if manager_type in SHAPES or manager_type in ALIASES:
+        return True
+    from importlib.metadata import entry_points
+
+    return bool(entry_points(group=ENTRY_POINTS, name=manager_type))
 
 
 def _loaded(where: str) -> OpenVault:

@@ -140,6 +140,11 @@ class Resolver:
         for key in [key for key in self._flights if key[0] == slug]:
             del self._flights[key]
 
+    def purge_type(self, manager_type: str) -> None:
+        """Forget what is cached of every reference into one kind of vault."""
+        for slug in self._cache.slugs_of(manager_type):
+            self.purge(slug)
+
     def disable(self, slug: str) -> None:
         """Kill switch: from now on every use of the reference is refused, also by callers who are waiting for it."""
         self._disabled.add(slug)

@@ -96,7 +96,6 @@ def test_the_smallest_document_is_a_target_and_a_model() -> None:
         ("targets:\n  - {id: a, provider: demo, model: m}\n  - {id: a, provider: demo, model: m}\n", "3:10", "used twice"),
         ("models:\n  m: {targets: [x]}\n", "2:17", "there is no target 'x'"),
         ("targets: [{id: alpha, provider: demo, model: m}]\nmodels:\n  m: {targets: [alhpa]}\n", "3:17", "Did you mean 'alpha'?"),
-        ("targets: [{id: a, provider: demo, model: m, secret_key_ref: {ref: no}}]\n", "1:67", "there is no reference 'no'"),
         ("references: {r: {vault: v, secret_path: p}}\n", "1:25", "there is no vault 'v'"),
         ("references: {r: {secret_path: p}}\n", "1:17", "exactly one of vault and manager_type"),
         ("workspaces: {w: {policy: strict}}\n", "1:26", "there is no policy 'strict'"),
@@ -224,6 +223,18 @@ def test_what_is_probably_not_meant_is_a_warning() -> None:
     assert "nothing uses the reference 'r'" in told
     assert "no model uses the target 'a'" in told
     assert "without TLS" in told
+
+
+def test_a_reference_that_is_not_declared_may_come_by_rest_so_it_is_a_warning_with_what_is_nearest() -> None:
+    text = (
+        "references: {openai-prod: {manager_type: env, secret_path: NAME}}\n"
+        "targets: [{id: a, provider: demo, model: m, secret_key_ref: {ref: openai-prd}}]\n"
+        "telemetry: {destinations: [{id: d, endpoint: 'http://127.0.0.1:9', headers: {x-key: {secret_key_ref: {ref: gone}}}}]}\n"
+    )
+    _, warnings = parse_document(text, "lockgate.yaml", find_secrets=nothing)
+    told = "\n".join(warnings)
+    assert "2:67: there is no reference 'openai-prd' in the document. Did you mean 'openai-prod'? Or make it by REST" in told
+    assert "there is no reference 'gone' in the document" in told
 
 
 def test_the_digest_follows_the_meaning_and_not_the_spelling() -> None:
