@@ -2,13 +2,13 @@
 
 Follows 0005.
 
-Revision: 0007
+Revision: 0006
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
+revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
