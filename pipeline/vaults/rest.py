@@ -65,6 +65,7 @@ class Rest:
     ) -> Said | Failure:
         """Ask once; segments of `path` are quoted, `sent` goes as JSON. Whatever was answered is `Said`; no answer is a Failure."""
         import requests
+        import urllib3
 
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         url = "/".join((self._address, *(quote(segment, safe="") for segment in path)))
@@ -74,12 +75,12 @@ class Rest:
                 method, url, params=params, json=sent, headers=headers, timeout=self._timeout, allow_redirects=False, stream=True
             ) as answer:
                 raw = bytearray()
-                for piece in answer.iter_content(_PIECE_BYTES):
+                while piece := answer.raw.read1(_PIECE_BYTES, decode_content=True):  # what is there: `read` would wait for a whole piece
                     raw += piece
                     if len(raw) > MAX_ANSWER_BYTES or self._clock.monotonic() > until:
                         return failures.unavailable(ref.slug, "The vault's answer is too long or too slow.")
                 return Said(answer.status_code, _parsed(bytes(raw)))
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return self._unreachable(ref, error)
         except ValueError:  # what no header may hold, such as a token that is not Latin-1
             return failures.misconfigured(ref.slug, "its vault cannot be asked with this credential", "Check auth_config.")

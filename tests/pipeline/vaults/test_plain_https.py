@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,10 @@ import pytest
 
 from pipeline.clock import SystemClock
 from pipeline.errors import ConfigError, SecretError
+from pipeline.vaults.failures import Failure
 from pipeline.vaults.model import SecretRef, Vault
 from pipeline.vaults.registry import VaultContext, open_vault
-from pipeline.vaults.rest import MAX_ANSWER_BYTES
+from pipeline.vaults.rest import MAX_ANSWER_BYTES, Rest
 from tests.pipeline.vaults.cloud_stages import connect_auth, doppler_auth, infisical_auth
 from tests.pipeline.vaults.rig import fresh_value
 from tests.pipeline.vaults.stages import hidden
@@ -102,6 +106,28 @@ def test_a_vault_that_takes_too_long_is_unavailable(stack: ExitStack, kind: str)
     server, _ = served(stack, kind)
     server.latency_s = 5.0
     assert refused(opened(kind, server, patience_s=0.3), ref(kind)).reason == "unavailable"
+
+
+def test_an_answer_that_comes_byte_by_byte_ends_at_the_deadline() -> None:
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n")
+                for _ in range(100):
+                    connection.sendall(b" ")
+                    time.sleep(0.1)
+
+        threading.Thread(target=drip, daemon=True).start()
+        context = VaultContext(SystemClock(), connect_timeout_s=0.5, read_timeout_s=0.5)
+        rest = Rest(f"http://127.0.0.1:{server.getsockname()[1]}", ca_file=None, context=context, named="a", ca_named="b")
+        failure = rest.ask(ref("doppler"), "GET", "v3")
+    assert isinstance(failure, Failure)
+    assert failure.reason == "unavailable"
+    assert time.monotonic() - began < 5.0
 
 
 @kinds
