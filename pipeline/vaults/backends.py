@@ -112,13 +112,12 @@ class Backends:
         await self._on_all([(backend, vault.give_up) for backend, vault in left])
 
     async def give_up(self, slug: str) -> None:
-        """Have every adapter give back what it holds for a reference."""
-        await self._on_all([(backend, partial(vault.give_up, slug)) for backend, vault in self._holding()])
+        """Have every adapter, also those that were replaced, give back what it holds for a reference."""
+        await self._on_all([(backend, partial(vault.give_up, slug)) for backend, vault in self._all_holding()])
 
     async def close(self) -> None:
         """Give back what is held, within a deadline, and let go of the threads; running reads end by their own time-outs."""
-        left = [*self._holding(), *((backend, vault) for _, backend, vault in self._leaving)]
-        await self._on_all([(backend, vault.give_up) for backend, vault in left])
+        await self._on_all([(backend, vault.give_up) for backend, vault in self._all_holding()])
         self._opened.clear()
         self._leaving.clear()
         for backend in self._backends.values():
@@ -127,6 +126,9 @@ class Backends:
     def _holding(self) -> list[tuple[_Backend, Holding]]:
         opened = ((each.backend, _holding(each.vault)) for each in self._opened.values())
         return [(backend, vault) for backend, vault in opened if vault is not None]
+
+    def _all_holding(self) -> list[tuple[_Backend, Holding]]:
+        return [*self._holding(), *((backend, vault) for _, backend, vault in self._leaving)]
 
     async def _on_all(self, calls: Sequence[tuple[_Backend, Callable[[], None]]]) -> None:
         """Call each in its backend's threads. What fails or takes too long is left to end by itself, as every lease does."""

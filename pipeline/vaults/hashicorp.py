@@ -124,7 +124,7 @@ class HashicorpVault:
         return told_mount(answer, self._kv_version)
 
     def _read(self, ref: SecretRef, mount: Mount, path: str) -> Fetched | Failure:
-        kv = self._wire.client.secrets.kv
+        kv, generation = self._wire.client.secrets.kv, self._session.generation
         if mount.version == "2":
             body = self._wire.ask(
                 ref.slug,
@@ -133,7 +133,7 @@ class HashicorpVault:
         else:
             body = self._wire.ask(ref.slug, lambda: kv.v1.read_secret(path, mount_point=mount.path))
         if not isinstance(body, Refusal):
-            return self._leases.hold(ref, body) or as_fetched(ref, mount, body)
+            return self._leases.hold(ref, body, generation) or as_fetched(ref, mount, body)
         if body.status == 404:
             self._mounts.pop(mount.path, None)  # it may have been mounted anew with another version
             return failures.version_gone(ref.slug) if is_gone(body.body) else body.failure

@@ -60,7 +60,7 @@ class Leases:
         self._clock = clock
         self._lock = threading.Lock()
         self._held: dict[Place, Lease] = {}
-        self._leaving: list[tuple[float, Lease]] = []
+        self._leaving: list[tuple[float, str, Lease]] = []
 
     @property
     def holds_any(self) -> bool:
@@ -75,10 +75,13 @@ class Leases:
         if lease is None or lease.generation != self._session.generation or now >= lease.ends_at:
             return None
         if now >= lease.renew_at:
+            before = lease
             lease = self._renewed(ref.slug, lease)
             if lease is None:
                 return None
             with self._lock:
+                if self._held.get(place) is not before:  # given up or replaced while it was renewed
+                    return None
                 self._held[place] = lease
         return self._given(ref, lease)
 
@@ -89,8 +92,11 @@ class Leases:
             return None
         return self._given(ref, lease)
 
-    def hold(self, ref: SecretRef, answer: dict[str, Any]) -> Fetched | Failure | None:
-        """Take a new credential in, and let the one before it leave; None when the answer is no lease."""
+    def hold(self, ref: SecretRef, answer: dict[str, Any], generation: int) -> Fetched | Failure | None:
+        """Take a new credential in, and let the one before it leave; None when the answer is no lease.
+
+        `generation` is the session's from before the question: a login meanwhile may have revoked the token that it was made with.
+        """
         lease_id, ttl = answer.get("lease_id"), answer.get("lease_duration")
         if not (isinstance(lease_id, str) and lease_id and isinstance(ttl, int) and ttl > 0):
             return None
@@ -100,7 +106,7 @@ class Leases:
             body=answer,
             ttl=ttl,
             renewable=answer.get("renewable") is True,
-            generation=self._session.generation,
+            generation=generation,
             made_at=now,
             made_us=self._clock.now_us(),
             renew_at=now + ttl * RENEW_AT,
@@ -110,7 +116,7 @@ class Leases:
         with self._lock:
             before = self._held.get(place)
             if before is not None:
-                self._leaving.append((now + LEAVE_S, before))
+                self._leaving.append((now + LEAVE_S, ref.slug, before))
             self._held[place] = lease
         return self._given(ref, lease)
 
@@ -118,17 +124,16 @@ class Leases:
         """Revoke what was replaced long enough ago, and forget what ended by itself."""
         now = self._clock.monotonic()
         with self._lock:
-            due = [lease for leaves_at, lease in self._leaving if leaves_at <= now]
-            self._leaving = [(leaves_at, lease) for leaves_at, lease in self._leaving if leaves_at > now and lease.ends_at > now]
+            due = [lease for leaves_at, _, lease in self._leaving if leaves_at <= now]
+            self._leaving = [entry for entry in self._leaving if entry[0] > now and entry[2].ends_at > now]
         self._revoke(due)
 
     def give_up(self, slug: str | None) -> None:
-        """Revoke what is leased for a reference, or (None) everything."""
+        """Revoke what is leased for a reference, also what was replaced, or (None) everything."""
         with self._lock:
             gone = [self._held.pop(place) for place in tuple(self._held) if slug in (None, place[0])]
-            if slug is None:
-                gone += [lease for _, lease in self._leaving]
-                self._leaving = []
+            gone += [lease for _, of, lease in self._leaving if slug in (None, of)]
+            self._leaving = [entry for entry in self._leaving if slug not in (None, entry[1])]
         self._revoke(gone)
 
     def refused(self, ref: SecretRef) -> None:

@@ -10,7 +10,7 @@ one event loop; only adapters run in threads.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,14 +148,18 @@ class Resolver:
     def disable(self, slug: str) -> None:
         """Kill switch: from now on every use of the reference is refused, also by callers who are waiting for it."""
         self._disabled.add(slug)
+        under_way = [flight for key, flight in self._flights.items() if key[0] == slug]
         self.purge(slug)
-        self._given_back(slug)
-
-    def _given_back(self, slug: str) -> None:
-        """Credentials that were made for a disabled reference are revoked, beside everything else."""
-        task = asyncio.get_running_loop().create_task(self._backends.give_up(slug))
+        task = asyncio.get_running_loop().create_task(self._given_back(slug, under_way))
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+
+    async def _given_back(self, slug: str, under_way: Sequence[asyncio.Task[Secret | Failure]]) -> None:
+        """Credentials that were made for a disabled reference are revoked, beside everything else; also what a read still brings."""
+        await self._backends.give_up(slug)
+        if under_way:
+            await asyncio.wait(under_way)
+            await self._backends.give_up(slug)
 
     async def settled(self) -> None:
         """Wait for what was begun by `disable`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from pipeline.errors import SecretError
 from pipeline.vaults.backends import Limits
 from pipeline.vaults.hashicorp import HashicorpVault
 from pipeline.vaults.hashicorp_leases import LEAVE_S, YOUNG_S
-from pipeline.vaults.model import SecretRef
+from pipeline.vaults.model import Fetched, SecretRef
 from pipeline.vaults.registry import VaultContext, open_vault
 from pipeline.vaults.resolver import Resolver
 from tests.pipeline.vaults.rig import ASKER, Clock
@@ -150,6 +152,56 @@ def test_two_references_lease_each_their_own_and_one_is_given_up_alone(vault_ser
     assert len(engine.made) == 2
 
 
+def test_what_was_replaced_is_given_up_with_what_took_its_place(vault_server: VaultServer, clock: Clock) -> None:
+    vault_server.allow("maker", "openai/creds/*", "sys/leases/revoke")
+    vault_server.engine("openai", ttl=30_000, max_ttl=30_000, renewable=False)
+    vault = opened(vault_server, clock)
+    first = key_of(vault)
+    clock.advance(20_001)
+    second = key_of(vault)
+    vault.give_up(REF.slug)
+    assert [vault_server.held.is_alive(value) for value in (first, second)] == [False, False]
+
+
+def test_a_lease_made_with_a_token_that_a_login_replaced_meanwhile_is_not_kept(
+    vault_server: VaultServer, clock: Clock, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = opened(vault_server, clock)
+    v1 = vault._wire.client.secrets.kv.v1
+    read, logins = v1.read_secret, iter([True])
+
+    def read_while_another_logs_in(*args: Any, **options: Any) -> Any:
+        answer = read(*args, **options)
+        if next(logins, False):
+            assert vault._session.after_refusal("other", vault._session.generation, start_over=True) is None
+        return answer
+
+    monkeypatch.setattr(v1, "read_secret", read_while_another_logs_in)
+    vault.fetch(REF)
+    assert vault_server.held.is_alive(key_of(vault))
+    assert len(engine.made) == 2
+
+
+def test_a_lease_that_was_given_up_while_it_was_renewed_does_not_come_back(
+    vault_server: VaultServer, clock: Clock, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = opened(vault_server, clock)
+    first = key_of(vault)
+    client = vault._wire.client.sys
+    renew = client.renew_lease
+
+    def renew_while_another_gives_up(*args: Any, **options: Any) -> Any:
+        answer = renew(*args, **options)
+        vault.give_up(REF.slug)
+        return answer
+
+    monkeypatch.setattr(client, "renew_lease", renew_while_another_gives_up)
+    clock.advance(401)
+    again = key_of(vault)
+    assert (again != first, vault_server.held.is_alive(again)) == (True, True)
+    assert len(engine.made) == 2
+
+
 def test_a_lease_that_may_not_be_revoked_one_by_one_ends_with_the_login(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
     vault_server.allow("maker", "openai/creds/*")
     vault = opened(vault_server, clock)
@@ -249,3 +301,73 @@ async def test_a_vault_that_is_away_does_not_hold_up_the_end(vault_server: Vault
     vault_server.sealed = True
     await made.close()
     assert len(engine.made) == 1
+
+
+class Lender:
+    """A vault that lends a value until it is given up; `reading` holds up its reads."""
+
+    def __init__(self) -> None:
+        self.began, self.reading = threading.Event(), threading.Event()
+        self.reading.set()
+        self.lent = False
+
+    def fetch(self, ref: SecretRef) -> Fetched:
+        self.began.set()
+        self.reading.wait(10)
+        self.lent = True
+        return Fetched("a value that is lent")
+
+    def refused(self, ref: SecretRef) -> None: ...
+
+    def tend(self) -> None: ...
+
+    def give_up(self, slug: str | None = None) -> None:
+        self.lent = False
+
+
+def lending(lenders: Iterator[Lender], secret: list[str], clock: Clock) -> tuple[Resolver, SecretRef]:
+    class Inner:
+        def fetch(self, ref: SecretRef) -> Fetched:
+            return Fetched(secret[-1])
+
+    made = Resolver(
+        lambda manager_type, _: Inner() if manager_type == "env" else next(lenders),
+        clock=clock,
+        fingerprint_key=b"k" * 32,
+        announce=lambda value, label: None,
+        retire=lambda label: None,
+        on_read=lambda read: None,
+        jitter=lambda: 0.0,
+    )
+    auth = {"vault_addr": "https://v.example", "vault_token": "env:TOKEN"}
+    return made, SecretRef(slug="lent", manager_type="hashicorp_vault", secret_path="a/b", auth_config=auth, cache_ttl_s=0)
+
+
+async def test_the_kill_switch_also_takes_what_a_read_under_way_still_brings() -> None:
+    lender = Lender()
+    made, ref = lending(iter([lender]), ["token-1"], Clock())
+    lender.reading.clear()
+    waiting = asyncio.create_task(made.resolve(ref, ASKER))
+    await asyncio.to_thread(lender.began.wait, 10)
+    made.disable(ref.slug)
+    await asyncio.sleep(0.05)
+    lender.reading.set()
+    with pytest.raises(SecretError):
+        await waiting
+    await made.settled()
+    assert not lender.lent
+    await made.close()
+
+
+async def test_the_kill_switch_also_reaches_an_adapter_that_another_took_the_place_of() -> None:
+    lenders, secret, clock = [Lender(), Lender()], ["token-1"], Clock()
+    made, ref = lending(iter(lenders), secret, clock)
+    await made.resolve(ref, ASKER)
+    secret.append("token-2")
+    clock.advance(301)
+    await made.resolve(ref, ASKER)
+    assert [lender.lent for lender in lenders] == [True, True]
+    made.disable(ref.slug)
+    await made.settled()
+    assert [lender.lent for lender in lenders] == [False, False]
+    await made.close()
