@@ -47,6 +47,8 @@ class Draft:
     rules: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     sections: dict[str, Any] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict, repr=False)
+    _stored: dict[str, str] = field(default_factory=dict, repr=False)
+    """Each name in the local store that was given out, with what stands for its value: two credentials never share one."""
 
     def mapped(self, place: str, told: str) -> None:
         """This setting is in the document now."""
@@ -70,21 +72,25 @@ class Draft:
                 "--allow-inline writes the reference and leaves the value to you",
             )
             return None
+        name = self._free(name, value)
         if self.literals == "leave":
             self.mapped(place, f"secret_key_ref: {{store: {name}}}; add the value: lockgate secrets add {name} --stdin")
             return {"store": name}
-        free, number = name, 2
-        while self.values.get(free, value) != value:
-            free, number = f"{name}_{number}", number + 1
-        self.values[free] = value
-        self.mapped(place, f"goes into the local store as {free}; replace it at its provider if the file was ever shared")
-        return {"store": free}
+        self.values[name] = value
+        self.mapped(place, f"goes into the local store as {name}; replace it at its provider if the file was ever shared")
+        return {"store": name}
 
     def missing(self, place: str, name: str) -> dict[str, str]:
         """The reference for a credential that the source names but does not hold (it was masked there)."""
-        name = _NO_STORE.sub("_", name).strip("_").upper()[:200]
+        name = self._free(_NO_STORE.sub("_", name).strip("_").upper()[:200], f"\0masked at {place}")
         self.mapped(place, f"secret_key_ref: {{store: {name}}}; the source shows it masked, add it: lockgate secrets add {name} --stdin")
         return {"store": name}
+
+    def _free(self, name: str, value: str) -> str:
+        free, number = name, 2
+        while self._stored.setdefault(free, value) != value:
+            free, number = f"{name}_{number}", number + 1
+        return free
 
     def document(self) -> dict[str, Any]:
         """The document as plain data, in the order of the reference."""

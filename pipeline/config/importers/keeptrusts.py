@@ -17,7 +17,6 @@ _FORMS: Final = ("env", "store", "file", "keychain")
 _TARGET: Final = frozenset({"id", "provider", "model", "base_url", "secret_key_ref", "api_key", "required", "weight"})
 _KINDS: Final[Mapping[str, str]] = {
     "audit-logger": "every act is audited in a hash chain, whatever a document says",
-    "pii-detector": "the detector pii is on in every policy",
     "prompt-injection": "prompts are not judged",
     "agent-firewall": "tools are not limited by the document",
     "data-routing-policy": "targets are chosen by model, policy and workspace",
@@ -55,6 +54,8 @@ def _target(draft: Draft, place: str, item: Mapping[str, Any], by_model: dict[st
     target: dict[str, Any] = {"id": draft.target_id(str(item.get("id") or model)), "provider": provider.lower(), "model": model}
     form = _form(draft, place, target["id"], item)
     if form is None and ("secret_key_ref" in item or "api_key" in item):
+        if not draft.lines or not draft.lines[-1].place.startswith(f"{place}."):
+            draft.refused(f"{place}.api_key", "it is empty or no text; leave it out where the target needs no credential")
         return
     if form:
         target["secret_key_ref"] = form
@@ -111,6 +112,11 @@ def _routing(draft: Draft, root: Mapping[str, Any], providers: Mapping[str, Any]
 
 
 def _policy(draft: Draft, place: str, kind: str, settings: Mapping[str, Any]) -> None:
+    action = "block" if settings.get("action") == "block" else "mask"
+    if kind == "pii-detector":
+        _add_rules(draft, [{"detect": ["pii"], "action": action}])
+        draft.mapped(place, f"the detector pii in prompts and answers ({action}), beside the rules that are always there")
+        return
     if kind != "dlp-filter":
         why = _KINDS.get(kind)
         if why:
@@ -118,7 +124,6 @@ def _policy(draft: Draft, place: str, kind: str, settings: Mapping[str, Any]) ->
         else:
             draft.refused(place, "a policy of this kind is not known; what it does would be lost")
         return
-    action = "block" if settings.get("action") == "block" else "mask"
     rules: list[dict[str, Any]] = []
     patterns = [str(each) for each in sequence(settings.get("detect_patterns"))]
     terms = [str(each) for each in sequence(settings.get("blocked_terms"))]
@@ -128,11 +133,16 @@ def _policy(draft: Draft, place: str, kind: str, settings: Mapping[str, Any]) ->
         fuzzy = settings.get("fuzzy_matching") is True
         more = {"fuzzy_matching": True, "max_distance": settings.get("max_distance", 1)} if fuzzy else {}
         rules.append({"blocked_terms": terms, **more, "action": action})
-    if not draft.rules:
-        ours = default_policy().plain()
-        draft.rules.update({name: list(ours[name]) for name in DIRECTIONS})
-    for direction in ("prompt", "answer"):  # theirs looks at requests and responses
-        draft.rules[direction] = [*rules, *draft.rules[direction]]
+    _add_rules(draft, rules)
     draft.mapped(place, "rules of policies.default for prompt and answer, beside those that are always there")
     if "sensitivity_level" in settings:
         draft.ignored(f"{place}.sensitivity_level", "every detector is on at every level")
+
+
+def _add_rules(draft: Draft, rules: list[dict[str, Any]]) -> None:
+    """Rules for prompts and answers, since theirs looks at requests and responses, beside those of the default policy."""
+    if not draft.rules:
+        ours = default_policy().plain()
+        draft.rules.update({name: list(ours[name]) for name in DIRECTIONS})
+    for direction in ("prompt", "answer"):
+        draft.rules[direction] = [*rules, *draft.rules[direction]]

@@ -149,6 +149,9 @@ def _deployment(
     if entry.get("blocked") or info.get("blocked"):
         draft.ignored(f"{place}.blocked", "the deployment is blocked, so it is left out")
         return
+    if info.get("team_id"):
+        draft.refused(f"{place}.model_info.team_id", "one team alone may use this deployment; name its models in the team's keys instead")
+        return
     named = credentials.get(str(params.get("litellm_credential_name")))
     if "litellm_credential_name" in params:
         if named is None:
@@ -245,7 +248,7 @@ def _credential(draft: Draft, where: str, target: dict[str, Any], params: Mappin
             continue
         form = _form(draft, f"{where}.{name}", value, f"{target['id']}_{name}", keys, file=name == "vertex_credentials")
         if form is None:
-            return target.get("base_url") is not None and isinstance(value, str) and value.lower() in _NO_KEYS
+            return isinstance(value, str) and value.lower() in _NO_KEYS
         target["secret_key_ref"] = form
         return True
     variable = variable_of(target["provider"])

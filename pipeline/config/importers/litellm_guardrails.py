@@ -28,6 +28,11 @@ _KINDS: Final = {
     "MEDICAL_LICENSE": "medical_id",
     "PERSON": "person",
 }
+_LOST: Final = {
+    "blocked_words_file": "the words stand in a file of their own; write them under blocked_words",
+    "categories": "prompts are not judged by category",
+    "presidio_ad_hoc_recognizers": "recognizers in a file are not read; write their patterns as a content filter",
+}
 _PREBUILT: Final = {
     "email": "email",
     "credit_card": "card",
@@ -49,6 +54,12 @@ def read_guardrails(draft: Draft, guardrails: list[Any]) -> None:
         rules = _rules(draft, place, params)
         if rules is None:
             continue
+        if isinstance(params.get("mode"), Mapping):
+            draft.refused(f"{place}.litellm_params.mode", "a mode by tags is not supported; name pre_call, post_call or logging_only")
+            continue
+        for name, why in _LOST.items():
+            if params.get(name):
+                draft.refused(f"{place}.litellm_params.{name}", why)
         directions = [_DIRECTIONS[mode] for mode in _modes(params) if mode in _DIRECTIONS] or ["prompt"]
         if not added:
             ours = default_policy().plain()
@@ -87,6 +98,8 @@ def _patterns(draft: Draft, place: str, params: Mapping[str, Any]) -> list[dict[
             rules.append({"detect_patterns": [pattern["pattern"]], "action": action})
         elif kind := _PREBUILT.get(str(pattern.get("pattern_name"))):
             rules.append({"detect": ["pii"], "kinds": [kind], "action": action})
+        elif action == "block":
+            draft.refused(here, "a pattern by a name that is not known is to block the call; write the pattern itself")
         else:
             draft.ignored(here, "a pattern by a name that is not known; the detectors secrets and pii look for more than 300 formats")
     return rules
@@ -112,7 +125,12 @@ def _entities(draft: Draft, place: str, entities: Mapping[str, Any]) -> list[dic
             by_action.setdefault(ours, []).append(kind)
         else:
             others[ours] = True
-    if others:
+    if "block" in others:
+        draft.refused(
+            f"{place}.litellm_params.pii_entities_config",
+            "an entity without a counterpart is to block the call; mask it, or write a pattern",
+        )
+    elif others:
         draft.ignored(
             f"{place}.litellm_params.pii_entities_config", "entities without a counterpart are covered by the detector pii as a whole"
         )

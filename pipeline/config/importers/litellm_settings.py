@@ -42,6 +42,9 @@ _REFUSED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("disable_spend_logs", "disable_budget_reservation"), _LEDGER),
     "allow_requests_on_db_unavailable": "a call that cannot be written down is not made; audit.require: any keeps going with the journal",
     "dangerously_permit_weak_or_unset_master_key": "keys are never weak",
+    **dict.fromkeys(
+        ("allowed_ips", "allowed_routes", "admin_only_routes"), "who may call from where or what is not limited here; see a proxy"
+    ),
     "custom_auth": "code of one's own is not imported; callers have virtual keys",
     "pass_through_endpoints": "there are no pass-through routes: what is not screened is not sent",
 }
@@ -148,6 +151,8 @@ def _fallbacks(draft: Draft, where: str, settings: Mapping[str, Any]) -> None:
 
 def _budget(draft: Draft, litellm: Mapping[str, Any]) -> None:
     limit = decimal(litellm.get("max_budget"))
+    if limit is None and litellm.get("max_budget") is not None:
+        draft.refused("litellm_settings.max_budget", "it is no number; without it nothing would bound what is spent")
     if not limit:
         return
     duration = litellm.get("budget_duration")

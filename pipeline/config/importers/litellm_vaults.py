@@ -38,12 +38,14 @@ class Keys:
         """The reference for one name; declares it under `references` when it is in the vault."""
         if not self.vault or (self.hosted and name not in self.hosted):
             return {"env": name}
-        slug = slug_of(name.lower().replace("_", "-"))
         found: dict[str, Any] = {"vault": self.vault, "secret_path": self.primary or f"{self.prefix}{name}"}
         part = name if self.primary else self.secret_key
         if part:
             found["secret_key"] = part
-        self.draft.references[slug] = found
+        wish = slug = slug_of(name.lower().replace("_", "-"))
+        number = 2
+        while self.draft.references.setdefault(slug, found) != found:  # another name that makes the same slug
+            slug, number = f"{wish}-{number}", number + 1
         return {"ref": slug}
 
 

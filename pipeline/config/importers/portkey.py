@@ -46,6 +46,9 @@ def _reference(draft: Draft, place: str, item: Mapping[str, Any]) -> None:
     if not item.get("secret_path"):
         draft.refused(f"{place}.secret_path", "a reference without a path; take it from GET /secret-references/{slug}, lists leave it out")
         return
+    if item.get("status") not in (None, "active"):
+        draft.ignored(f"{place}.status", "the reference is not active, so it is left out")
+        return
     auth = _auth(draft, f"{place}.auth_config", slug, mapping(item.get("auth_config")))
     if auth is None:
         return
@@ -56,7 +59,7 @@ def _reference(draft: Draft, place: str, item: Mapping[str, Any]) -> None:
         found["allowed_workspaces"] = allowed
         for name in allowed:
             draft.sections.setdefault("workspaces", {"default": {}}).setdefault(slug_of(name), {})
-    elif item.get("allow_all_workspaces") is False:
+    elif item.get("allow_all_workspaces") not in (None, True) or item.get("allowed_workspaces"):
         draft.refused(f"{place}.allow_all_workspaces", "the export does not say which workspaces may use it; add allowed_workspaces")
         return
     draft.references[slug] = found

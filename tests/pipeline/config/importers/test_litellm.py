@@ -41,6 +41,10 @@ def outcome(draft: Draft, place: str) -> str:
 KEY = {"model": "openai/gpt-5", "api_key": "os.environ/SOME_KEY"}
 
 
+def guarded(params: dict[str, Any]) -> dict[str, Any]:
+    return {**one(KEY), "guardrails": [{"litellm_params": {"guardrail": "litellm_content_filter", "mode": "pre_call", **params}}]}
+
+
 @pytest.mark.parametrize(
     ("params", "target"),
     [
@@ -67,6 +71,27 @@ def test_a_deployment_becomes_a_target(tmp_path: Path, params: dict[str, Any], t
     assert draft.models == {"m": {"targets": [found["id"]]}}
     parse_document(render(draft, "config.yaml", nothing), "d", find_secrets=nothing)
     assert not [line for line in draft.lines if line.outcome == "refused"]
+
+
+@pytest.mark.parametrize("address", [{}, {"api_base": "http://127.0.0.1:8/v1"}])
+def test_a_deployment_without_a_key_is_not_lost(tmp_path: Path, address: dict[str, str]) -> None:
+    draft = imported(tmp_path, one({"model": "ollama/llama3", "api_key": "none", **address}))
+    assert [target["model"] for target in draft.targets] == ["llama3"]
+
+
+def test_credentials_whose_names_look_alike_keep_apart(tmp_path: Path) -> None:
+    names = ("gpt-4.1", "gpt-4-1")
+    entries = [{"model_name": name, "litellm_params": {"model": "openai/x", "api_key": f"key of {name}"}} for name in names]
+    stored = [target["secret_key_ref"]["store"] for target in imported(tmp_path, {"model_list": entries}, "leave").targets]
+    assert len(set(stored)) == 2
+    keys = ("prod/openai", "prod-openai", "prod/openai")
+    entries = [
+        {"model_name": f"m{at}", "litellm_params": {"model": "openai/x", "api_key": f"os.environ/{key}"}} for at, key in enumerate(keys)
+    ]
+    general = {"key_management_system": "aws_secret_manager", "key_management_settings": {"aws_region_name": "eu-west-1"}}
+    draft = imported(tmp_path, {"model_list": entries, "general_settings": general})
+    paths = [draft.references[target["secret_key_ref"]["ref"]]["secret_path"] for target in draft.targets]
+    assert paths == list(keys)
 
 
 def test_a_word_that_stands_for_no_key_gives_no_reference(tmp_path: Path) -> None:
@@ -96,6 +121,15 @@ def test_a_word_that_stands_for_no_key_gives_no_reference(tmp_path: Path) -> Non
         ({**one(KEY), "litellm_settings": {"max_budget": 5, "budget_duration": "3h"}}, "litellm_settings.budget_duration"),
         ({**one(KEY), "router_settings": {"fallbacks": [{"m": ["absent"]}]}}, "router_settings.fallbacks[0]"),
         ({**one(KEY), "guardrails": [{"litellm_params": {"guardrail": "lakera"}}]}, "guardrails[0].litellm_params.guardrail"),
+        (one(KEY, model_info={"team_id": "t"}), "model_list[0].model_info.team_id"),
+        ({**one(KEY), "general_settings": {"allowed_ips": ["10.0.0.1"]}}, "general_settings.allowed_ips"),
+        ({**one(KEY), "litellm_settings": {"max_budget": "os.environ/BUDGET"}}, "litellm_settings.max_budget"),
+        (guarded({"blocked_words_file": "words.yaml"}), "guardrails[0].litellm_params.blocked_words_file"),
+        (guarded({"categories": [{"category": "harm"}]}), "guardrails[0].litellm_params.categories"),
+        (guarded({"mode": {"tags": {"a": "pre_call"}, "default": "post_call"}}), "guardrails[0].litellm_params.mode"),
+        (guarded({"patterns": [{"pattern_name": "visa", "action": "BLOCK"}]}), "guardrails[0].litellm_params.patterns[0]"),
+        (guarded({"guardrail": "presidio", "pii_entities_config": {"US_BANK_NUMBER": "BLOCK"}}),
+         "guardrails[0].litellm_params.pii_entities_config"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_kept_is_refused(tmp_path: Path, tree: dict[str, Any], place: str) -> None:

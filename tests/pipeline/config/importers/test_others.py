@@ -57,6 +57,8 @@ def test_portkeys_references_become_references_of_the_same_slug() -> None:
         ({"slug": "", "name": ""}, "the object.slug"),
         ({"secret_path": None}, "the object.secret_path"),
         ({"allow_all_workspaces": False}, "the object.allow_all_workspaces"),
+        ({"allow_all_workspaces": "false"}, "the object.allow_all_workspaces"),
+        ({"allow_all_workspaces": None, "allowed_workspaces": "prod"}, "the object.allow_all_workspaces"),
     ],
 )
 def test_a_reference_that_would_mean_something_else_is_refused(change: dict[str, Any], place: str) -> None:
@@ -64,6 +66,20 @@ def test_a_reference_that_would_mean_something_else_is_refused(change: dict[str,
     import_portkey(draft, VAULT | change)
     assert refused(draft) == [place]
     assert draft.references == {}
+
+
+def test_a_reference_that_is_not_active_is_left_out() -> None:
+    draft = Draft()
+    import_portkey(draft, [VAULT | {"status": "archived"}])
+    assert draft.references == {}
+    assert [(line.place, line.outcome) for line in draft.lines] == [("data[0].status", "ignored")]
+
+
+def test_masked_credentials_of_two_vaults_get_two_names() -> None:
+    draft = Draft()
+    import_portkey(draft, [VAULT | {"slug": "a-b"}, VAULT | {"slug": "a_b"}])
+    stored = [vault["auth_config"]["vault_secret_id"]["secret_key_ref"]["store"] for vault in draft.vaults.values()]
+    assert stored == ["A_B_VAULT_SECRET_ID", "A_B_VAULT_SECRET_ID_2"]
 
 
 @pytest.mark.parametrize(("literals", "kept"), [("refuse", False), ("leave", True), ("move", True)])
@@ -127,6 +143,8 @@ def test_a_keeptrusts_document_becomes_targets_routing_and_policy() -> None:
         ({"providers": {"targets": [{"provider": "a", "model": "m", "secret_key_ref": {"nowhere": "x"}}]}},
          "providers.targets[0].secret_key_ref"),
         ({"providers": {"targets": [{"provider": "a", "model": "m", "api_key": "literal"}]}}, "providers.targets[0].api_key"),
+        ({"providers": {"targets": [{"provider": "a", "model": "m", "api_key": ""}]}}, "providers.targets[0].api_key"),
+        ({"providers": {"targets": [{"provider": "a", "model": "m", "api_key": {"x": "y"}}]}}, "providers.targets[0].api_key"),
         ({"policies": {"chain": ["unheard-of"]}}, "policies.chain[0]"),
     ],
 )  # fmt: skip
@@ -134,6 +152,15 @@ def test_what_keeptrusts_does_and_we_would_not_is_refused(tree: dict[str, Any], 
     draft = Draft()
     import_keeptrusts(draft, tree)
     assert refused(draft) == [place]
+
+
+@pytest.mark.parametrize(("written", "action"), [("block", "block"), ("redact", "mask"), (None, "mask")])
+def test_keeptrusts_pii_detector_keeps_its_action_in_prompts_and_answers(written: str | None, action: str) -> None:
+    draft = Draft()
+    import_keeptrusts(draft, {**KEEPTRUSTS, "policies": {"chain": ["pii-detector"]}, "policy": {"pii-detector": {"action": written}}})
+    document, _ = parse_document(render(draft, "k.yaml", nothing), "d", find_secrets=nothing)
+    plain = document.policies["default"].plain()
+    assert [plain[name][0] for name in ("prompt", "answer")] == [{"detect": ["pii"], "action": action}] * 2
 
 
 ENV = """# keys
