@@ -1,6 +1,6 @@
 """Content of calls that is kept in our store instead of on spans: redacted before, sealed, and looked at once more on its way in and out.
 
-The seal is AES-256-GCM (NIST SP 800-38D, 96-bit random nonce), bound to the call, its tenant and its virtual key, so that a row that was
+The seal is AES-256-GCM (NIST SP 800-38D, 96-bit random nonce), bound to all that stands beside it in its row, so that a row that was
 moved or edited does not open. It is written before the call is settled, in a transaction of its own: a span never refers to
 what is not there, and a store that fails costs the span its content and the caller nothing.
 """
@@ -98,12 +98,12 @@ class ContentStore:
 
     async def _put(self, owner: Owner, texts: Mapping[str, str], now_us: int) -> Unstored | None:
         limits = self._limits()
-        data = orjson.dumps(texts)
-        if len(data) > limits.max_bytes:
-            return "too_large"
-        if await worked(self._pool, len(data), self._is_dirty, data):
-            return "live_secret"
         try:
+            data = orjson.dumps(texts)
+            if len(data) > limits.max_bytes:
+                return "too_large"
+            if await worked(self._pool, len(data), self._is_dirty, data):
+                return "live_secret"
             async with asyncio.timeout(STORE_S):
                 key = await self.keys.current()
                 parts = (key, owner, data, tuple(texts), (now_us, now_us + int(limits.keep_s * 1e6)), self._random_bytes(NONCE_BYTES))
@@ -113,7 +113,7 @@ class ContentStore:
             return "key"
         except (LedgerError, TimeoutError):
             return "store"
-        except Exception as failed:  # noqa: BLE001 - whatever the store raises, the call is settled; its span goes without content
+        except Exception as failed:  # noqa: BLE001 - whatever the look or the store raises, the call is settled; its span goes without content
             _log.error("the store of content failed", extra={"error_type": type(failed).__name__})
             return "store"
         return None
@@ -167,5 +167,6 @@ def open_content(key: SealKey, row: SealedContent) -> dict[str, Any] | None:
 
 
 def _bound_to(row: SealedContent) -> bytes:
-    parts = (row.id, row.org_id, row.workspace_id, row.key_id, row.seal_key, str(row.expires_us))
+    times = (str(row.created_us), str(row.expires_us))
+    parts = (row.id, row.org_id, row.workspace_id, row.key_id, row.model, row.parts, str(row.bytes), row.seal_key, *times)
     return b"".join(len(part).to_bytes(4, "big") + part for part in (_DOMAIN, *(part.encode() for part in parts)))

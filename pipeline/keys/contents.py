@@ -39,7 +39,7 @@ def read_contents(params: Mapping[str, Any]) -> Contents:
         raise BadRequest("key_id is the id of a key.", param="key_id")
     before = params.get("before", "")
     try:
-        before_us = parse_rfc3339(before) if before else 0
+        before_us = max(1, parse_rfc3339(before)) if before else 0  # 0 would mean any: the epoch is before everything
     except (ValueError, OverflowError, TypeError, AttributeError):
         raise BadRequest("before is not a time.", hint="Write RFC 3339 or a date.", param="before") from None
     return Contents(tuple(content_id(one)[0] for one in ids), key_id, before_us)
@@ -53,6 +53,8 @@ def read_removal(body: Mapping[str, Any]) -> Contents:
     if not isinstance(body.get("all", False), bool):
         raise BadRequest("all is true or false.", param="all")
     asked = read_contents(body)
+    if "ids" in body and not asked.ids:
+        raise BadRequest("ids names none.", hint="Leave it out to remove by key or time.", param="ids")
     if not body.get("all") and asked == Contents():
         raise BadRequest("Say which: ids, a key, a time, or all of it.", hint='Send {"all": true}.')
     return asked
