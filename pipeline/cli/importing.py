@@ -24,7 +24,7 @@ app = typer.Typer(
 
 CheckOption = Annotated[bool, typer.Option("--check", help="Only say what would become of every setting.")]
 OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write the document here (default: standard output).")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file, or a name in the local store, that is there.")]
 StoreOption = Annotated[bool, typer.Option("--to-store", help="Move credentials that stand in the source into the local store.")]
 InlineOption = Annotated[
     bool, typer.Option("--allow-inline", help="Write references for credentials that stand in the source, and leave the values to you.")
@@ -54,7 +54,7 @@ def _add(name: str, about: str, source_help: str, example: str, read: Read) -> N
         if output is not None and output.exists() and not (force or check):
             raise BadRequest(f"{output} is there already.", hint="Name another file, or write over it with --force.")
         literals: Literals = "move" if to_store else "leave" if allow_inline else "refuse"
-        _carry_out(process_of(context), source, read, literals, _Wish(check, output, strict, as_json))
+        _carry_out(process_of(context), source, read, literals, _Wish(check, output, strict, as_json, force))
 
     codes = "Exit code 0; 1 with --strict when something is ignored; 2 when something is refused, and then nothing is written."
     app.command(name, help=f"{about}\n\n{codes}\n\nExample: lockgate import {example}")(command)
@@ -62,12 +62,13 @@ def _add(name: str, about: str, source_help: str, example: str, read: Read) -> N
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What is to come out: only what would become of it, a file, which code, which form."""
+    """What is to come out: only what would become of it, a file, which code, which form; and whether it may take the place of another."""
 
     check: bool
     output: Path | None
     strict: bool
     as_json: bool
+    force: bool
 
 
 def _litellm(draft: Draft, source: Path, _: FindSecrets) -> None:
@@ -103,6 +104,7 @@ def _carry_out(process: Process, source: Path, read: Read, literals: Literals, w
     from pipeline.cli.exits import FAILED, OK, USAGE
     from pipeline.config.importers.draft import Draft
     from pipeline.config.importers.render import render
+    from pipeline.errors import BadRequest
 
     draft = Draft(literals)
     finder = finder_of(process)
@@ -114,6 +116,12 @@ def _carry_out(process: Process, source: Path, read: Read, literals: Literals, w
     if not refused and not wish.check:
         if draft.values:
             with administration(process) as admin:
+                taken = sorted(draft.values.keys() & {each["name"] for each in admin.list_secrets()["data"]})
+                if taken and not wish.force:  # a new version would be given to every target that uses the name already
+                    raise BadRequest(
+                        f"The local store has {', '.join(taken)} already.",
+                        hint="Remove or use what is there, or write a new version with --force.",
+                    )
                 for name, value in draft.values.items():
                     admin.store_secret(name, value)
         if wish.output is not None:

@@ -63,6 +63,17 @@ def test_a_literal_is_moved_into_the_store_when_asked(run: Any, source: Path, va
     assert run("import", "litellm", str(source), "--output", "new.yaml", "--to-store").code == 2, "a file that is there is not written over"
 
 
+def test_a_name_that_the_store_has_is_not_given_another_value_unasked(run: Any, source: Path, value: str) -> None:
+    assert run("import", "litellm", str(source), "--output", "new.yaml", "--to-store").code == 0
+    again = run("import", "litellm", str(source), "--output", "other.yaml", "--to-store")
+    assert (again.code != 0, "M_OPENAI_API_KEY" in again.err) == (True, True)
+    assert not (source.parent / "other.yaml").exists()
+    assert [row["version"] for row in run("secrets", "list", "--json").json["secrets"]] == [1]
+    assert run("import", "litellm", str(source), "--output", "other.yaml", "--to-store", "--force").code == 0
+    assert [row["version"] for row in run("secrets", "list", "--json").json["secrets"]] == [2]
+    assert not planted.leaks((again.out + again.err).encode(), {"key": value})
+
+
 def test_only_looking_stores_nothing(run: Any, source: Path) -> None:
     assert run("import", "litellm", str(source), "--check", "--to-store", "--output", "new.yaml").code == 0
     assert not (source.parent / "new.yaml").exists()
