@@ -119,14 +119,14 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         secrets = await _secrets(core, recognizer)
         try:
             await refuse_if_missing(secrets.swapped.references.preflight(), secrets.resolver, core.clock)
+            people = await _people(core, secrets)
+            telemetry = telemetry_of(core, secrets.swapped, secrets.resolver, lambda: show_outbox(house))
+            await _check_content_key(secrets, core.plan.document, secrets.swapped.references)
+            house = _house(core, secrets, people, telemetry)
+            await open_outbox(core, telemetry, house.desk.reads)
         except BaseException:
             await secrets.resolver.close()  # a start that is tried again and again must not leave leases behind each time
             raise
-        people = await _people(core, secrets)
-        telemetry = telemetry_of(core, secrets.swapped, secrets.resolver, lambda: show_outbox(house))
-        await _check_content_key(secrets, core.plan.document, secrets.swapped.references)
-        house = _house(core, secrets, people, telemetry)
-        await open_outbox(core, telemetry, house.desk.reads)
     except BaseException:
         await core.ledger.stop()
         raise
