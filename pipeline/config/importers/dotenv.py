@@ -21,6 +21,9 @@ MAX_DEPTH: Final = 8
 MAX_BYTES: Final = 1 << 20
 
 _LINE: Final = re.compile(r"\s{0,64}(?:export[ \t]{1,16})?([A-Za-z_][A-Za-z0-9_]{0,254})[ \t]{0,64}=[ \t]{0,64}(.*)", re.DOTALL)
+_MOST_LINES: Final = 200
+_QUOTED: Final = {"'": re.compile(r"'([^']*)'"), '"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)}
+_ESCAPE: Final = re.compile(r'\\([nrt"\\$])')
 _SKIPPED: Final = frozenset({"node_modules", "__pycache__", "site-packages", "dist", "build", "target", "vendor"})
 _SAMPLES: Final = (".example", ".sample", ".template", ".dist")
 
@@ -100,20 +103,23 @@ def _text_of(file: Path) -> str:
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
     """Names and values of a file. A quoted value may go on over lines; of an unquoted one ` #` begins a comment."""
-    lines = iter(text.replace("\r\n", "\n").split("\n"))
-    for line in lines:
-        match = _LINE.fullmatch(line)
+    lines = text.replace("\r\n", "\n").split("\n")
+    place = 0
+    while place < len(lines):
+        match = _LINE.fullmatch(lines[place])
+        place += 1
         if match is None:
             continue
         name, rest = match[1], match[2]
         quote = rest[:1]
-        if quote in ("'", '"'):
-            while quote not in rest[1:]:
-                more = next(lines, None)
-                if more is None:
-                    break
-                rest += "\n" + more
-            value = rest[1:].split(quote, 1)[0]
-            yield name, value.replace("\\n", "\n") if quote == '"' else value
-        else:
+        if quote not in _QUOTED:
             yield name, re.split(r"(?:^|\s)#", rest, maxsplit=1)[0].strip()
+            continue
+        found = _QUOTED[quote].match("\n".join((rest, *lines[place : place + _MOST_LINES])))
+        value = found[1] if found else rest[1:]  # a quote that is never closed ends with its line
+        place += value.count("\n")
+        yield name, _ESCAPE.sub(_unescaped, value) if quote == '"' else value
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return {"n": "\n", "r": "\r", "t": "\t"}.get(escape[1], escape[1])

@@ -225,6 +225,20 @@ def test_another_value_of_the_same_name_gets_a_name_of_its_own(tmp_path: Path) -
     assert len(draft.models["gpt-5"]["targets"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (r'"a\"b"', 'a"b'), (r'"a\\"  # c', "a\\"), (r'"a\nb"', "a\nb"), (r"'a\nb'", r"a\nb"), (r'"a\$b"', "a$b"),
+        ('"one\ntwo"', "one\ntwo"), ("plain # comment", "plain"), ("a#b", "a#b"), ('"open', "open"),
+    ],
+)  # fmt: skip
+def test_a_value_is_read_as_shells_and_dotenv_libraries_read_it(tmp_path: Path, written: str, value: str) -> None:
+    (tmp_path / ".env").write_text(f"GROQ_API_KEY={written}\n")
+    draft = Draft("move")
+    import_dotenv(draft, tmp_path, nothing)
+    assert draft.values == {"GROQ_API_KEY": value}
+
+
 def test_a_place_without_env_files_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no \.env file"):
         import_dotenv(Draft(), tmp_path, nothing)
