@@ -120,15 +120,15 @@ class Redactor:
         # What passed is nothing in the list that is walked, so that the others stay in their places.
         thin = [node if place in places else None for place, node in enumerate(raw)]
         clean = self._tree(thin, silent, go_on)
-        if clean.value is thin:
+        if not clean.remarks:
             return seal(raw)
-        return clean.map(lambda walked: _merged(raw, walked, places))
+        return clean.map(lambda walked: raw if walked is thin else _merged(raw, walked, places))
 
     def _tree(self, raw: Json, silent: set[str], go_on: GoOn) -> Clean[Json]:
         found, keys = walk.texts(raw)
         outcomes = self._outcomes(found, keys, silent, go_on)
         if not outcomes:
-            if type(raw) is str and len(raw) <= _SHORT:
+            if type(raw) is str and _is_memorable(raw):
                 silent.add(raw)
             return seal(raw)
         remarks: list[Remark] = []
@@ -188,7 +188,7 @@ class Redactor:
             outcome = self._redacted(text, whole, recognized[index], go_on)
             if outcome is not None:
                 outcomes[index] = outcome
-            elif whole is None and len(text) <= _SHORT:
+            elif whole is None and _is_memorable(text):
                 silent.add(text)
         return outcomes
 
@@ -228,7 +228,7 @@ class Redactor:
                 suspicious.add(fresh[first])
             else:
                 self._suspect(fresh[first:last], texts[first:last], suspicious)
-        silent.update(text for index, text in zip(fresh, texts, strict=True) if len(text) <= _SHORT and index not in suspicious)
+        silent.update(text for index, text in zip(fresh, texts, strict=True) if index not in suspicious and _is_memorable(text))
         return suspicious
 
     def _suspect(self, fresh: Sequence[int], texts: Sequence[str], suspicious: set[int]) -> None:
@@ -307,6 +307,11 @@ class Redactor:
             at, fresh = one.end, True
         pieces += _between(text, at, end, fresh=fresh)
         return Applied("".join(pieces), remarks, verdict_of(actions), fresh and at == end)
+
+
+def _is_memorable(text: str) -> bool:
+    """Whether a text that is silent may be passed by when it comes again. As a key, or where it stands too deep, JSON is read as a text."""
+    return len(text) <= _SHORT and not walk.may_be_json(text)
 
 
 def _merged(raw: list[Json], walked: Any, places: set[int]) -> Json:

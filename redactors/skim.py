@@ -66,7 +66,7 @@ class Shapes:
         structure = tuple(pieces[::2])
         shape = self._shapes.get(structure)
         if shape is None or shape.keys(pieces) not in shape.known:
-            if not _is_plain(text, silent) or len(pieces) < 3:
+            if len(pieces) < 3 or not _is_plain(text, silent):
                 return None
             shape = self._learned(structure, pieces)
         words = self.words
@@ -146,12 +146,13 @@ def _may_be_json(text: str) -> bool:
 
 
 def _pieces(text: str) -> list[str]:
-    """A text cut at the quotes that are no character of a string: structure and strings by turns, if it is JSON."""
-    if "\\" not in text:
-        return text.split('"')
+    """A text cut at the quotes that are no character of a string: structure and strings by turns, if it is JSON; empty if it cannot be."""
     if _ESCAPED_BACKSLASH in text or _ESCAPED_QUOTE in text:
         return []
-    return text.replace("\\\\", _ESCAPED_BACKSLASH).replace('\\"', _ESCAPED_QUOTE).split('"')
+    if "\\" in text:
+        text = text.replace("\\\\", _ESCAPED_BACKSLASH).replace('\\"', _ESCAPED_QUOTE)
+    pieces = text.split('"')
+    return pieces if len(pieces) % 2 else []  # or the last string would have no end, and no structure behind it that tells of it
 
 
 def _read(piece: str) -> str:

@@ -21,6 +21,8 @@ from tests.compiled import compiled_patterns
 SECRET = planted.secret("openai_project", Random(31))
 CARD = planted.secret("card", Random(32))
 LIVE = planted.secret("virtual_key", Random(33))
+ODD = "violet\1harbor-93x"
+"""A live secret with a character that JSON spells otherwise."""
 
 
 def message(content: Any, role: str = "user") -> str:
@@ -52,6 +54,8 @@ NODES: dict[str, Json] = {
     "half a surrogate": {"a": f'["\\ud83d", "{SECRET}"]'},
     "a secret between strings": {"a": f'["x" {SECRET} "y"]'},
     "control characters": {"a": f'["\0\1", "{SECRET}\\\\"]'},
+    "control characters without an escape": {"gen_ai.input.messages": message("X").replace("X", ODD)},
+    "a string without an end": {"gen_ai.input.messages": f'{message("hello")}"my key is {SECRET}'},
     "nothing in strings": {"a": '[[], {}, 1, null, ""]'},
     "two pairs": {"a": "x", "b": SECRET},
     "a list": ["x", [SECRET]],
@@ -61,7 +65,7 @@ NODES: dict[str, Json] = {
 
 @pytest.fixture(scope="module")
 def redactor(patterns: PatternSet) -> Redactor:
-    return build_redactor(KnownSecrets([LIVE]), pattern_set=patterns)
+    return build_redactor(KnownSecrets([LIVE, ODD]), pattern_set=patterns)
 
 
 def alone(redactor: Redactor, node: Json, place: int) -> tuple[Json, list[tuple[str, int, int, str]]]:
@@ -115,6 +119,24 @@ def test_a_new_live_secret_is_found_in_what_was_silent(patterns: PatternSet) -> 
     assert redactor.tree(nodes).value is nodes
     assert known.announce("violet-harbor-93", "later")
     assert "violet-harbor-93" not in json.dumps(redactor.tree(nodes).value)
+
+
+def test_what_a_policy_allows_is_told_of_a_list_too(patterns: PatternSet) -> None:
+    policy = {"telemetry": [{"detect": ["pii"], "action": "allow"}]}
+    redactor = build_redactor(policy=policy, pattern_set=patterns)
+    nodes = [*HARMLESS, {"to": planted.secret("email", Random(34))}]
+    for _ in range(3):
+        assert check(redactor, nodes).remarks
+        assert redactor.tree(nodes).value is nodes
+
+
+def test_json_that_was_passed_as_a_key_is_read_as_a_value(patterns: PatternSet) -> None:
+    redactor = build_redactor(pattern_set=patterns)
+    spelled = '{"password": "plain words"}'
+    nodes = [{"a": "x"}, {spelled: "x"}] * 6
+    assert redactor.tree(nodes).value is nodes
+    assert "plain" not in json.dumps(redactor.tree([*nodes, {"a": spelled}]).value[-1])  # type: ignore[index]
+    assert "plain" not in str(redactor.tree(spelled).value)
 
 
 _WORDS = st.sampled_from(
