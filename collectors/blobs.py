@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -27,7 +28,8 @@ _LEAST_DIGEST: Final = 64
 _DEEPEST: Final = 128
 _DEEPEST_JSON: Final = 4
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=\r\n"
-_MEDIA_TYPE: Final = re.compile(r"[a-z]{1,20}/[a-z0-9][a-z0-9.+-]{0,63}")
+_MEDIA_TYPE: Final = re.compile(r"[A-Za-z]{1,20}/[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
+"""Repeated as it was said: in small letters nobody might know again what has to be redacted."""
 _LONGEST_HEAD: Final = 200
 
 
@@ -103,11 +105,31 @@ def _text(text: str, inside: int) -> str:
     if inside >= _DEEPEST_JSON or text[:64].lstrip()[:1] not in ("{", "[") or not may_spell(text.encode("utf-8", "replace")):
         return text
     try:
-        tree = orjson.loads(text)
-    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        tree = _read(text)
+    except (ValueError, RecursionError):
         return text  # looked at as a text
     fresh = _clean(tree, 0, inside + 1)
-    return text if fresh is tree else orjson.dumps(fresh).decode()
+    return text if fresh is tree else _spelled(fresh)
+
+
+def _read(text: str) -> Any:
+    """What JSON spells, also with half a surrogate pair or NaN, as Python's programs write it. Raises ValueError, RecursionError."""
+    try:
+        return orjson.loads(text)
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        return json.loads(text)
+
+
+def _spelled(tree: Any) -> str:
+    """A tree as JSON. Raises TypeError for one that is nested too deeply."""
+    try:
+        return orjson.dumps(tree).decode()
+    except orjson.JSONEncodeError:
+        pass
+    try:
+        return json.dumps(tree, separators=(",", ":"))
+    except RecursionError:
+        raise TypeError("the value is nested too deeply") from None
 
 
 def may_hold(data: bytes) -> bool:
@@ -135,5 +157,5 @@ _OPENS: Final = "[blob"
 def _marker(data: str, media_type: str) -> str:
     """What stands in the place of a blob."""
     blob = described(data)
-    named = f" {media_type.lower()}" if _MEDIA_TYPE.fullmatch(media_type.lower()) else ""
+    named = f" {media_type}" if _MEDIA_TYPE.fullmatch(media_type) else ""
     return f"{_OPENS}{named}, {blob.size} bytes{', ' + blob.digest if blob.digest else ''}]"

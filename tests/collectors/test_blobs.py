@@ -17,6 +17,7 @@ from collectors.content import captured
 from collectors.otlp.cleanse import Cleanser
 from collectors.otlp.gathering import Seen
 from redactors import build_redactor
+from tests import planted
 from tests.collectors.plain_redactor import PlainRedactor
 from tests.compiled import compiled_patterns
 
@@ -78,6 +79,31 @@ def test_a_few_bytes_have_no_digest() -> None:
 
 def test_a_media_type_that_is_none_is_not_repeated() -> None:
     assert without_blobs({"mime_type": "my name is Bob", "data": DATA})["data"] == f"[blob, {SAID}"
+
+
+def test_a_media_type_is_repeated_as_it_was_so_that_a_secret_in_it_is_found() -> None:
+    redactor = build_redactor(["VIOLET-Harbor.93"], pattern_set=compiled_patterns())
+    secrets = ("VIOLET-Harbor.93", planted.secret("aws_access_key_id", Random(42)))
+    for secret in secrets:
+        for tree in (
+            {"url": f"data:image/{secret};base64,{DATA}"},
+            {"mime_type": f"image/{secret}", "data": DATA},
+            {"format": secret, "data": DATA},
+        ):
+            said = json.dumps(redactor.tree(without_blobs(tree)).value)
+            assert DIGEST in said
+            assert secret.lower() not in said.lower()
+
+
+@pytest.mark.parametrize("beside", ["\ud83d", float("nan"), "\ud83d and " + "9" * 30, {"n": 10**30, "half": "\udc00"}])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_json_as_only_python_writes_it_goes_on_without_blobs(beside: Any, ascii_only: bool) -> None:
+    text = json.dumps({"beside": beside, "source": {"media_type": "image/png", "data": DATA}}, ensure_ascii=ascii_only)
+    clean = without_blobs({"a": text})["a"]
+    assert DATA[:60] not in clean
+    assert json.loads(clean)["source"]["data"] == f"[blob image/png, {SAID}"
+    if isinstance(beside, str):
+        assert json.loads(clean)["beside"] == beside
 
 
 def test_nesting_has_an_end() -> None:
