@@ -33,6 +33,9 @@ class _Head:
 Put = tuple[Callable[..., None], Any, Any]
 """What puts a redacted node back, and the two things that it needs beside that: called only where something was found."""
 
+Names = dict[int, dict[str, int]]
+"""The keys of each list in which one was redacted, by its id, with the number that was last given to one that looks like it."""
+
 Mark = bytes | str | _Head | None
 """By what something silent is known: an attribute's bytes, a text, the key of attributes that are numbers; None for what is not kept."""
 
@@ -92,6 +95,7 @@ class Gathering:
         self.items = 0
         self.buried = 0
         self._seen = seen
+        self._names: Names = {}
         self._pair = pair_class()
         self._value = value_class()
 
@@ -159,7 +163,7 @@ class Gathering:
         for name in plan.texts:
             text = getattr(message, name)
             if text and text not in texts:
-                self._node(text, (setattr, message, name), text if len(text) <= _LONGEST_SEEN else None)
+                self._node(text, (_put_name, message, name), text if len(text) <= _LONGEST_SEEN else None)
         for name in plan.pairs:
             self._pairs(getattr(message, name))
         for name in plan.values:
@@ -170,7 +174,7 @@ class Gathering:
     def _pairs(self, pairs: Any) -> None:
         """Gather attributes that were not seen before, unless their class says that they hold no text."""
         known, heads, nodes = self._seen.pairs, self._seen.heads, self.nodes
-        for found in [raw for raw in pairs if raw not in known]:
+        for index, found in [(index, raw) for index, raw in enumerate(pairs) if raw not in known]:
             raw = found
             at = raw[1] + 2 if len(raw) > 2 else 0
             if raw[:at] in heads and is_small_number(raw, at) is not None:
@@ -178,22 +182,22 @@ class Gathering:
             head = head_of(raw)
             text = text_from(raw, len(head))
             if not text:
-                self._parsed(pairs, raw)
+                self._parsed(pairs, index, raw)
                 continue
             key, value = head[2:].decode(), raw[text:].decode()
             if len(raw) > _LONGEST_SEEN and may_spell(raw) and (said := without_blobs({key: value})[key]) != value:
                 pair = self._pair(key=key)
                 pair.value.string_value = value = said
-                raw = _replaced(pairs, raw, pair.SerializeToString())
+                pairs[index] = raw = pair.SerializeToString()
             rule = CLASSES.get(key)
             if rule is not None and rule.kind is AttributeClass.VOCABULARY and is_member(rule, value):
                 known.add(raw)
                 continue
             nodes.append({key: value})
-            self.puts.append((_put_text, pairs, raw))
+            self.puts.append((_put_text, pairs, index))
             self.marks.append(raw if len(raw) <= _LONGEST_SEEN else None)
 
-    def _parsed(self, pairs: Any, raw: bytes) -> None:
+    def _parsed(self, pairs: Any, index: int, raw: bytes) -> None:
         """The same for an attribute that is no plain text: a number, a list, bytes, or spelled in another way."""
         pair = self._pair.FromString(raw)
         scrub(pair)
@@ -202,7 +206,7 @@ class Gathering:
             refill(value, without_blobs([{key: tree_of(value)}])[0][key])
         plain = pair.SerializeToString()
         if plain != raw:
-            raw = _replaced(pairs, raw, plain)
+            pairs[index] = raw = plain
         mark: Mark = raw if len(raw) <= _LONGEST_SEEN else None
         if value.WhichOneof("value") in _NUMERIC:
             # The value says nothing about the key, and is another next time: only the key is remembered.
@@ -212,7 +216,7 @@ class Gathering:
             if rule is not None and rule.kind is AttributeClass.NUMBER:
                 self._seen.learn((mark,))
                 return
-        self._node({key: tree_of(value)}, (_put_parsed, pairs, (raw, pair)), mark)
+        self._node({key: tree_of(value)}, (_put_parsed, pairs, (index, pair)), mark)
 
     def _body(self, message: Any, name: str, raw: bytes) -> None:
         """Gather the body of a log record."""
@@ -235,48 +239,42 @@ class Gathering:
     def put(self, place: int, clean: Any) -> None:
         """Put a redacted node back."""
         put, target, what = self.puts[place]
-        put(target, what, clean)
+        put(target, what, clean, self._names)
 
 
-def _replaced(pairs: Any, raw: bytes, plain: bytes) -> bytes:
-    """Put other bytes in the place of an attribute's; gives them."""
-    pairs[_place(pairs, raw)] = plain
-    return plain
+def _put_name(message: Any, name: str, clean: Any, _: Names) -> None:
+    setattr(message, name, clean)
 
 
-def _put_text(pairs: Any, raw: bytes, clean: Any) -> None:
-    _put_pair(pairs, raw, pair_class().FromString(raw), clean)
+def _put_text(pairs: Any, index: int, clean: Any, names: Names) -> None:
+    _put_parsed(pairs, (index, pair_class().FromString(pairs[index])), clean, names)
 
 
-def _put_parsed(pairs: Any, found: tuple[bytes, Any], clean: Any) -> None:
-    _put_pair(pairs, *found, clean)
-
-
-def _put_pair(pairs: Any, raw: bytes, pair: Any, clean: Any) -> None:
-    index = _place(pairs, raw)
+def _put_parsed(pairs: Any, found: tuple[int, Any], clean: Any, names: Names) -> None:
+    index, pair = found
     former = pair.key
     refill_pair(pair, clean)
     if pair.key != former:
-        pair.key = _free(pairs, index, pair.key)
+        pair.key = _free(pairs, pair.key, names)
     pairs[index] = pair.SerializeToString()
 
 
-def _place(pairs: Any, raw: bytes) -> int:
-    """Where an attribute stands: the first that is as it was, as those before it that were the same have been replaced."""
-    return next(index for index, other in enumerate(pairs) if other == raw)
-
-
-def _free(pairs: Any, index: int, key: str) -> str:
+def _free(pairs: Any, key: str, names: Names) -> str:
     """A key that stands nowhere else in the list: two may look alike once they are redacted, and OTLP wants each once."""
-    parse = pair_class().FromString
-    taken = {parse(raw).key for place, raw in enumerate(pairs) if place != index}
-    name, number = key, 2
+    taken = names.get(id(pairs))
+    if taken is None:
+        parse = pair_class().FromString
+        taken = names[id(pairs)] = dict.fromkeys((parse(raw).key for raw in pairs), 1)
+    name, number = key, taken.get(key, 1)
     while name in taken:
-        name, number = f"{key}#{number}", number + 1
+        number += 1
+        name = f"{key}#{number}"
+    taken[key] = number
+    taken.setdefault(name, 1)
     return name
 
 
-def _put_value(message: Any, found: tuple[str, Any], clean: Any) -> None:
+def _put_value(message: Any, found: tuple[str, Any], clean: Any, _: Names) -> None:
     name, value = found
     refill(value, clean)
     setattr(message, name, value.SerializeToString())

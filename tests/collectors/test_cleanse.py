@@ -1,19 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import orjson
 import pytest
 from google.protobuf.unknown_fields import UnknownFieldSet
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from collectors.model import CollectorError, Signal
 from collectors.otlp.bodies import TooLarge
 from collectors.otlp.cleanse import Cleansed, Cleanser
 from collectors.otlp.density import refuse_dense
 from collectors.otlp.from_json import protobuf_of
-from collectors.otlp.gathering import Seen
+from collectors.otlp.gathering import Gathering, Seen
 from collectors.otlp.shapes import shape_of
 from redactors.model import Action, Clean, Json, Remark, Verdict, is_clean, seal
 from tests.collectors.otlp_requests import REQUESTS, SIGNALS, as_json, filled
@@ -447,3 +448,27 @@ def test_the_fields_of_a_large_request_are_counted_down_to_its_attributes(signal
 def test_counting_what_is_no_protobuf_ends(body: bytes) -> None:
     with suppress(CollectorError):
         refuse_dense(body * 20, shape_of("traces").request, most=9)
+
+
+class Counted(list[bytes]):
+    """Attributes, and how many of them were read in turn."""
+
+    read = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for raw in super().__iter__():
+            self.read += 1
+            yield raw
+
+
+@pytest.mark.parametrize(("key", "most"), [("k{}", 1), ("[REDACTED]", 2)])
+def test_attributes_are_put_back_without_a_search_for_each(key: str, most: int) -> None:
+    pairs = Counted(KeyValue(key=f"k{number}", value=AnyValue(string_value="x")).SerializeToString() for number in range(300))
+    found = Gathering(Seen(0))
+    found._pairs(pairs)
+    for place in range(300):
+        found.put(place, {key.format(place): "clean"})
+    assert pairs.read <= most * 300
+    put = [KeyValue.FromString(raw) for raw in pairs]
+    assert {pair.value.string_value for pair in put} == {"clean"}
+    assert len({pair.key for pair in put}) == 300
