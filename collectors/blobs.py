@@ -105,19 +105,11 @@ def _text(text: str, inside: int) -> str:
     if inside >= _DEEPEST_JSON or text[:64].lstrip()[:1] not in ("{", "[") or not may_spell(text.encode("utf-8", "replace")):
         return text
     try:
-        tree = _read(text)
+        tree = json.loads(text)  # orjson rounds whole numbers of more than 64 bits, and refuses what Python's programs write
     except (ValueError, RecursionError):
         return text  # looked at as a text
     fresh = _clean(tree, 0, inside + 1)
     return text if fresh is tree else _spelled(fresh)
-
-
-def _read(text: str) -> Any:
-    """What JSON spells, also with half a surrogate pair or NaN, as Python's programs write it. Raises ValueError, RecursionError."""
-    try:
-        return orjson.loads(text)
-    except (orjson.JSONDecodeError, UnicodeEncodeError):
-        return json.loads(text)
 
 
 def _spelled(tree: Any) -> str:

@@ -106,6 +106,12 @@ def test_json_as_only_python_writes_it_goes_on_without_blobs(beside: Any, ascii_
         assert json.loads(clean)["beside"] == beside
 
 
+def test_a_number_beside_a_blob_keeps_every_digit() -> None:
+    number = 48151623421042481516234
+    blob = {"type": "blob", "mime_type": "image/png", "content": base64.b64encode(b"\x89" * 600).decode()}
+    assert str(number) in without_blobs(json.dumps([blob, {"account": number}]))
+
+
 def test_nesting_has_an_end() -> None:
     tree: Any = DATA
     for _ in range(2_000):
