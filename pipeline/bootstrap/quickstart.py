@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.document import Document
+from pipeline.config.importers.known_keys import KEY_VARIABLES
 from pipeline.config.literals import FindSecrets
 from pipeline.config.loader import load_document
 from pipeline.errors import ConfigError
 
 NAME = "quickstart.yaml"
 
-# What is offered when a provider's usual variable is set: (variable, provider, models).
-_PROVIDERS = (
-    ("OPENAI_API_KEY", "openai", ("gpt-5-mini", "gpt-5", "text-embedding-3-small")),
-    ("ANTHROPIC_API_KEY", "anthropic", ("claude-sonnet-4-5", "claude-haiku-4-5")),
-)
+# The variables whose providers are offered when they are set.
+_OFFERED = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 
 
 def quickstart_path() -> Path:
@@ -45,7 +43,8 @@ def quickstart(environment: Mapping[str, str], find_secrets: FindSecrets) -> tup
     if vault:
         _add_vault(tree, environment)
         found.append("VAULT_ADDR: models of OpenAI and Anthropic with keys from secret/llm/openai and secret/llm/anthropic (field api_key)")
-    for variable, provider, names in _PROVIDERS:
+    for variable in _OFFERED:
+        provider, names = KEY_VARIABLES[variable].provider, KEY_VARIABLES[variable].models
         targets = []
         if environment.get(variable):
             targets.append(("env", {"env": variable}))
@@ -70,7 +69,7 @@ def _add_vault(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
     if environment.get("VAULT_NAMESPACE"):
         auth["vault_namespace"] = environment["VAULT_NAMESPACE"]
     tree.setdefault("vaults", {})["vault"] = {"manager_type": "hashicorp_vault", "auth_config": auth}
-    for _, provider, _ in _PROVIDERS:
+    for provider in (KEY_VARIABLES[variable].provider for variable in _OFFERED):
         tree.setdefault("references", {})[f"vault-{provider}"] = {
             "vault": "vault",
             "secret_path": f"secret/llm/{provider}",
