@@ -1,4 +1,4 @@
-"""Migrations give the schema that tables.py describes, on both databases, whole or not at all."""
+"""Migrations give the schema that `pipeline.store.tables` describes, on both databases, whole or not at all."""
 
 from __future__ import annotations
 

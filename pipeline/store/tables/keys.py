@@ -1,0 +1,48 @@
+"""Tables of virtual keys and their budgets."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, UniqueConstraint
+
+from pipeline.store.tables.columns import counter, metadata, moment, words
+
+virtual_keys = Table(
+    "virtual_keys",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("org_id", String(64), nullable=False),
+    Column("workspace_id", String(26), nullable=False, index=True),
+    Column("digest", String(64), nullable=False, unique=True),  # HMAC-SHA256, hex
+    words("pepper_id", 64),  # which pepper made the digest, so that it can be rotated
+    words("hint", 32),
+    words("alias"),
+    Column("role", String(16), nullable=False, default="key", server_default="key"),
+    Column("status", String(16), nullable=False, default="active", server_default="active"),
+    Column("models", Text, nullable=False, default="[]", server_default="[]"),
+    moment("expires_us"),
+    Column("rpm_limit", Integer, nullable=False, default=0, server_default="0"),
+    words("policy"),
+    Column("metadata_json", Text, nullable=False, default="{}", server_default="{}"),
+    moment("created_us"),
+    words("created_by"),
+    moment("revoked_us"),
+    words("replaced_by", 26),
+    moment("last_used_us"),
+    counter("tpm_limit"),
+    Column("max_parallel_requests", Integer, nullable=False, default=0, server_default="0"),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("scope_kind", String(16), nullable=False),
+    Column("scope_id", String(64), nullable=False),
+    Column("limit_micros", BigInteger, nullable=False),
+    Column("period", String(16), nullable=False, default="", server_default=""),  # "", day, week, month (calendar, UTC)
+    moment("period_start_us"),
+    counter("spent_micros"),
+    counter("reserved_micros"),
+    moment("created_us"),
+    UniqueConstraint("scope_kind", "scope_id"),
+)
