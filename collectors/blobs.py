@@ -34,7 +34,7 @@ _LONGEST_HEAD: Final = 200
 
 
 class Blob(NamedTuple):
-    """What is said of a blob: its bytes as they were before base64, and their SHA-256 (empty for a few bytes)."""
+    """What is said of a blob: its bytes as they were before base64, and their SHA-256 (empty for a few bytes, and for a text)."""
 
     size: int
     digest: str
@@ -46,7 +46,16 @@ def described(data: str) -> Blob:
         raw = base64.b64decode(data.replace("-", "+").replace("_", "/") + "=" * (-len(data.rstrip("=")) % 4))
     except (binascii.Error, ValueError):
         raw = data.encode("utf-8", "replace")
-    return Blob(len(raw), f"sha256:{hashlib.sha256(raw).hexdigest()}" if len(raw) >= _LEAST_DIGEST else "")
+    return Blob(len(raw), f"sha256:{hashlib.sha256(raw).hexdigest()}" if len(raw) >= _LEAST_DIGEST and not _is_words(raw) else "")
+
+
+def _is_words(raw: bytes) -> bool:
+    """Whether bytes are a text, which somebody who guesses it could check against its digest. No picture, sound or PDF is UTF-8."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def without_blobs(tree: Any) -> Any:

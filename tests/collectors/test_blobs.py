@@ -77,6 +77,13 @@ def test_a_few_bytes_have_no_digest() -> None:
     assert described("not base64!") == (8, "") or described("not base64!").digest == ""
 
 
+def test_a_text_in_base64_has_no_digest_since_who_guesses_it_could_check_it() -> None:
+    words = ("The meeting with the bank is on Tuesday at ten, room four. " * 3).encode()
+    spelled = without_blobs({"url": f"data:text/plain;base64,{base64.b64encode(words).decode()}"})
+    assert spelled == {"url": f"[blob text/plain, {len(words)} bytes]"}
+    assert described(base64.b64encode(words + b"\xff").decode()).digest
+
+
 def test_a_media_type_that_is_none_is_not_repeated() -> None:
     assert without_blobs({"mime_type": "my name is Bob", "data": DATA})["data"] == f"[blob, {SAID}"
 
