@@ -43,6 +43,7 @@ from pipeline.bootstrap.upkeep import (
     watch_lag,
 )
 from pipeline.clock import Clock, SystemClock
+from pipeline.config.changes import needs_restart
 from pipeline.config.checks import is_loopback
 from pipeline.config.document import Document
 from pipeline.config.home import secret_folders
@@ -53,7 +54,7 @@ from pipeline.gateway.content_keys import ContentKeys
 from pipeline.gateway.contents import ContentStore
 from pipeline.gateway.health import show_outbox
 from pipeline.gateway.kept import KeptAnswers
-from pipeline.gateway.model import Desk, House, Load
+from pipeline.gateway.model import Desk, House, Load, Reloaded
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.failures import FailureLimit
 from pipeline.keys.limits import RateLimits
@@ -295,14 +296,14 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         catalog=catalog,
     )
 
-    async def reload() -> str:
+    async def reload() -> Reloaded:
         async with turn:  # one after another: what is sent where is the last document's
             before = replace(core.plan, document=swapped.document)
             digest = await _reload(core, secrets, people.authenticator)
             plan = replace(core.plan, document=swapped.document)
             intake.destinations = receivers_of(plan)
             await follow(telemetry, core, swapped, secrets.resolver, reads, before, plan)
-        return digest
+        return Reloaded(digest, needs_restart(document, swapped.document))
 
     turn = asyncio.Lock()
     reads, intake = open_reads(core.plan.database_url), intake_of(core)

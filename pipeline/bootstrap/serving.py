@@ -179,9 +179,10 @@ async def _reload(running: Running) -> None:
 
     actor = Actor("system")
     try:
-        digest = await house.desk.reload()
-        await house.ledger.append(event(house.desk.office, actor, "config:document:reload", {"digest": digest, "by": "SIGHUP"}))
-        log.info("the document was reloaded")
+        loaded = await house.desk.reload()
+        told = {"digest": loaded.digest, "needs_restart": list(loaded.needs_restart), "by": "SIGHUP"}
+        await house.ledger.append(event(house.desk.office, actor, "config:document:reload", told))
+        log.info("the document was reloaded", extra={"needs_restart": ", ".join(loaded.needs_restart)} if loaded.needs_restart else {})
     except PipelineError as error:
         log.error("the document was not reloaded; the former one stays in force", extra={"code": error.code, "reason": error.message})
         refused = event(house.desk.office, actor, "config:document:reload", {"code": error.code, "by": "SIGHUP"}, outcome="failed")

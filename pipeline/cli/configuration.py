@@ -8,7 +8,7 @@ import typer
 
 from pipeline.cli.context import ConfigOption, JsonOption, process_of
 
-app = typer.Typer(help="The document: show, validate, schema.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="The document: show, validate, reload, schema.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("show")
@@ -87,6 +87,28 @@ def validate(
         if code == 0:
             note(f"{path} is valid.")
     raise typer.Exit(code)
+
+
+@app.command("reload")
+def reload(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Have the running gateway read its document again; a bad one changes nothing. Says what waits for a restart.
+
+    Example: lockgate config reload
+    """
+    from pipeline.cli.administration import running_gateway
+    from pipeline.cli.output import note, print_json
+    from pipeline.errors import ConfigError
+
+    client = running_gateway(process_of(context))
+    if client is None:
+        raise ConfigError("No gateway runs in this data folder.", hint="The next start reads the document anyway.")
+    told = client.reload()
+    if as_json:
+        print_json("lockgate.config.reload/1", told)
+        return
+    note(f"The document was reloaded; its digest is {told['digest']}.")
+    for path in told["needs_restart"]:
+        note(f"warning: {path} takes effect when the gateway starts again.")
 
 
 @app.command("schema")

@@ -10,9 +10,12 @@ from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 
 
 async def reload(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
-    """`POST /v1/config/reload`: read the document again. A bad one changes nothing; both outcomes are recorded."""
+    """`POST /v1/config/reload`: read the document again. A bad one changes nothing; both outcomes are recorded.
+
+    `needs_restart` names the settings that differ from those the gateway started with and that only a restart brings into force.
+    """
     try:
-        digest = await house.desk.reload()
+        loaded = await house.desk.reload()
     except PipelineError as error:  # a bad document, or a required secret of it that is not there
         status = 400 if isinstance(error, ConfigError) else error.status
         await house.ledger.append(
@@ -23,8 +26,9 @@ async def reload(house: House, request: AdminRequest, who: Who | None, _body: di
         raise ConfigError(
             error.message, hint=error.hint or "The former document stays in force.", status=400, type="invalid_request_error"
         ) from None
-    await house.ledger.append(admin_event(house, request, who, "config:document:reload", "ok", {"digest": digest}))
-    return Reply(json={"reloaded": True, "digest": digest})
+    told = {"digest": loaded.digest, "needs_restart": list(loaded.needs_restart)}
+    await house.ledger.append(admin_event(house, request, who, "config:document:reload", "ok", told))
+    return Reply(json={"reloaded": True, **told})
 
 
 async def models(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:

@@ -180,6 +180,14 @@ class UsedReferences(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload came to: the digest of the document in force, and the settings of it (by path) that wait for a restart."""
+
+    digest: str
+    needs_restart: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """What the admin API works with beside the data plane's parts."""
 
@@ -192,7 +200,7 @@ class Desk:
     references: Callable[[], UsedReferences]
     announce: Callable[[str, str], None]
     local_keys: LocalKeys = field(repr=False)
-    reload: Callable[[], Awaitable[str]]
+    reload: Callable[[], Awaitable[Reloaded]]
 
 
 @dataclass(frozen=True, slots=True)

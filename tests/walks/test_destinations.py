@@ -89,7 +89,7 @@ def test_what_waits_for_a_dead_address_goes_to_the_new_one_when_it_is_corrected(
     wait_until(lambda: house.account("lost")["queued"] == 2)
     house.reload({"id": "lost", "endpoint": house.second.http_url})
     wait_until(lambda: waiting in told(house.second))
-    assert house.account("lost")["delivered"] == 2
+    wait_until(lambda: house.account("lost")["delivered"] == 2)  # the sink has them before their delivery is written down
 
 
 def test_what_waits_for_a_destination_that_is_gone_stays_until_it_is_back_and_nothing_more_comes(house: House) -> None:
@@ -136,3 +136,14 @@ def _after_a_call(house: House) -> list[dict[str, Any]]:
     house.call()
     rows: list[dict[str, Any]] = house.gateway.admin("GET", "/v1/outbox")["data"]
     return rows
+
+
+def test_a_reload_names_the_settings_that_wait_for_a_restart(house: House) -> None:
+    telemetry = {"service_name": "another-door", "destinations": [{"id": "sre", "endpoint": house.first.http_url}]}
+    house.gateway.config.write_text(yaml.safe_dump({**house.document, "telemetry": telemetry}, sort_keys=False))
+    told = house.gateway.cli("config", "reload")
+    assert b"telemetry.service_name takes effect when the gateway starts again" in told.stderr
+    reloads = house.gateway.events(kind="config:document:reload")
+    assert reloads[0]["detail"]["needs_restart"] == ["telemetry.service_name"]
+    house.reload({"id": "sre", "endpoint": house.first.http_url})
+    assert house.gateway.events(kind="config:document:reload")[0]["detail"]["needs_restart"] == []
