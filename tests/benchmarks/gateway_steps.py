@@ -154,7 +154,7 @@ async def _whole(house: House, lap: Lap, trails: list[settle.Trail], answers: li
         ]
     with lap.of("[9 span: rebuild and encode]"):
         for trail, ending in zip(trails, ended, strict=True):
-            settle._spans(house, trail, ending, 0, house.clock.now_us())
+            settle._spans(house, trail, ending, 0, house.clock.now_us(), None, None)
             trail.call.span.children.clear()
     with lap.of("9, 10 close the span, settle"):
         await asyncio.gather(*(settle.settle(house, *two) for two in zip(trails, ended, strict=True)))
