@@ -22,6 +22,7 @@ from pipeline.bootstrap.parts import (
     Swapped,
     pricer_of,
     router_of,
+    site_of,
     wanted_workspaces,
     workspace_models,
 )
@@ -362,6 +363,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
             failed=core.metrics.content_unstored,
         ),
         intake=intake,
+        site=site_of(document),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from pipeline.config.home import Home
 from pipeline.config.otel import Otel
 from pipeline.gateway.contents import Limits
 from pipeline.gateway.routes import RouteTable
+from pipeline.gateway.site import Site
 from pipeline.gateway.table import route_table
 from pipeline.keys.requests import Limit, NewWorkspace
 from pipeline.ledger.budgets import Period
@@ -159,6 +161,12 @@ def wanted_workspaces(document: Document) -> list[Any]:
 def workspace_models(document: Document) -> dict[str, tuple[str, ...]]:
     """Which models each workspace may use, where the document limits them."""
     return {slug: section.models for slug, section in document.workspaces.items() if section.models}
+
+
+def site_of(document: Document) -> Site:
+    """Where the gateway stands, for the caveats of keys. Like the listener's other facts it changes with a start, not with a reload."""
+    server = document.server
+    return Site(server.environment, frozenset(server.audience), tuple(ip_network(text) for text in server.trusted_proxies))
 
 
 def destinations_of(plan: Plan, swapped: Swapped, resolver: Resolver) -> list[Destination]:

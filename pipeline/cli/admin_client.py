@@ -38,6 +38,10 @@ class AdminClient:
         """`block`, `unblock`, `revoke` or `rotate` a key."""
         return self._call("POST", f"/v1/keys/{quote(key_id, safe='')}/{action}", body or {})
 
+    def update_key(self, key_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what may be changed of a key."""
+        return self._call("PATCH", f"/v1/keys/{quote(key_id, safe='')}", body)
+
     def list_keys(self, workspace: str = "") -> dict[str, Any]:
         """The keys, of one workspace or all."""
         return self._call("GET", "/v1/keys" + _query({"workspace": workspace}))

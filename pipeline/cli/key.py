@@ -8,8 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.context import JsonOption, process_of
+from pipeline.cli.key_caveats import Audiences, Cidrs, Environments, MaxCalls, Routes, Tools, caveats_of, shown, update
 
-app = typer.Typer(help="Virtual keys: create, list, show, block, unblock, revoke, rotate.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Virtual keys: create, list, show, update, block, unblock, revoke, rotate.", no_args_is_help=True, rich_markup_mode=None
+)
+app.command("update")(update)
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id or alias of the key.")]
 
@@ -30,6 +34,12 @@ def create(
     parallel: Annotated[int | None, typer.Option("--parallel", help="Calls that run at the same time.", min=1)] = None,
     policy: Annotated[str, typer.Option("--policy", help="Its redaction policy, instead of its workspace's.")] = "",
     metadata: Annotated[list[str] | None, typer.Option("--metadata", help="name=value, kept with the key; repeat for more.")] = None,
+    route: Routes = None,
+    tool: Tools = None,
+    cidr: Cidrs = None,
+    environment: Environments = None,
+    audience: Audiences = None,
+    max_calls: MaxCalls = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key. It is shown this once: on a terminal, or in the JSON.
@@ -43,6 +53,9 @@ def create(
     optional: dict[str, Any] = {"workspace": workspace, "models": model, "duration": duration, "rpm_limit": rpm, "policy": policy}
     optional |= {"tpm_limit": tpm, "max_parallel_requests": parallel}
     body.update({name: value for name, value in optional.items() if value})
+    caveats = caveats_of(routes=route, tools=tool, cidrs=cidr, environments=environment, audiences=audience, max_calls=max_calls)
+    if caveats:
+        body["caveats"] = caveats
     if budget:
         body["budget"] = {"limit_usd": budget, "period": period}
     with administration(process_of(context)) as admin:
@@ -109,7 +122,8 @@ def show(context: typer.Context, key: KeyArgument, as_json: JsonOption = False) 
         "expires_at",
         "revoked_at",
     )
-    print_fields({**found, "spent": _spent(found)}, [*((name.replace("_", " "), name) for name in names), ("spent", "spent")])
+    told = {**found, "spent": _spent(found), "caveats": shown(found)}
+    print_fields(told, [*((name.replace("_", " "), name) for name in names), ("caveats", "caveats"), ("spent", "spent")])
 
 
 @app.command("block")

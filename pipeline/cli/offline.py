@@ -86,6 +86,10 @@ class OfflineAdmin:
                 return self._do(service.rotate_key(self._office, self._actor, key_id, body or {}))
         raise BadRequest("There is no such action on a key.")
 
+    def update_key(self, key_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what may be changed of a key."""
+        return self._do(service.update_key(self._office, self._actor, key_id, body))
+
     def list_keys(self, workspace: str = "") -> dict[str, Any]:
         """The keys, of one workspace or all."""
         return self._read(lambda connection: service.list_keys(connection, self._clock.now_us(), workspace=workspace))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.section import Seconds, Section
 
@@ -20,6 +21,25 @@ class ServerSection(Section):
     """Path of its private key (PEM), readable by the owner only."""
     behind_proxy: bool = False
     """A proxy in front ends TLS and is the only one that can reach this address."""
+
+    environment: Annotated[str, Field(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")] = ""
+    """What this gateway is for (`production`, `staging`): keys with the caveat `environments` work only where theirs is named."""
+    audience: tuple[Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")], ...] = ()
+    """The names this gateway goes by: keys with the caveat `audiences` work only where one of theirs is named."""
+    trusted_proxies: tuple[Annotated[str, Field(max_length=64)], ...] = ()
+    """Networks (CIDR) of the proxies in front: only from them is `X-Forwarded-For` believed, for the caveat `cidrs`, limits and audit."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for text in given:
+            try:
+                network = ip_network(text)
+            except ValueError:
+                raise ValueError("a trusted proxy is a network, for example 10.0.0.0/8 or 192.0.2.7/32") from None
+            if network.prefixlen == 0:
+                raise ValueError("a network of everybody is no trusted proxy: whoever asks could name any address")
+        return given
 
     @model_validator(mode="after")
     def _both_or_none(self) -> ServerSection:

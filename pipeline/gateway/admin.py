@@ -18,7 +18,7 @@ from pipeline.gateway.idempotency import is_claimed, kept_answer, send_again, to
 from pipeline.gateway.kept import Told, Untold
 from pipeline.gateway.model import House
 from pipeline.gateway.refusals import write_refusal
-from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event, prove
+from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event, permitted, prove
 from pipeline.gateway.routes import Route
 from pipeline.gateway.workers import worked
 from pipeline.ledger.model import Claim, ClaimTaken, Kept
@@ -36,15 +36,27 @@ async def answer_admin(house: House, route: Route, request: AdminRequest, receiv
                     hint=f"It needs the role {' or '.join(sorted(route.roles))}.",
                     code="role_not_allowed",
                 )
+            permitted(house, request, who)
         except PipelineError as error:
             await _note_refusal(house, request, who, error, "admin:access:deny" if who else "auth:key:reject")
             raise
+    if who is None:
+        await _run(house, route, request, who, receive, send)
+        return
+    try:
+        await _run(house, route, request, who, receive, send)
+    except KeyOutOfScope as error:
+        await _note_refusal(house, request, who, error, "admin:access:deny")
+        raise
+
+
+async def _run(house: House, route: Route, request: AdminRequest, who: Who | None, receive: Receive, send: Send) -> None:
     if route.raw:
         await route.endpoint(house, request, who, receive, send)
         return
     body: dict[str, Any] = {}
     size = 0
-    if request.method in ("POST", "PUT") and _has_body(request):
+    if request.method in ("POST", "PUT", "PATCH") and _has_body(request):
         body, size = await read_json(receive, request.headers, house.limits)
     if who is not None and request.method != "GET" and not route.repeatable and is_claimed(request.headers):
         await _once(house, route, request, who, body, size, send)

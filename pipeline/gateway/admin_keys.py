@@ -20,7 +20,11 @@ T = TypeVar("T")
 def actor_of(request: AdminRequest, who: Who | None) -> Actor:
     """Who acts, for the event of a change."""
     assert who is not None, "administrative routes have roles"
-    return Actor(who.id, request.request_id, who.org_id, request.peer)
+    if who.role != "manager":
+        return Actor(who.id, request.request_id, who.org_id, request.peer)
+    workspaces = frozenset({who.workspace_id} if who.workspace_id else ())
+    home, limits = (who.caller.workspace, who.caller.key.limited_by) if who.caller is not None else ("", None)
+    return Actor(who.id, request.request_id, who.org_id, request.peer, workspaces, home, limits)
 
 
 async def reading(house: House, read: Callable[[Connection], T]) -> T:
@@ -47,19 +51,24 @@ async def create_key(house: House, request: AdminRequest, who: Who | None, body:
 
 async def list_keys(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`GET /v1/keys?workspace=`: the keys, without tokens."""
-    assert who is not None
+    actor = actor_of(request, who)
     workspace = request.query().get("workspace", "")
     now_us = house.clock.now_us()
     return Reply(
-        json=await reading(house, lambda connection: service.list_keys(connection, now_us, workspace=workspace, org_id=who.org_id))
+        json=await reading(house, lambda connection: service.list_keys(connection, now_us, workspace=workspace, within=actor.reach))
     )
 
 
 async def show_key(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`GET /v1/keys/{id}`: one key by id or alias."""
-    assert who is not None
-    now_us, key_id = house.clock.now_us(), request.params["id"]
-    return Reply(json=await reading(house, lambda connection: service.show_key(connection, key_id, now_us, org_id=who.org_id)))
+    actor, now_us, key_id = actor_of(request, who), house.clock.now_us(), request.params["id"]
+    return Reply(json=await reading(house, lambda connection: service.show_key(connection, key_id, now_us, within=actor.reach)))
+
+
+async def update_key(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
+    """`PATCH /v1/keys/{id}` (or PUT): alias, metadata, policy, models, expiry, caveats, limits; what is missing stays, null takes away."""
+    _refuse_unknown_policy(house, body)
+    return Reply(json=await service.update_key(house.desk.office, actor_of(request, who), request.params["id"], body))
 
 
 async def block_key(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
@@ -88,11 +97,10 @@ async def create_workspace(house: House, request: AdminRequest, who: Who | None,
     return Reply(201, await service.create_workspace(house.desk.office, actor_of(request, who), body))
 
 
-async def list_workspaces(house: House, _request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
-    """`GET /v1/workspaces`."""
-    assert who is not None
-    now_us = house.clock.now_us()
-    return Reply(json=await reading(house, lambda connection: service.list_workspaces(connection, now_us, org_id=who.org_id)))
+async def list_workspaces(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
+    """`GET /v1/workspaces`: those within reach."""
+    actor, now_us = actor_of(request, who), house.clock.now_us()
+    return Reply(json=await reading(house, lambda connection: service.list_workspaces(connection, now_us, within=actor.reach)))
 
 
 async def create_user(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:

@@ -39,6 +39,8 @@ class Gateway:
         if scope["type"] != "http":
             return
         request_id = self._house.new_id()
+        if self._house.site.trusted_proxies:
+            scope = {**scope, "client": (self._house.site.client_of(scope), 0)}
         path: str = scope["path"]
         dialect: Dialect = "anthropic" if path.endswith(("/messages", "/count_tokens")) else "openai"
         started = Started(send, request_id, dialect, leaving=self._house.load.draining)
@@ -77,7 +79,9 @@ class Gateway:
         client = scope.get("client")
         peer = client[0] if client else ""
         if route.surface is None:
-            request = AdminRequest(started.request_id, scope["method"], scope["path"], found.params, scope["query_string"], headers, peer)
+            request = AdminRequest(
+                started.request_id, scope["method"], scope["path"], found.params, scope["query_string"], headers, peer, route.name
+            )
             await answer_admin(house, route, request, receive, started)
             return
         with house.load.place():
@@ -90,6 +94,7 @@ class Gateway:
                 started=house.clock.monotonic(),
                 peer=peer,
                 span=house.tracing.start(headers.get(b"traceparent") or None),
+                route=route.name,
             )
             await converse(house, call, receive, started)
 

@@ -20,6 +20,7 @@ from pipeline.gateway.http import Receive, Send, read_json
 from pipeline.gateway.idempotency import answer_again, claim_of, is_claimed
 from pipeline.gateway.leaving import Watch
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
+from pipeline.gateway.permission import circumstances, counted, permit, permit_request
 from pipeline.gateway.refusals import Looked, refused, unscreenable
 from pipeline.gateway.reply import deliver, deliver_stream
 from pipeline.gateway.room import await_room
@@ -27,9 +28,9 @@ from pipeline.gateway.routes import CALLERS
 from pipeline.gateway.settle import Trail, settle_failure
 from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked, passed_headers, understand
 from pipeline.gateway.workers import INLINE_BYTES, worked
+from pipeline.keys.caveats import Circumstances
 from pipeline.keys.limits import Need
 from pipeline.keys.model import Caller
-from pipeline.keys.scope import allow_model
 from pipeline.ledger.model import ClaimTaken, Intent, Scope
 from pipeline.routing.attempts import Answer, TargetsFailed, ask
 from pipeline.routing.model import Attempt, Outbound, Plan, Target
@@ -49,8 +50,10 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
     try:
         try:
             caller = identify(house, call)  # 2 (before 1: see above)
+            around = circumstances(house, call.route, call.peer)
+            permit(caller, around)
             asked = await read(house, call, receive)  # 1
-            plan = place(house, caller, asked)  # 3
+            plan = place(house, caller, asked, around)  # 3
             policy = house.swapped.policies.of(caller, plan.policy)
             looked = Looked(policy)
             screened = await screen(house, policy, asked)  # 4
@@ -126,9 +129,9 @@ def identify(house: House, call: Call) -> Caller:
     return caller
 
 
-def place(house: House, caller: Caller, asked: Asked) -> Plan:
-    """Step 3: the targets in order, or 403 and 404."""
-    allow_model(caller, asked.model)
+def place(house: House, caller: Caller, asked: Asked, around: Circumstances) -> Plan:
+    """Step 3: the targets in order, or 403 and 404. The key's caveats look again, now at the model and the tools, at this time."""
+    permit_request(caller, replace(around, at_us=house.clock.now_us()), asked.model, asked.body)
     return house.swapped.router.plan(asked.model)
 
 
@@ -195,7 +198,8 @@ async def write_down(house: House, trail: Trail) -> None:
     key = trail.caller.key
     scopes = (Scope("org", key.org_id), Scope("workspace", key.workspace_id), Scope("key", key.id))
     try:
-        await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes, trail.claim))
+        async with counted(house, trail.caller):
+            await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes, trail.claim))
     except PipelineError as error:
         await refused(house, trail.call, error, trail.caller, trail.asked, Looked(trail.policy, trail.screened))
         raise

@@ -87,6 +87,6 @@ def _operation(route: Route) -> dict[str, Any]:
         text = {"content": {"text/plain": {"schema": {"type": "string"}}}}
         operation["requestBody"] = text
         operation["responses"]["2XX"] = {"description": "The answer, as it comes.", **text}
-    elif route.method in ("POST", "PUT"):
+    elif route.method in ("POST", "PUT", "PATCH"):
         operation["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
     return operation

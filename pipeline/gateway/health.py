@@ -14,7 +14,7 @@ from collectors.model import Account
 from pipeline.errors import KeyRejected
 from pipeline.gateway.admin_reads import apart
 from pipeline.gateway.model import House
-from pipeline.gateway.request import AdminRequest, Reply, Who, prove
+from pipeline.gateway.request import AdminRequest, Reply, Who, permitted, prove
 from pipeline.gateway.routes import READERS
 from pipeline.store.read_model import ReadError
 
@@ -48,6 +48,7 @@ async def metrics(house: House, request: AdminRequest, _who: Who | None, _body: 
         who = prove(house, request)
         if who.role not in READERS:
             raise KeyRejected("Metrics need an admin or auditor key.")
+        permitted(house, request, who)
     await show_outbox(house)
     return Reply(content=house.metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -22,7 +22,9 @@ from pipeline.gateway.http import Headers, HttpLimits
 from pipeline.gateway.intake import Intake
 from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.routes import RouteTable
+from pipeline.gateway.site import Site
 from pipeline.keys.authenticator import Authenticator
+from pipeline.keys.caveats import RouteName
 from pipeline.keys.limits import Admission, RateLimits
 from pipeline.keys.model import Caller
 from pipeline.keys.people import FrontDesk
@@ -235,6 +237,7 @@ class House:
     kept: KeptAnswers
     contents: ContentStore
     intake: Intake
+    site: Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,7 @@ class Call:
     started: float
     peer: str
     span: CallSpan
+    route: RouteName
 
 
 @dataclass(frozen=True, slots=True)

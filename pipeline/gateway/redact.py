@@ -18,6 +18,7 @@ from pipeline.gateway.auth import bearer
 from pipeline.gateway.error_table import spoken
 from pipeline.gateway.events import by_rule, counted, redaction_counts
 from pipeline.gateway.model import House, PolicySet
+from pipeline.gateway.permission import counted as counted_call
 from pipeline.gateway.refusals import unscreenable
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 from pipeline.gateway.workers import INLINE_BYTES, worked
@@ -40,7 +41,8 @@ async def redact(house: House, request: AdminRequest, who: Who | None, body: dic
     """
     caller = caller_of(house, request)
     with admitted(house, caller, house.load.place()) as admission:
-        content, detail, counts = await _redacted(house, caller, body, _size(request))
+        async with counted_call(house, caller):
+            content, detail, counts = await _redacted(house, caller, body, _size(request))
         await house.ledger.append(noted(house, request, who, caller, FINISH, "ok", detail), redactions=counts)
         return Reply(content=content, headers=spoken(admission.headers(), "openai"))
 

@@ -19,6 +19,7 @@ from pipeline.gateway.error_table import spoken
 from pipeline.gateway.events import by_rule, counted, redaction_counts
 from pipeline.gateway.http import ClientDisconnected, RawHeaders, Receive, Send, header_list
 from pipeline.gateway.model import House
+from pipeline.gateway.permission import counted as counted_call
 from pipeline.gateway.redact import (
     FINISH,
     about,
@@ -66,7 +67,8 @@ async def redact_stream(house: House, request: AdminRequest, who: Who | None, re
     with admitted(house, caller, house.load.waiting_place()) as admission:
         policy = policy_of(house, caller, query.get("model", ""))
         facts = about(policy, direction)
-        await house.ledger.append(noted(house, request, who, caller, START, "ok", facts))
+        async with counted_call(house, caller):
+            await house.ledger.append(noted(house, request, who, caller, START, "ok", facts))
         headers = [*_STREAM_HEADERS, *header_list(spoken(admission.headers(), "openai"))]
         flow = _Flow(house, redactor_of(policy, direction).stream(), receive, send, headers)
         await _flowing(house, request, who, caller, flow, facts)

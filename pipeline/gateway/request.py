@@ -14,7 +14,9 @@ from pipeline.errors import BadRequest, KeyRejected
 from pipeline.gateway.auth import bearer
 from pipeline.gateway.http import Headers
 from pipeline.gateway.model import House
-from pipeline.keys.model import Role
+from pipeline.gateway.permission import circumstances, permit
+from pipeline.keys.caveats import RouteName
+from pipeline.keys.model import Caller, Role
 from pipeline.ledger.model import Event
 
 
@@ -29,6 +31,7 @@ class AdminRequest:
     query_string: bytes
     headers: Headers
     peer: str
+    route: RouteName = "admin"
 
     def query(self) -> dict[str, str]:
         """The query parameters; a repeated one is refused, because it is never meant."""
@@ -49,6 +52,7 @@ class Who:
     workspace_id: str = ""
     kind: str = "key"
     models: tuple[str, ...] = ()
+    caller: Caller | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,15 @@ def prove(house: House, request: AdminRequest) -> Who:
     if token.startswith("lgs_"):
         session = house.desk.sessions.current(token, request.peer)
         return Who(f"user:{session.user}", session.role, "default", kind="user")
-    key = house.authenticator.authenticate(token, request.peer).key
-    return Who(key.id, key.role, key.org_id, key.workspace_id if key.role == "manager" else "", models=key.models)
+    caller = house.authenticator.authenticate(token, request.peer)
+    key = caller.key
+    return Who(key.id, key.role, key.org_id, key.workspace_id if key.role == "manager" else "", models=key.models, caller=caller)
+
+
+def permitted(house: House, request: AdminRequest, who: Who) -> None:
+    """Hold the caveats of a key; KeyOutOfScope for one that does not permit this."""
+    if who.caller is not None:
+        permit(who.caller, circumstances(house, request.route, request.peer))
 
 
 def admin_event(

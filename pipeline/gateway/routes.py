@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.keys.caveats import RouteName
 from pipeline.keys.model import Role
 from pipeline.routing.model import Surface
 
-Method = Literal["GET", "POST", "PUT", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 ADMIN: frozenset[Role] = frozenset({"admin"})
 READERS: frozenset[Role] = frozenset({"admin", "auditor"})
 CALLERS: frozenset[Role] = frozenset({"admin", "manager", "key"})
@@ -41,6 +42,25 @@ class Route:
     raw: bool = False
     repeatable: bool = False
     media: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> RouteName:
+        """What the caveat `routes` calls it."""
+        if self.surface is not None:
+            return _SURFACE_NAMES[self.surface]
+        if self.media:
+            return "telemetry"
+        return next((name for prefix, name in _PREFIXES if self.path.startswith(prefix)), "admin")
+
+
+_SURFACE_NAMES: Mapping[Surface, RouteName] = {
+    "openai.chat": "chat",
+    "openai.completions": "completions",
+    "openai.embeddings": "embeddings",
+    "anthropic.messages": "messages",
+    "anthropic.count_tokens": "count_tokens",
+}
+_PREFIXES: tuple[tuple[str, RouteName], ...] = (("/v1/models", "models"), ("/models", "models"), ("/v1/redact", "redact"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ def route_table() -> RouteTable:
         Route("POST", "/v1/keys", ADMIN, admin_keys.create_key, shown_once=True),
         Route("GET", "/v1/keys", READERS, admin_keys.list_keys),
         Route("GET", "/v1/keys/{id}", READERS, admin_keys.show_key),
+        Route("PATCH", "/v1/keys/{id}", ADMIN, admin_keys.update_key),
+        Route("PUT", "/v1/keys/{id}", ADMIN, admin_keys.update_key),
         Route("POST", "/v1/keys/{id}/block", ADMIN, admin_keys.block_key),
         Route("POST", "/v1/keys/{id}/unblock", ADMIN, admin_keys.unblock_key),
         Route("POST", "/v1/keys/{id}/revoke", ADMIN, admin_keys.revoke_key),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.keys.caveats import Caveat, Caveats, every
+
 Role = Literal["admin", "manager", "auditor", "key"]
 KeyStatus = Literal["active", "blocked", "revoked"]
 
@@ -16,7 +18,8 @@ class VirtualKey:
 
     `hint` is what a person may see (`lgk_…` and the last four characters). `models` empty means every model of the workspace.
     `rpm_limit` (requests a minute), `tpm_limit` (tokens a minute) and `max_parallel_requests` 0 mean none. Times are epoch microseconds,
-    0 for never. `expires_us` also ends the overlap of a rotated key.
+    0 for never. `expires_us` also ends the overlap of a rotated key. `caveats` are those without a field of their own; `calls_used` counts
+    what its caveat `max_calls` limits.
     """
 
     id: str
@@ -36,6 +39,25 @@ class VirtualKey:
     revoked_us: int = 0
     tpm_limit: int = 0
     max_parallel_requests: int = 0
+    caveats: Caveats = field(default_factory=Caveats)
+    calls_used: int = 0
+
+    @property
+    def limited_by(self) -> Caveats:
+        """Every caveat, with the models and the expiry that have fields of their own."""
+        return every(self.caveats, self.models, self.expires_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What somebody who administers may touch: an organization; with `workspaces` (ids) only those, and there only keys of the role `key`.
+
+    Whatever lies outside does not exist for them. That a manager reaches no other role is what keeps them from rotating an
+    administrator's key and so becoming one.
+    """
+
+    org_id: str = "default"
+    workspaces: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +66,10 @@ class Caller:
 
     key: VirtualKey
     workspace_policy: str = ""
+    caveats: tuple[Caveat, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "caveats", self.key.limited_by.each())  # once for the many calls of a key
 
     @property
     def workspace(self) -> str:

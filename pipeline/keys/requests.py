@@ -13,6 +13,8 @@ from typing import Any, Final, cast, get_args
 
 from pipeline.clock import parse_rfc3339
 from pipeline.errors import BadRequest
+from pipeline.keys.caveat_requests import read_caveats
+from pipeline.keys.caveats import Caveats
 from pipeline.keys.model import Role
 from pipeline.ledger.budgets import PERIODS, Period
 
@@ -39,6 +41,7 @@ KEY_FIELDS: Final = frozenset(
         "max_parallel_requests",
         "metadata",
         "policy",
+        "caveats",
     }
 )
 WORKSPACE_FIELDS: Final = frozenset({"slug", "name", "policy", "budget"})
@@ -68,6 +71,7 @@ class NewKey:
     budget: Limit | None = None
     tpm_limit: int = 0
     max_parallel_requests: int = 0
+    caveats: Caveats = field(default_factory=Caveats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ def read_new_key(body: Mapping[str, Any], now_us: int) -> NewKey:
         policy=_named(body, "policy", _NAME),
         metadata=_metadata(body),
         budget=read_limit(body.get("budget")),
+        caveats=read_caveats(body.get("caveats")),
     )
 
 

@@ -7,16 +7,18 @@ once, and nowhere else: not in the event, not in the store.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from pipeline import ids
 from pipeline.clock import Clock
-from pipeline.errors import BadRequest, ConfigError
+from pipeline.errors import BadRequest, ConfigError, KeyOutOfScope
 from pipeline.keys import store, workspaces
-from pipeline.keys.model import VirtualKey
+from pipeline.keys.caveats import Caveats, every, plain
+from pipeline.keys.key_changes import changed_key, refuse_wider
+from pipeline.keys.model import Reach, VirtualKey
 from pipeline.keys.pepper import Peppers
 from pipeline.keys.requests import NewKey, NewWorkspace, read_new_key, read_new_workspace
 from pipeline.keys.views import key_view, workspace_view
@@ -63,38 +65,86 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a key id, `user:NAME`, or `cli:NAME`; and by which request."""
+    """Who acts: a key id, `user:NAME`, or `cli:NAME`; and by which request.
+
+    `workspaces` (ids) limit a manager, None is the whole organization; `home` is the slug of the only one. `limits` are the caveats that no
+    key of their making may exceed, None for somebody who may make any.
+    """
 
     id: str
     request_id: str = ""
     org_id: str = "default"
     peer: str = ""
+    workspaces: frozenset[str] | None = None
+    home: str = ""
+    limits: Caveats | None = None
+
+    @property
+    def reach(self) -> Reach:
+        """What they may touch."""
+        return Reach(self.org_id, self.workspaces)
 
 
 async def create_key(office: Office, actor: Actor, body: Mapping[str, Any]) -> dict[str, Any]:
     """Make a key (`POST /v1/keys`). The answer's `key` is the token, shown this once."""
-    new = read_new_key(body, office.clock.now_us())
-    refuse_secrets(office, alias=new.alias, metadata=dict(new.metadata), models=list(new.models))
+    new = as_managed(actor, read_new_key(body, office.clock.now_us()), "workspace" in body)
+    refuse_secrets(office, alias=new.alias, metadata=dict(new.metadata), models=list(new.models), caveats=plain(new.caveats))
     return await issue_key(office, actor, new)
+
+
+async def update_key(office: Office, actor: Actor, key_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Change a key (`PATCH /v1/keys/{id}`): what `key_changes.CHANGE_FIELDS` names and nothing else."""
+    now_us = office.clock.now_us()
+    refuse_policy(actor, body.get("policy"))
+    said = {name: body[name] for name in ("alias", "metadata", "models", "caveats") if body.get(name) is not None}
+    refuse_secrets(office, **said)
+
+    def change(connection: Connection) -> VirtualKey:
+        wanted = changed_key(store.get_key(connection, key_id, actor.reach), body, now_us)
+        if actor.limits is not None:
+            refuse_wider(wanted.limited_by, actor.limits)
+        return store.update_key(connection, wanted, within=actor.reach)
+
+    return await _change_key(office, actor, "admin:key:update", key_id, change, changed=dict(body))
 
 
 async def issue_key(office: Office, actor: Actor, new: NewKey, *, token: str = "") -> dict[str, Any]:
     """Make a key from a checked request, with a token of one's own where a file already holds it (the first admin key)."""
     made = token or office.new_token("lgk")
     key_id, now_us = office.new_id(), office.clock.now_us()
-    detail = {"alias": new.alias, "workspace": new.workspace, "role": new.role, "models": list(new.models), "rpm_limit": new.rpm_limit,
-              "tpm_limit": new.tpm_limit, "max_parallel_requests": new.max_parallel_requests,
-              "expires_us": new.expires_us, "budget_micros": new.budget.limit_micros if new.budget else None}  # fmt: skip
+    detail = {"alias": new.alias, "workspace": new.workspace, "role": new.role, "models": list(new.models), "policy": new.policy,
+              "rpm_limit": new.rpm_limit, "tpm_limit": new.tpm_limit, "max_parallel_requests": new.max_parallel_requests,
+              "caveats": plain(new.caveats), "expires_us": new.expires_us,
+              "budget_micros": new.budget.limit_micros if new.budget else None}  # fmt: skip
 
     def apply(connection: Connection) -> dict[str, Any]:
-        key = store.create_key(
-            connection, office.peppers, made, new, key_id=key_id, now_us=now_us, created_by=actor.id, org_id=actor.org_id
-        )
+        key = store.create_key(connection, office.peppers, made, new, key_id=key_id, now_us=now_us, created_by=actor.id, within=actor.reach)
         return _shown(connection, key, now_us)
 
     view = await office.ledger.change(event(office, actor, "admin:key:create", detail, key_id=key_id), apply)
     await office.changed()
     return {**view, "key": made}
+
+
+def as_managed(actor: Actor, new: NewKey, placed: bool) -> NewKey:
+    """A new key as somebody may make it: a manager's is of the role `key`, in a workspace of theirs, under its policy, and no wider."""
+    if actor.workspaces is None:
+        return new
+    if new.role != "key":
+        raise KeyOutOfScope("A manager makes keys of the role key.", hint="Ask an administrator.", code="role_not_allowed", param="role")
+    refuse_policy(actor, new.policy)
+    new = new if placed else replace(new, workspace=actor.home)
+    if actor.limits is not None:
+        refuse_wider(every(new.caveats, new.models, new.expires_us), actor.limits)
+    return new
+
+
+def refuse_policy(actor: Actor, policy: Any) -> None:
+    """A key's own policy may allow what its workspace's does not, so only an administrator names one."""
+    if policy and actor.workspaces is not None:
+        raise KeyOutOfScope(
+            "A manager's keys have the policy of their workspace.", hint="Leave it out.", code="policy_not_allowed", param="policy"
+        )
 
 
 def refuse_secrets(office: Office, **said: Json) -> None:
@@ -147,14 +197,14 @@ async def ensure_admin_key(office: Office, token: str) -> None:
 async def block_key(office: Office, actor: Actor, key_id: str) -> dict[str, Any]:
     """Stop a key until it is unblocked (`POST /v1/keys/{id}/block`)."""
     return await _change_key(
-        office, actor, "admin:key:block", key_id, lambda connection: store.block_key(connection, key_id, org_id=actor.org_id)
+        office, actor, "admin:key:block", key_id, lambda connection: store.block_key(connection, key_id, within=actor.reach)
     )
 
 
 async def unblock_key(office: Office, actor: Actor, key_id: str) -> dict[str, Any]:
     """Let a blocked key work again."""
     return await _change_key(
-        office, actor, "admin:key:unblock", key_id, lambda connection: store.unblock_key(connection, key_id, org_id=actor.org_id)
+        office, actor, "admin:key:unblock", key_id, lambda connection: store.unblock_key(connection, key_id, within=actor.reach)
     )
 
 
@@ -166,7 +216,7 @@ async def revoke_key(office: Office, actor: Actor, key_id: str) -> dict[str, Any
         actor,
         "admin:key:revoke",
         key_id,
-        lambda connection: store.revoke_key(connection, key_id, now_us=now_us, org_id=actor.org_id),
+        lambda connection: store.revoke_key(connection, key_id, now_us=now_us, within=actor.reach),
     )
 
 
@@ -186,23 +236,23 @@ async def rotate_key(office: Office, actor: Actor, key_id: str, body: Mapping[st
             overlap_us=overlap_s * 1_000_000,
             former_id=former_id,
             now_us=now_us,
-            org_id=actor.org_id,
+            within=actor.reach,
         )
 
     view = await _change_key(office, actor, "admin:key:rotate", key_id, apply, overlap_s=overlap_s)
     return {**view, "key": token}
 
 
-def list_keys(connection: Connection, now_us: int, *, workspace: str = "", org_id: str = "default") -> dict[str, Any]:
-    """The keys of an organization or workspace (`GET /v1/keys`). Over a reading connection."""
+def list_keys(connection: Connection, now_us: int, *, workspace: str = "", within: Reach = store.ALL) -> dict[str, Any]:
+    """The keys within reach, or those of one workspace (`GET /v1/keys`). Over a reading connection."""
     budgets = _budgets(connection)
-    keys = store.list_keys(connection, workspace=workspace, org_id=org_id)
+    keys = store.list_keys(connection, workspace=workspace, within=within)
     return {"object": "list", "data": [key_view(key, budgets.get(("key", key.id)), now_us) for key in keys]}
 
 
-def show_key(connection: Connection, key_id: str, now_us: int, *, org_id: str = "default") -> dict[str, Any]:
+def show_key(connection: Connection, key_id: str, now_us: int, *, within: Reach = store.ALL) -> dict[str, Any]:
     """One key by id or alias (`GET /v1/keys/{id}`); NoSuchKey (404) otherwise."""
-    return _shown(connection, store.get_key(connection, key_id, org_id), now_us)
+    return _shown(connection, store.get_key(connection, key_id, within), now_us)
 
 
 async def create_workspace(office: Office, actor: Actor, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,10 +270,10 @@ async def create_workspace(office: Office, actor: Actor, body: Mapping[str, Any]
     return view
 
 
-def list_workspaces(connection: Connection, now_us: int, *, org_id: str = "default") -> dict[str, Any]:
-    """The workspaces of an organization (`GET /v1/workspaces`)."""
+def list_workspaces(connection: Connection, now_us: int, *, within: Reach = store.ALL) -> dict[str, Any]:
+    """The workspaces within reach (`GET /v1/workspaces`)."""
     budgets = _budgets(connection)
-    found = workspaces.list_workspaces(connection, org_id=org_id)
+    found = workspaces.list_workspaces(connection, within=within)
     return {"object": "list", "data": [workspace_view(each, budgets.get(("workspace", each.id)), now_us) for each in found]}
 
 
@@ -249,7 +299,7 @@ async def _change_key(
     kind: str,
     key_id: str,
     change: Callable[[Connection], VirtualKey],
-    **detail: int,
+    **detail: Json,
 ) -> dict[str, Any]:
     now_us = office.clock.now_us()
 
@@ -257,7 +307,7 @@ async def _change_key(
         return _shown(connection, change(connection), now_us)
 
     # The key may be named by its alias; what is not an id stands in the detail only, because the column holds ids.
-    named = {"key": key_id, **detail}
+    named: dict[str, Json] = {"key": key_id, **detail}
     is_id = len(key_id) == 26 and key_id.isalnum()
     view = await office.ledger.change(event(office, actor, kind, named, key_id=key_id if is_id else ""), apply)
     await office.changed()

@@ -15,7 +15,8 @@ from typing import Any, Final, cast
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipeline.errors import BadRequest
-from pipeline.keys.model import KeyStatus, Role, VirtualKey
+from pipeline.keys.caveats import parsed, plain
+from pipeline.keys.model import KeyStatus, Reach, Role, VirtualKey
 from pipeline.keys.pepper import Peppers
 from pipeline.keys.requests import NewKey
 from pipeline.keys.revisions import KEYS, bump
@@ -24,7 +25,7 @@ from pipeline.ledger.budgets import set_budget
 from pipeline.ledger.model import Scope
 from pipeline.store.tables import virtual_keys, workspaces
 
-ORG: Final = "default"
+ALL: Final = Reach()
 _K = virtual_keys.c
 
 
@@ -45,20 +46,12 @@ class NoSuchKey(BadRequest):
 
 
 def create_key(
-    connection: Connection, peppers: Peppers, token: str, new: NewKey, *, key_id: str, now_us: int, created_by: str, org_id: str = ORG
+    connection: Connection, peppers: Peppers, token: str, new: NewKey, *, key_id: str, now_us: int, created_by: str, within: Reach = ALL
 ) -> VirtualKey:
     """Store a new key under the digest of its token. BadRequest when the workspace does not exist or the alias is in use."""
-    workspace = workspace_by_slug(connection, new.workspace, org_id)
-    if new.alias:
-        taken = select(_K.id).where(_K.org_id == org_id, _K.alias == new.alias, _K.status != "revoked", _K.replaced_by == "")
-        if connection.execute(taken).first() is not None:
-            raise BadRequest(
-                "Another key has that alias.",
-                hint="Choose another alias, or revoke that key first.",
-                code="alias_taken",
-                status=409,
-                param="alias",
-            )
+    org_id = within.org_id
+    workspace = workspace_by_slug(connection, new.workspace, within)
+    _refuse_taken(connection, new.alias, org_id)
     pepper_id, digest = peppers.digest(token)
     connection.execute(
         insert(virtual_keys).values(
@@ -78,6 +71,7 @@ def create_key(
             max_parallel_requests=new.max_parallel_requests,
             policy=new.policy,
             metadata_json=json.dumps(dict(new.metadata), sort_keys=True),
+            caveats_json=json.dumps(plain(new.caveats), sort_keys=True),
             created_us=now_us,
             created_by=created_by,
         )
@@ -85,34 +79,56 @@ def create_key(
     if new.budget is not None:
         set_budget(connection, Scope("key", key_id), new.budget.limit_micros, new.budget.period, now_us)
     bump(connection, KEYS)
-    return get_key(connection, key_id, org_id)
+    return get_key(connection, key_id, within)
 
 
-def block_key(connection: Connection, key_id: str, *, org_id: str = ORG) -> VirtualKey:
+def block_key(connection: Connection, key_id: str, *, within: Reach = ALL) -> VirtualKey:
     """Stop a key until it is unblocked. A revoked key stays revoked (BadRequest)."""
-    return _set_status(connection, key_id, "blocked", org_id)
+    return _set_status(connection, key_id, "blocked", within)
 
 
-def unblock_key(connection: Connection, key_id: str, *, org_id: str = ORG) -> VirtualKey:
+def unblock_key(connection: Connection, key_id: str, *, within: Reach = ALL) -> VirtualKey:
     """Let a blocked key work again."""
-    return _set_status(connection, key_id, "active", org_id)
+    return _set_status(connection, key_id, "active", within)
 
 
-def revoke_key(connection: Connection, key_id: str, *, now_us: int, org_id: str = ORG) -> VirtualKey:
+def revoke_key(connection: Connection, key_id: str, *, now_us: int, within: Reach = ALL) -> VirtualKey:
     """End a key for good, with every former token of it. Idempotent."""
-    key = get_key(connection, key_id, org_id)
+    key = get_key(connection, key_id, within)
     if key.status != "revoked":
         ended = {"status": "revoked", "revoked_us": now_us}
         connection.execute(update(virtual_keys).where((_K.id == key.id) | (_K.replaced_by == key.id)).values(**ended))
         bump(connection, KEYS)
-    return get_key(connection, key.id, org_id)
+    return get_key(connection, key.id, within)
+
+
+def update_key(connection: Connection, key: VirtualKey, *, within: Reach = ALL) -> VirtualKey:
+    """Write what may change of a key: alias, metadata, policy, models, expiry, caveats, limits. BadRequest (409) when it is revoked."""
+    former = get_key(connection, key.id, within)
+    if former.status == "revoked":
+        raise BadRequest("A revoked key cannot be changed.", hint="Create a new one.", code="key_revoked", status=409)
+    _refuse_taken(connection, key.alias, former.org_id, but=key.id)
+    values = {
+        "alias": key.alias,
+        "models": json.dumps(key.models),
+        "expires_us": key.expires_us,
+        "rpm_limit": key.rpm_limit,
+        "tpm_limit": key.tpm_limit,
+        "max_parallel_requests": key.max_parallel_requests,
+        "policy": key.policy,
+        "metadata_json": json.dumps(dict(key.metadata), sort_keys=True),
+        "caveats_json": json.dumps(plain(key.caveats), sort_keys=True),
+    }
+    connection.execute(update(virtual_keys).where(_K.id == key.id).values(**values))
+    bump(connection, KEYS)
+    return get_key(connection, key.id, within)
 
 
 def rotate_key(
-    connection: Connection, peppers: Peppers, key_id: str, token: str, *, overlap_us: int, former_id: str, now_us: int, org_id: str = ORG
+    connection: Connection, peppers: Peppers, key_id: str, token: str, *, overlap_us: int, former_id: str, now_us: int, within: Reach = ALL
 ) -> VirtualKey:
     """Give a key a new token; the former one works for `overlap_us` more microseconds (0: ends at once). BadRequest for a revoked key."""
-    key = get_key(connection, key_id, org_id)
+    key = get_key(connection, key_id, within)
     if key.status == "revoked":
         raise BadRequest("A revoked key cannot be rotated.", hint="Create a new one.", code="key_revoked", status=409)
     row = connection.execute(select(virtual_keys).where(_K.id == key.id).with_for_update()).one()
@@ -132,22 +148,22 @@ def rotate_key(
         }
         connection.execute(insert(virtual_keys).values(**former))
     bump(connection, KEYS)
-    return get_key(connection, key.id, org_id)
+    return get_key(connection, key.id, within)
 
 
-def get_key(connection: Connection, key_id: str, org_id: str = ORG) -> VirtualKey:
+def get_key(connection: Connection, key_id: str, within: Reach = ALL) -> VirtualKey:
     """One key by id, or by an alias that a key which is not revoked has. NoSuchKey otherwise."""
-    row = connection.execute(_keys(org_id).where(_K.id == key_id, _K.replaced_by == "")).first()
+    row = connection.execute(_keys(within).where(_K.id == key_id, _K.replaced_by == "")).first()
     if row is None and key_id:
-        row = connection.execute(_keys(org_id).where(_K.alias == key_id, _K.status != "revoked", _K.replaced_by == "")).first()
+        row = connection.execute(_keys(within).where(_K.alias == key_id, _K.status != "revoked", _K.replaced_by == "")).first()
     if row is None:
         raise NoSuchKey("There is no key with that id or alias.", hint="`lockgate keys list` shows them.")
     return _key(row)
 
 
-def list_keys(connection: Connection, *, workspace: str = "", org_id: str = ORG) -> tuple[VirtualKey, ...]:
-    """The keys of an organization, or of one workspace of it (slug), newest first."""
-    query = _keys(org_id).where(_K.replaced_by == "")
+def list_keys(connection: Connection, *, workspace: str = "", within: Reach = ALL) -> tuple[VirtualKey, ...]:
+    """The keys within reach, or those of one workspace (slug), newest first."""
+    query = _keys(within).where(_K.replaced_by == "")
     if workspace:
         query = query.where(workspaces.c.slug == workspace)
     return tuple(_key(row) for row in connection.execute(query.order_by(_K.created_us.desc(), _K.id.desc())))
@@ -185,21 +201,39 @@ def hint_of(token: str) -> str:
 _COLUMNS: Final = (
     _K.id, _K.org_id, _K.workspace_id, workspaces.c.slug.label("workspace"), _K.alias, _K.role, _K.status, _K.hint, _K.models,
     _K.expires_us, _K.rpm_limit, _K.tpm_limit, _K.max_parallel_requests, _K.policy, _K.metadata_json, _K.created_us, _K.revoked_us,
+    _K.caveats_json, _K.calls_used,
 )  # fmt: skip
 
 
-def _keys(org_id: str) -> Any:
-    return select(*_COLUMNS).join(workspaces, workspaces.c.id == _K.workspace_id).where(_K.org_id == org_id)
+def _keys(within: Reach) -> Any:
+    query = select(*_COLUMNS).join(workspaces, workspaces.c.id == _K.workspace_id).where(_K.org_id == within.org_id)
+    if within.workspaces is None:
+        return query
+    return query.where(_K.workspace_id.in_(sorted(within.workspaces)), _K.role == "key")
 
 
-def _set_status(connection: Connection, key_id: str, status: KeyStatus, org_id: str) -> VirtualKey:
-    key = get_key(connection, key_id, org_id)
+def _refuse_taken(connection: Connection, alias: str, org_id: str, *, but: str = "") -> None:
+    if not alias:
+        return
+    taken = select(_K.id).where(_K.org_id == org_id, _K.alias == alias, _K.status != "revoked", _K.replaced_by == "", _K.id != but)
+    if connection.execute(taken).first() is not None:
+        raise BadRequest(
+            "Another key has that alias.",
+            hint="Choose another alias, or revoke that key first.",
+            code="alias_taken",
+            status=409,
+            param="alias",
+        )
+
+
+def _set_status(connection: Connection, key_id: str, status: KeyStatus, within: Reach) -> VirtualKey:
+    key = get_key(connection, key_id, within)
     if key.status == "revoked":
         raise BadRequest("The key is revoked, which is for good.", hint="Create a new one.", code="key_revoked", status=409)
     if key.status != status:
         connection.execute(update(virtual_keys).where(_K.id == key.id).values(status=status))
         bump(connection, KEYS)
-    return get_key(connection, key.id, org_id)
+    return get_key(connection, key.id, within)
 
 
 def _key(row: Any) -> VirtualKey:
@@ -221,6 +255,8 @@ def _key(row: Any) -> VirtualKey:
         metadata=_json(row.metadata_json, dict),
         created_us=row.created_us,
         revoked_us=row.revoked_us,
+        caveats=parsed(_json(row.caveats_json, dict)),
+        calls_used=row.calls_used,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.clock import rfc3339
+from pipeline.keys.caveats import plain
 from pipeline.keys.model import VirtualKey
 from pipeline.keys.users import User
 from pipeline.keys.workspaces import Workspace
@@ -27,6 +28,8 @@ def key_view(key: VirtualKey, budget: Budget | None, now_us: int) -> dict[str, A
         "rpm_limit": key.rpm_limit or None,
         "tpm_limit": key.tpm_limit or None,
         "max_parallel_requests": key.max_parallel_requests or None,
+        "caveats": plain(key.caveats),
+        "calls_used": key.calls_used if key.caveats.max_calls is not None else None,
         "metadata": dict(key.metadata),
         "budget": budget_view(budget, now_us),
         "created_at": _at(key.created_us),

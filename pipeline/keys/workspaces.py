@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, insert, select, update
 
 from pipeline.errors import BadRequest
 from pipeline.ids import ulid
+from pipeline.keys.model import Reach
 from pipeline.keys.requests import NewWorkspace
 from pipeline.keys.revisions import KEYS, bump
 from pipeline.ledger.budgets import delete_budget, get_budget, set_budget
 from pipeline.ledger.model import Scope
 from pipeline.store.tables import organizations, workspaces
 
+ALL: Final = Reach()
 _W = workspaces.c
 
 
@@ -64,10 +67,10 @@ def mirror_workspaces(connection: Connection, wanted: Iterable[NewWorkspace], *,
     return changed
 
 
-def workspace_by_slug(connection: Connection, slug: str, org_id: str = "default") -> Workspace:
-    """One workspace; BadRequest (404) when there is none."""
-    found = _find(connection, slug, org_id)
-    if found is None:
+def workspace_by_slug(connection: Connection, slug: str, within: Reach) -> Workspace:
+    """One workspace; BadRequest (404) when there is none within reach."""
+    found = _find(connection, slug, within.org_id)
+    if found is None or (within.workspaces is not None and found.id not in within.workspaces):
         raise BadRequest(
             "There is no such workspace.",
             hint="Name it under `workspaces` in the document, or POST /v1/workspaces.",
@@ -78,9 +81,11 @@ def workspace_by_slug(connection: Connection, slug: str, org_id: str = "default"
     return found
 
 
-def list_workspaces(connection: Connection, *, org_id: str = "default") -> tuple[Workspace, ...]:
-    """The workspaces of an organization, by slug."""
-    query = select(workspaces).where(_W.org_id == org_id).order_by(_W.slug)
+def list_workspaces(connection: Connection, *, within: Reach = ALL) -> tuple[Workspace, ...]:
+    """The workspaces within reach, by slug."""
+    query = select(workspaces).where(_W.org_id == within.org_id).order_by(_W.slug)
+    if within.workspaces is not None:
+        query = query.where(_W.id.in_(sorted(within.workspaces)))
     return tuple(Workspace(row.id, row.org_id, row.slug, row.name, row.policy, row.created_us) for row in connection.execute(query))
 
 

@@ -30,6 +30,8 @@ virtual_keys = Table(
     moment("last_used_us"),
     counter("tpm_limit"),
     Column("max_parallel_requests", Integer, nullable=False, default=0, server_default="0"),
+    Column("caveats_json", Text, nullable=False, default="{}", server_default="{}"),
+    counter("calls_used"),  # of those that the caveat `max_calls` allows
 )
 
 budgets = Table(

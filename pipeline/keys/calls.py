@@ -1,0 +1,23 @@
+"""How many calls a key has made, for its caveat `max_calls`: counted in the store before a call leaves, so all workers count the same.
+
+What is counted and then not done is given back; a crash between leaves it counted, so that there is never one call too many.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, update
+
+from pipeline.store.tables import virtual_keys
+
+_K = virtual_keys.c
+
+
+def take_call(connection: Connection, key_id: str, most: int) -> bool:
+    """Count a call of a key unless it has made `most`; says whether it was counted. One statement, so no two workers take the last one."""
+    query = update(virtual_keys).where(_K.id == key_id, _K.calls_used < most).values(calls_used=_K.calls_used + 1)
+    return connection.execute(query).rowcount == 1
+
+
+def give_back_call(connection: Connection, key_id: str) -> None:
+    """Take back the count of a call that was not made."""
+    connection.execute(update(virtual_keys).where(_K.id == key_id, _K.calls_used > 0).values(calls_used=_K.calls_used - 1))
