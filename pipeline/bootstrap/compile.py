@@ -17,14 +17,19 @@ from pipeline.config.targets import TargetSection
 from pipeline.errors import ConfigError
 from pipeline.gateway.http import HttpLimits
 from pipeline.routing.model import ModelRoute, Target
+from pipeline.vaults.addresses import read_host_rule, read_name_rule
 from pipeline.vaults.auth import inner_references
 from pipeline.vaults.model import SecretRef
+from pipeline.vaults.permits import NOTHING_ELSE, Connection, Permits, measured
 from pipeline.vaults.reference import absent_reference, named_slugs, parse_reference, with_revision
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Every reference: by slug as declared (in the document or by REST, those `made`), by target id as used, and all of them once."""
+    """Every reference: by slug as declared (in the document or by REST, those `made`), by target id as used, and all of them once.
+
+    `permits` is what the document lets those made by REST name; the ones here were measured by it.
+    """
 
     declared: Mapping[str, SecretRef]
     by_target: Mapping[str, SecretRef]
@@ -32,6 +37,7 @@ class References:
     client_keys: Mapping[str, SecretRef]
     content_key: SecretRef | None = None
     made: frozenset[str] = frozenset()
+    permits: Permits = NOTHING_ELSE
 
     def all(self) -> tuple[SecretRef, ...]:
         """Each reference once, required if anything requires it."""
@@ -84,8 +90,8 @@ def compile_references(document: Document, made: Mapping[str, SecretRef] | None 
 
 def gather_references(document: Document, made: Mapping[str, SecretRef] | None = None) -> References:
     """The same for a document that was compiled before, whatever was done by REST since: what does not fit fails when it is used."""
-    of_document = document_references(document)
-    declared = {**(made or {}), **of_document}
+    of_document, permits = document_references(document), compile_permits(document)
+    declared = {**{slug: measured(ref, permits) for slug, ref in (made or {}).items()}, **of_document}
     by_target = {}
     for target in document.targets:
         if target.secret_key_ref is not None:
@@ -104,7 +110,19 @@ def gather_references(document: Document, made: Mapping[str, SecretRef] | None =
     }
     stored = document.telemetry.stored_content.secret_key_ref
     content_key = None if stored is None else _used(stored, declared, "telemetry.stored_content.secret_key_ref")
-    return References(declared, by_target, headers, client_keys, content_key, frozenset(declared.keys() - of_document.keys()))
+    by_rest = frozenset(declared.keys() - of_document.keys())
+    return References(declared, by_target, headers, client_keys, content_key, by_rest, permits)
+
+
+def compile_permits(document: Document) -> Permits:
+    """What references made by REST may name."""
+    section = document.reference_api
+    return Permits(
+        hosts=tuple(map(read_host_rule, section.allowed_hosts)),
+        credentials=tuple(map(read_name_rule, section.allowed_credentials)),
+        secrets=tuple(map(read_name_rule, section.allowed_secrets)),
+        connections={name: Connection(vault.manager_type, vault.auth_config) for name, vault in document.vaults.items()},
+    )
 
 
 def _check_inner(ref: SecretRef, declared: Mapping[str, SecretRef]) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field
 from pipeline.config.detection import DetectionSection
 from pipeline.config.money import PriceSection, WorkspaceSection
 from pipeline.config.policies import PolicySection, default_policy
+from pipeline.config.reference_api import ReferenceApiSection
 from pipeline.config.references import ReferenceSection, VaultSection
 from pipeline.config.section import Name, Section, Slug
 from pipeline.config.serving import AuditSection, IdempotencySection, LimitsSection, ServerSection
@@ -27,6 +28,8 @@ class Document(Section):
     """Connections to vaults, by name."""
     references: Mapping[Slug, ReferenceSection] = Field(default_factory=dict)
     """Secret references, by slug."""
+    reference_api: ReferenceApiSection = ReferenceApiSection()
+    """What references made by REST may name."""
     targets: tuple[TargetSection, ...] = ()
     """Providers: one model and one credential each."""
     models: Mapping[Name, ModelSection] = Field(default_factory=dict)

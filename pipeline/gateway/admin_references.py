@@ -143,7 +143,7 @@ def _registry(house: House) -> references.Registry:
     async def announce(value: str, label: str) -> None:
         await asyncio.get_running_loop().run_in_executor(house.pool, house.desk.announce, value, label)
 
-    return references.Registry(house.desk.local_keys, known.declared, known.users_of, announce)
+    return references.Registry(house.desk.local_keys, known.declared, known.users_of, announce, known.permits)
 
 
 def _status(house: House, stored: StoredReference) -> str:

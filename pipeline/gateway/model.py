@@ -40,6 +40,7 @@ from pipeline.routing.router import Router
 from pipeline.store.reads import Reads
 from pipeline.vaults.local_keys import LocalKeys
 from pipeline.vaults.model import Asker, SecretRef
+from pipeline.vaults.permits import Permits
 from pipeline.vaults.resolver import Resolver
 from redactors.engine import Redactor
 from redactors.model import AnswerRedactor
@@ -166,6 +167,11 @@ class UsedReferences(Protocol):
     @property
     def declared(self) -> Mapping[str, SecretRef]:
         """Those that have a slug of their own, by it."""
+        ...
+
+    @property
+    def permits(self) -> Permits:
+        """What those made by REST may name."""
         ...
 
     def all(self) -> tuple[SecretRef, ...]:

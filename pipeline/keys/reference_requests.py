@@ -13,8 +13,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final, get_args
 
 from pipeline.errors import BadRequest
+from pipeline.vaults.permits import CONNECTION, Connection
 from pipeline.vaults.reference_sql import Query, StoredReference, UsageClass
 from pipeline.vaults.sealing import hold_literals, merged_auth
+
+NOT_PERMITTED: Final = "reference_not_permitted"
+"""The code of what the document does not let a reference made by REST name."""
 
 MAX_NAME: Final = 255
 MAX_DESCRIPTION: Final = 1024
@@ -28,7 +32,7 @@ _SLUG: Final = re.compile(r"[a-zA-Z0-9_-]{1,255}")
 _NOT_SLUG: Final = re.compile(r"[^a-zA-Z0-9_-]+")
 _RESERVED: Final = frozenset({"status", "usage"})
 _SHARED: Final = frozenset(
-    {"name", "description", "auth_config", "secret_path", "secret_key", "allow_all_workspaces", "allowed_workspaces", "tags",
+    {"name", "description", "vault", "auth_config", "secret_path", "secret_key", "allow_all_workspaces", "allowed_workspaces", "tags",
      "version", "cache_ttl_s", "negative_ttl_s", "max_stale_s", "refresh_ahead_ratio", "required", "class", "environment", "max_age_days"}
 )  # fmt: skip
 CREATE_FIELDS: Final = _SHARED | {"slug", "manager_type", "organisation_id"}
@@ -56,8 +60,11 @@ class Asked:
     sent: tuple[str, ...]
 
 
-def read_new_reference(body: Mapping[str, Any], *, org_id: str) -> Asked:
-    """Read the body of `POST /v1/secret-references`. BadRequest names the wrong field in `param`."""
+def read_new_reference(body: Mapping[str, Any], *, org_id: str, connections: Mapping[str, Connection]) -> Asked:
+    """Read the body of `POST /v1/secret-references`. BadRequest names the wrong field in `param`.
+
+    `vault` names one of the document's connections and stands for `manager_type` and `auth_config`.
+    """
     _only(body, CREATE_FIELDS)
     if body.get("organisation_id") not in (None, org_id):
         raise BadRequest("A key makes references of its own organization.", hint="Leave organisation_id out.", param="organisation_id")
@@ -67,11 +74,19 @@ def read_new_reference(body: Mapping[str, Any], *, org_id: str) -> Asked:
         raise BadRequest("A slug has 1 to 255 letters, digits, dashes and underscores.", param="slug")
     if slug in _RESERVED:
         raise BadRequest("This slug is the name of a report over all references.", hint="Send another slug.", param="slug")
-    manager_type = _wanted(body, "manager_type", 32)
+    vault = _vault(body)
+    if vault is not None and vault not in connections:
+        raise BadRequest(
+            "The document has no such connection.", hint="Name one that stands under `vaults`.", param="vault", code=NOT_PERMITTED
+        )
+    manager_type = (
+        connections[vault].manager_type if vault is not None and "manager_type" not in body else _wanted(body, "manager_type", 32)
+    )
     blank = StoredReference(
         id="", slug=slug, name=name, manager_type=manager_type, secret_path=_wanted(body, "secret_path", MAX_PATH), org_id=org_id
     )
-    auth_config = {key: value for key, value in _auth(body, required=True).items() if value is not None}
+    sent = {CONNECTION: vault} if vault is not None else _auth(body, required=True)
+    auth_config = {key: value for key, value in sent.items() if value is not None}
     stored = replace(blank, auth_config=hold_literals(auth_config, slug), **_optional(body))
     return Asked(stored, _allowed(body) or Allowed(everybody=True), tuple(sorted(body)))
 
@@ -90,7 +105,10 @@ def read_reference_change(body: Mapping[str, Any], present: StoredReference) -> 
     for field, longest in (("name", MAX_NAME), ("secret_path", MAX_PATH)):
         if field in body:
             changes[field] = _wanted(body, field, longest)
-    if "auth_config" in body:
+    vault = _vault(body)
+    if vault is not None:
+        changes["auth_config"] = {CONNECTION: vault}
+    elif "auth_config" in body:
         sent = hold_literals(_auth(body, required=True), present.slug)
         changes["auth_config"] = merged_auth(present.manager_type, present.auth_config, sent)
     return Asked(replace(present, **changes), _allowed(body), tuple(sorted(body)))
@@ -174,6 +192,14 @@ def _allowed(body: Mapping[str, Any]) -> Allowed | None:
             )
         return Allowed(everybody=False, workspaces=tuple(dict.fromkeys(named)))
     return None if everybody is None else Allowed(everybody=everybody)
+
+
+def _vault(body: Mapping[str, Any]) -> str | None:
+    """The connection of the document that is asked for; None for a reference with an `auth_config` of its own."""
+    vault = _text(body, CONNECTION, 255) or None
+    if vault is not None and body.get("auth_config"):
+        raise BadRequest("auth_config belongs to the connection when one is named.", hint="Send vault alone.", param="auth_config")
+    return vault
 
 
 def _auth(body: Mapping[str, Any], *, required: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.clock import rfc3339
+from pipeline.vaults.permits import CONNECTION
 from pipeline.vaults.reference_sql import StoredReference
 from pipeline.vaults.sealing import shown_auth, static_credentials
 
@@ -42,6 +43,7 @@ def detail_view(stored: StoredReference, status: str) -> dict[str, Any]:
         "tags": None if stored.tags is None else dict(stored.tags),
         "created_by": stored.created_by,
         "auth_config": shown_auth(stored.auth_config),
+        "vault": stored.auth_config.get(CONNECTION),
         "allowed_workspaces": list(stored.allowed_workspaces),
         "version": stored.version,
         "cache_ttl_s": stored.cache_ttl_s,

@@ -14,15 +14,16 @@ from sqlalchemy import Connection, or_, select
 
 from pipeline.errors import BadRequest, ConfigError
 from pipeline.ids import uuid7
-from pipeline.keys.reference_requests import Allowed, Asked, read_new_reference, read_reference_change
+from pipeline.keys.reference_requests import NOT_PERMITTED, Allowed, Asked, read_new_reference, read_reference_change
 from pipeline.keys.reference_views import made_view
 from pipeline.keys.revisions import REFERENCES, bump
 from pipeline.keys.service import Actor, Office, event, refuse_secrets
 from pipeline.store.tables import workspaces
 from pipeline.vaults import reference_sql as rows
-from pipeline.vaults.auth import ALIASES, SHAPES, check_auth, inner_references
+from pipeline.vaults.auth import SHAPES, check_auth, inner_references
 from pipeline.vaults.local_keys import LocalKeys, RandomBytes
 from pipeline.vaults.model import Secret, SecretRef
+from pipeline.vaults.permits import ADDRESSES, CONNECTION, NOTHING_ELSE, Permits, permitted
 from pipeline.vaults.reference import is_reference
 from pipeline.vaults.reference_sql import StoredReference
 from pipeline.vaults.registry import can_open
@@ -32,24 +33,27 @@ Announce = Callable[[str, str], Awaitable[None]]
 """`await announce(value, label)`: from its return on the value is caught on every exit."""
 
 NOT_FOUND: Final = "reference_not_found"
-_CREDENTIAL_WORDS: Final = ("token", "secret", "password", "passwd", "credential", "key")
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """What a change of references is checked against: the keys of the store, the references in force by slug, what uses one."""
+    """What a change of references is checked against: the keys of the store, the references in force by slug, what uses one.
+
+    `permits` is what the document lets references made by REST name.
+    """
 
     keys: LocalKeys
     declared: Mapping[str, SecretRef]
     users_of: Callable[[str], Sequence[str]]
     announce: Announce
+    permits: Permits = NOTHING_ELSE
     random_bytes: RandomBytes = os.urandom
 
 
 async def create_reference(office: Office, actor: Actor, registry: Registry, body: Mapping[str, Any]) -> dict[str, Any]:
     """Make a reference (`POST /v1/secret-references`)."""
-    asked = read_new_reference(body, org_id=actor.org_id)
-    _refuse_masks(body.get("auth_config", {}), {})
+    asked = read_new_reference(body, org_id=actor.org_id, connections=registry.permits.connections)
+    _refuse_masks(body.get("auth_config") or {}, {})
     _check(office, registry, asked.stored)
     if asked.stored.slug in registry.declared:
         raise _taken()
@@ -75,8 +79,9 @@ async def update_reference(office: Office, actor: Actor, registry: Registry, ide
     """Change fields of a reference (`PUT /v1/secret-references/{id}`); `auth_config` is merged and checked again as a whole."""
     present = await office.ledger.run(lambda connection: _of_api(connection, ident, registry.keys, actor.org_id))
     asked = read_reference_change(body, present)
-    if "auth_config" in body:
-        _refuse_masks(body["auth_config"], present.auth_config)
+    sent = body.get("auth_config") or {}
+    _refuse_masks(sent, present.auth_config)
+    _refuse_moved_literals(present, asked.stored, sent)
     _check(office, registry, asked.stored)
     await _announce(registry, asked.stored)
     now_us = office.clock.now_us()
@@ -177,16 +182,16 @@ def _check(office: Office, registry: Registry, stored: StoredReference) -> None:
         known = ", ".join(sorted(SHAPES))
         raise BadRequest("There is no such manager_type.", hint=f"Built in: {known}; others come as plug-ins.", param="manager_type")
     try:
-        check_auth(stored.manager_type, stored.auth_config)
+        if CONNECTION not in stored.auth_config:  # a connection of the document was checked with it
+            check_auth(stored.manager_type, stored.auth_config)
+        ref = _permitted(registry, stored)
         # With itself as it will be: only so a circle through it is seen.
-        inner_references(stored.auth_config, {**registry.declared, stored.slug: stored.ref()})
+        inner_references(ref.auth_config, {**registry.declared, stored.slug: ref})
     except ConfigError as error:
         raise BadRequest(error.message, hint=error.hint, param="auth_config") from None
     empty = sorted(name for name, value in stored.auth_config.items() if isinstance(value, Secret) and not value.reveal().strip())
     if empty:
         raise BadRequest("A sensitive field of auth_config is empty.", param=f"auth_config.{empty[0]}")
-    if stored.manager_type not in SHAPES and stored.manager_type not in ALIASES:
-        _refuse_plug_in_literals(stored.auth_config)
     plain = [value for value in stored.auth_config.values() if isinstance(value, str) and not is_reference(value)]
     refuse_secrets(
         office,
@@ -202,15 +207,31 @@ def _check(office: Office, registry: Registry, stored: StoredReference) -> None:
     )
 
 
-def _refuse_plug_in_literals(auth_config: Mapping[str, Any]) -> None:
-    """Which fields of a plug-in are sensitive only it knows, so what sounds like a credential must be a reference."""
-    for name, value in sorted(auth_config.items()):
-        if isinstance(value, str) and not is_reference(value) and any(word in name.lower() for word in _CREDENTIAL_WORDS):
-            raise BadRequest(
-                "A field that sounds like a credential holds a literal value.",
-                hint="Write a reference: {secret_key_ref: {env: NAME}} or file, store, keychain.",
-                param=f"auth_config.{name[:64]}",
-            )
+def _permitted(registry: Registry, stored: StoredReference) -> SecretRef:
+    """The reference as it will be resolved. BadRequest names the field that the document does not allow."""
+    found = permitted(stored.ref(), registry.permits)
+    if isinstance(found, SecretRef):
+        return found
+    raise BadRequest(
+        f"The document does not permit this reference: {found.param}: {found.what}.",
+        hint=found.hint,
+        param=found.param,
+        code=NOT_PERMITTED,
+    )
+
+
+def _refuse_moved_literals(present: StoredReference, changed: StoredReference, sent: Mapping[str, Any]) -> None:
+    """A credential that somebody stored for one address is not sent to another one without being sent here again."""
+    if all(present.auth_config.get(name) == changed.auth_config.get(name) for name in ADDRESSES):
+        return
+    kept = sorted(name for name, value in changed.auth_config.items() if isinstance(value, Secret) and sent.get(name) is None)
+    if kept:
+        raise BadRequest(
+            "The address of the vault changes, and a stored credential would go with it.",
+            hint="Send the credential again, together with the address.",
+            code="credential_wanted",
+            param=f"auth_config.{kept[0][:64]}",
+        )
 
 
 async def _announce(registry: Registry, stored: StoredReference) -> None:

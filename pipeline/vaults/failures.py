@@ -24,6 +24,7 @@ Reason = Literal[
     "unavailable",
     "bad_value",
     "misconfigured",
+    "not_permitted",
     "untried",
 ]
 
@@ -41,6 +42,7 @@ OUTCOMES: Final[dict[Reason, Outcome]] = {
     "unavailable": "unavailable",
     "bad_value": "bad_value",
     "misconfigured": "bad_value",
+    "not_permitted": "denied",
     "untried": "unavailable",
 }
 """How each reason is spelled in the audit's closed vocabulary."""
@@ -80,6 +82,8 @@ class Failure:
                 return SecretNotFound(self.message, hint=self.hint)
             case "denied" | "unauthenticated" | "disabled":
                 return SecretForbidden(self.message, hint=self.hint)
+            case "not_permitted":
+                return SecretForbidden(self.message, hint=self.hint, code="reference_not_permitted")
             case "throttled" | "unavailable" | "untried":
                 return VaultUnavailable(self.message, hint=self.hint, headers={"Retry-After": RETRY_AFTER_S})
             case "bad_value":
@@ -115,6 +119,11 @@ def out_of_scope(slug: str) -> Failure:
 def disabled(slug: str) -> Failure:
     """Say that the kill switch of a reference is set."""
     return Failure("disabled", f"The secret reference {slug!r} is disabled.", "An administrator disabled it; enable it to use it again.")
+
+
+def not_permitted(slug: str, what: str, hint: str) -> Failure:
+    """Say that a reference made by REST names what the document does not allow; `what` names the field, never what stands in it."""
+    return Failure("not_permitted", f"The document does not permit the secret reference {slug!r}: {what}.", hint)
 
 
 def not_found(slug: str, hint: str = "Check secret_path (and version), and that the secret exists in the vault.") -> Failure:

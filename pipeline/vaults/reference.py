@@ -32,6 +32,8 @@ _SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
 _MAX_SLUG: Final = 255
 ABSENT: Final = ""
 """The manager type of what stands for a reference that does not exist. No document and no request can write it."""
+REFUSED: Final = "(refused)"
+"""The manager type of what stands for a reference that the document does not admit (any more). No document and no request can write it."""
 
 
 def is_reference(form: object) -> bool:
@@ -45,6 +47,12 @@ def slug_of(form: object, *, where: str = "secret_key_ref") -> str | None:
     """The slug that a form `ref: SLUG` names; None for the other kinds. ConfigError when it is no reference."""
     kind, name, _ = _taken_apart(form, where)
     return name if kind == "ref" else None
+
+
+def named_place(form: object) -> tuple[str, str]:
+    """What a form names: the kind and the name of the place. ConfigError when it is no reference."""
+    kind, name, _ = _taken_apart(form, "secret_key_ref")
+    return kind, name
 
 
 def named_slugs(auth_config: Mapping[str, Any]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from pipeline.clock import Clock
 from pipeline.errors import ConfigError
 from pipeline.vaults.auth import ALIASES, SHAPES, check_auth
 from pipeline.vaults.model import Vault
-from pipeline.vaults.reference import ABSENT
+from pipeline.vaults.reference import ABSENT, REFUSED
 
 if TYPE_CHECKING:
     from pipeline.vaults.local import LocalRows
@@ -49,6 +49,7 @@ OpenVault = Callable[[Mapping[str, Any], VaultContext], Vault]
 
 _BUILT_IN: Final[Mapping[str, str]] = {
     ABSENT: "pipeline.vaults.absent:open_absent",
+    REFUSED: "pipeline.vaults.absent:open_refused",
     "env": "pipeline.vaults.env:open_env",
     "file": "pipeline.vaults.file:open_file",
     "local": "pipeline.vaults.local:open_local",
@@ -96,7 +97,7 @@ def _plug_in(name: str) -> OpenVault:
         how_many = "no" if not found else "more than one"
         raise ConfigError(
             f"There is {how_many} vault adapter for manager_type {name!r}.",
-            hint=f"Built in: {', '.join(_BUILT_IN)}; others come as plug-ins.",
+            hint=f"Built in: {', '.join(SHAPES)}; others come as plug-ins.",
         )
     try:
         opener: OpenVault = found[0].load()

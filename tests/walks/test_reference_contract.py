@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from pipeline.vaults.hashicorp_login import SERVICE_ACCOUNT_TOKEN
 from tests.walks.rig import MASK_ALL, Answer, Gateway, running_gateway
 
 BASE = "/v1/secret-references"
@@ -38,6 +39,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         ],
         "models": {"demo": {"targets": ["demo"]}, "uses": {"targets": ["uses"]}},
         "references": {"of-the-document": {"manager_type": "env", "secret_path": "SOME_KEY"}},
+        "vaults": {"team-vault": {"manager_type": "hashicorp_vault", "auth_config": TOKEN}},
+        "reference_api": {
+            "allowed_hosts": ["127.0.0.1:9", "*.vault.example"],
+            "allowed_credentials": ["env:A_TOKEN", "ref:*", "identity:aws", "identity:azure", f"file:{SERVICE_ACCOUNT_TOKEN}"],
+            "allowed_secrets": ["env:*", "store:USED_*"],
+        },
         "workspaces": {"default": {}, "production": {}, "staging": {}},
         "policies": {"default": MASK_ALL},
     }
@@ -126,6 +133,7 @@ OUR_DEFAULTS: dict[str, Any] = {
     "environment": None,
     "max_age_days": None,
     "origin": "api",
+    "vault": None,
     "warnings": [],
 }
 
@@ -373,6 +381,75 @@ def test_a_mask_shows_a_public_prefix_and_four_characters_of_a_long_value_and_no
 ) -> None:
     made = client.make(manager_type="hashicorp_vault", auth_config={**TOKEN, "vault_token": value})
     assert client.show(made["id"])["auth_config"]["masked_vault_token"] == mask
+
+
+# A connection of the document instead
+
+
+def test_a_connection_of_the_document_stands_for_manager_type_and_auth_config(client: Client) -> None:
+    body = {"name": f"by connection {next(NUMBERS)}", "vault": "team-vault", "secret_path": "llm/openai"}
+    answer = client.send("POST", "", body)
+    assert answer.status == 200, answer.body
+    shown = client.show(answer.json["id"])
+    told = (shown["vault"], shown["manager_type"], shown["auth_config"])
+    assert told == ("team-vault", "hashicorp_vault", {"vault": "team-vault"})
+
+
+def test_a_connection_is_taken_up_and_given_up_by_a_change(client: Client) -> None:
+    made = client.make(manager_type="hashicorp_vault", auth_config={**TOKEN, "vault_token": LONG})
+    assert client.send("PUT", f"/{made['id']}", {"vault": "team-vault"}).status == 200
+    assert client.show(made["id"])["auth_config"] == {"vault": "team-vault"}
+    back = {"auth_config": {**TOKEN, "vault": None, "vault_token": LONG}}
+    assert client.send("PUT", f"/{made['id']}", back).status == 200
+    assert client.show(made["id"])["vault"] is None
+
+
+CONNECTED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"vault": "no-such-connection"}, "vault"),
+    ({"vault": 7}, "vault"),
+    ({"vault": "team-vault", "auth_config": TOKEN}, "auth_config"),
+    ({"vault": "team-vault", "manager_type": "env"}, "vault"),
+    ({"manager_type": "hashicorp_vault", "auth_config": {"vault": "team-vault", "vault_namespace": "other"}}, "auth_config"),
+    ({"manager_type": "hashicorp_vault", "auth_config": {"vault": "no-such-connection"}}, "vault"),
+)
+
+
+@pytest.mark.parametrize(("fields", "param"), CONNECTED)
+def test_a_connection_that_does_not_fit_is_400(client: Client, fields: dict[str, Any], param: str) -> None:
+    refused(client.send("POST", "", {"name": "misconnected", "secret_path": "p", **fields}), 400, param)
+
+
+# What the document does not permit (every attack is in tests/pipeline/keys/test_permits.py)
+
+
+@pytest.mark.parametrize(
+    ("param", "auth_config"),
+    [
+        ("auth_config.vault_addr", {**TOKEN, "vault_addr": "https://elsewhere.example:8200"}),
+        ("auth_config.vault_addr", {**TOKEN, "vault_addr": "https://team.vault.example@elsewhere.example"}),
+        ("auth_config.vault_token", {**TOKEN, "vault_token": {"secret_key_ref": {"env": "ANOTHER_TOKEN"}}}),
+        ("auth_config.vault_token", {**TOKEN, "vault_token": "store:ANOTHER_TOKEN"}),
+        ("auth_config.vault_ca_cert", {**TOKEN, "vault_ca_cert": "/etc/hostname"}),
+    ],
+)
+def test_what_the_document_does_not_permit_is_400_with_field_reason_and_remedy(
+    client: Client, param: str, auth_config: dict[str, Any]
+) -> None:
+    answer = client.send("POST", "", {"name": "attack", **ENV, "manager_type": "hashicorp_vault", "auth_config": auth_config})
+    refused(answer, 400, param)
+    assert answer.json["error"]["code"] == "reference_not_permitted"
+    assert "elsewhere" not in answer.body.decode()
+    made = client.make(manager_type="hashicorp_vault", auth_config=TOKEN)
+    refused(client.send("PUT", f"/{made['id']}", {"auth_config": auth_config}), 400, param)
+
+
+def test_a_stored_credential_does_not_move_to_another_address_unless_it_is_sent_again(client: Client) -> None:
+    made = client.make(manager_type="hashicorp_vault", auth_config={**TOKEN, "vault_token": LONG})
+    move = {"auth_config": {"vault_addr": "https://other.vault.example"}}
+    answer = client.send("PUT", f"/{made['id']}", move)
+    refused(answer, 400, "auth_config.vault_token")
+    assert answer.json["error"]["code"] == "credential_wanted"
+    assert client.send("PUT", f"/{made['id']}", {"auth_config": {**move["auth_config"], "vault_token": LONG[::-1]}}).status == 200
 
 
 # List

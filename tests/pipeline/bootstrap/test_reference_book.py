@@ -14,6 +14,7 @@ from pipeline.bootstrap.compile import References
 from pipeline.bootstrap.opening import key_opener
 from pipeline.bootstrap.reference_book import ReferenceBook
 from pipeline.config.document import Document
+from pipeline.config.reference_api import ReferenceApiSection
 from pipeline.errors import BadRequest, SecretError
 from pipeline.keys import references
 from pipeline.keys.requests import NewWorkspace
@@ -30,12 +31,18 @@ from tests.pipeline.keys.clocks import START_US
 from tests.pipeline.keys.conftest import Stood
 from tests.pipeline.vaults.rig import Clock, ScriptedVault, fresh_value
 
+PERMITS = {
+    "allowed_hosts": ["127.0.0.1:9"],
+    "allowed_credentials": ["ref:token-of-the-vault"],
+    "allowed_secrets": ["env:TOKEN", "store:LOCAL"],
+}
 DOCUMENT = Document.model_validate(
     {
         "targets": [
             {"id": "main", "provider": "demo", "model": "m", "secret_key_ref": {"ref": "made"}},
             {"id": "other", "provider": "demo", "model": "m", "secret_key_ref": {"ref": "both"}},
         ],
+        "reference_api": PERMITS,
         "references": {"both": {"manager_type": "hashicorp_vault", "secret_path": "of-the-document", "auth_config": {
             "vault_addr": "http://127.0.0.1:9", "vault_token": "env:TOKEN"}}},
     }
@@ -106,7 +113,9 @@ class Pair:
 
     @property
     def registry(self) -> references.Registry:
-        return references.Registry(self.keys, self.one.references.declared, self.one.references.users_of, self._announce, os.urandom)
+        return references.Registry(
+            self.keys, self.one.references.declared, self.one.references.users_of, self._announce, self.one.references.permits
+        )
 
     async def _announce(self, value: str, label: str) -> None:
         self.one.known[label] = value
@@ -154,7 +163,9 @@ async def test_a_reference_is_in_force_everywhere_when_it_is_made_and_gone_when_
     assert await pair.values() == {pair.vault.values["llm/one"]}
     with pytest.raises(BadRequest, match="in use"):
         await references.delete_reference(pair.stood.office, pair.stood.actor, pair.registry, made["id"])
-    registry = references.Registry(pair.keys, {}, lambda _: (), pair._announce)  # as if no document named it any more
+    registry = references.Registry(
+        pair.keys, {}, lambda _: (), pair._announce, pair.one.references.permits
+    )  # as if no document named it any more
     await references.delete_reference(pair.stood.office, pair.stood.actor, registry, made["id"])
     await pair.look()
     assert await pair.values() == {"out_of_scope"}
@@ -244,7 +255,9 @@ async def test_a_reference_of_class_admin_is_given_to_no_call(pair: Pair) -> Non
 async def test_the_documents_reference_goes_before_one_of_the_same_slug(pair: Pair) -> None:
     with pytest.raises(BadRequest, match="with that slug"):
         await pair.make(slug="both")
-    registry = references.Registry(pair.keys, {}, lambda _: (), pair._announce)  # made while the document did not have it yet
+    registry = references.Registry(
+        pair.keys, {}, lambda _: (), pair._announce, pair.one.references.permits
+    )  # made while the document did not have it yet
     body = {"name": "x", "slug": "both", "manager_type": "env", "auth_config": {}, "secret_path": "TOKEN"}
     await references.create_reference(pair.stood.office, pair.stood.actor, registry, body)
     await pair.look()
@@ -266,6 +279,25 @@ async def test_a_reference_may_name_one_that_was_made_for_its_own_credential(pai
     await pair.make(slug="made", auth_config=auth)
     assert await pair.values() == {pair.vault.values["llm/one"]}
     assert pair.one.opened[-1]["vault_token"].reveal() == "t"
+
+
+async def test_a_reference_of_a_former_document_is_refused_by_one_that_allows_less_also_from_the_cache(pair: Pair) -> None:
+    await pair.make(slug="made", cache_ttl_s=86_400)
+    good = await pair.values()
+    reads = pair.vault.calls
+    narrower = DOCUMENT.model_copy(update={"reference_api": ReferenceApiSection()})
+    for worker in (pair.one, pair.two):
+        worker.book.follow(narrower)
+        worker.references = worker.book.compile(narrower)
+    assert await pair.values() == {"not_permitted"}
+    probe = await pair.one.resolver.probe(pair.one.references.by_target["main"], Asker("", "preflight"))
+    assert probe.failure is not None
+    assert (probe.failure.error().code, probe.failure.transient) == ("reference_not_permitted", False)
+    assert ("auth_config.vault_addr" in probe.failure.message, "allowed_hosts" in probe.failure.hint) == (True, True)
+    assert pair.vault.calls == reads, "nothing was sent to where it is not allowed any more"
+    for worker in (pair.one, pair.two):
+        worker.references = worker.book.compile(DOCUMENT)
+    assert await pair.values() == good
 
 
 async def test_an_absent_reference_is_reported_as_not_found(pair: Pair) -> None:

@@ -23,6 +23,7 @@ from tests.pipeline.vaults.rig import Rig
 WORKSPACES = ("production", "staging")
 SLUGS = ("first", "second", "third")
 MODELS = ("alpha", "beta")
+SCRIPTED = {"vault": "scripted"}
 
 scopes = st.sampled_from([None, (), ("production",), ("staging",), WORKSPACES])
 """Who may use a reference: None is everybody."""
@@ -58,7 +59,11 @@ class World:
         ]
         models = {name: {"targets": list(self.routes[name])} for name in MODELS}
         self.document = Document.model_validate(
-            {"targets": targets, "models": {**models, "alpha": {**models["alpha"], "fallbacks": ["beta"]}}}
+            {
+                "vaults": {"scripted": {"manager_type": "scripted"}},
+                "targets": targets,
+                "models": {**models, "alpha": {**models["alpha"], "fallbacks": ["beta"]}},
+            }
         )
         self.references: References = self.compiled()
         self.router = Router(compile_routes(self.document, self.references), self.rig.clock, Random(1))
@@ -73,7 +78,9 @@ class World:
     def ref(self, slug: str) -> SecretRef:
         """As it is now; an edit keeps the revision, so that what is cached stays and the scope alone decides."""
         allowed = self.scope[slug]
-        return self.rig.ref(slug, allow_all_workspaces=allowed is None, allowed_workspaces=allowed or (), revision="1")
+        return self.rig.ref(
+            slug, allow_all_workspaces=allowed is None, allowed_workspaces=allowed or (), revision="1", auth_config=SCRIPTED
+        )
 
     def rotate(self, slug: str) -> None:
         value = f"canary-{slug}-{len(self.owner)}-0123456789"
@@ -160,7 +167,7 @@ def test_the_property_sees_a_value_that_crosses() -> None:
         world = World({"first": ("production",), "second": None, "third": None}, {"a": "first", "b": "second", "c": "third"},
                       {"alpha": ("a",), "beta": ("b",)})  # fmt: skip
         world.references = compile_references(
-            world.document, {slug: world.rig.ref(slug, revision="1") for slug in SLUGS}
+            world.document, {slug: world.rig.ref(slug, revision="1", auth_config=SCRIPTED) for slug in SLUGS}
         )  # open to all, which the world does not know
         try:
             await world.act("ask", "staging", "alpha")

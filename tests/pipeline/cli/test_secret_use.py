@@ -14,7 +14,10 @@ from pipeline.store.tables import charges
 from pipeline.vaults.local_keys import parse_keys
 from pipeline.vaults.reference_sql import StoredReference, insert_reference
 
-DOCUMENT = "targets: [{id: a, provider: openai, model: m, secret_key_ref: {ref: made}}]\nmodels: {m: {targets: [a]}}\n"
+DOCUMENT = """targets: [{id: a, provider: openai, model: m, secret_key_ref: {ref: made}}]
+models: {m: {targets: [a]}}
+reference_api: {allowed_secrets: ["env:KEY_OF_*"]}
+"""
 
 
 @pytest.fixture
@@ -46,6 +49,17 @@ def test_check_knows_what_was_made_by_rest(run: Any, home: Path, stored: Any) ->
     assert run("check", "--strict").code == 0
     [status] = run("secrets", "status", "--json").json["references"]
     assert (status["slug"], status["resolvable"], status["targets"]) == ("made", True, ["a"])
+
+
+def test_what_the_document_does_not_permit_is_said_and_stops_a_start(run: Any, home: Path, stored: Any) -> None:
+    make(home, stored)
+    document = home.parent / "lockgate.yaml"
+    document.write_text(DOCUMENT.replace("KEY_OF_*", "ANOTHER"))
+    found = run("check", "--json")
+    [status] = found.json["references"]
+    assert (found.code, status["reason"]) == (1, "not_permitted")
+    assert "secret_path" in status["message"]
+    assert "allowed_secrets" in status["hint"]
 
 
 def test_a_disabled_reference_is_said_and_does_not_stop_a_start(run: Any, home: Path, stored: Any) -> None:
