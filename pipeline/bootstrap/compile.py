@@ -170,7 +170,7 @@ def _used(section: SecretKeyRef, declared: Mapping[str, SecretRef], where: str) 
 
 def compile_routes(document: Document, references: References) -> Mapping[str, ModelRoute]:
     """What callers ask for by name, with the targets behind it."""
-    targets = {section.id: _target(section, references) for section in document.targets}
+    targets = compile_targets(document, references)
     return {
         name: ModelRoute(
             name=name,
@@ -184,6 +184,11 @@ def compile_routes(document: Document, references: References) -> Mapping[str, M
         )
         for name, section in document.models.items()
     }
+
+
+def compile_targets(document: Document, references: References) -> dict[str, Target]:
+    """Every target by its id, whether or not a model names it."""
+    return {section.id: _target(section, references) for section in document.targets}
 
 
 def _target(section: TargetSection, references: References) -> Target:

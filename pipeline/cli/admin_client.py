@@ -78,9 +78,9 @@ class AdminClient:
         """How every reference stands, read from its vault now."""
         return self._call("GET", "/v1/secret-references/status")
 
-    def reference(self, slug: str, action: str) -> dict[str, Any]:
+    def reference(self, slug: str, action: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """`verify` or `refresh` a reference."""
-        return self._call("POST", f"/v1/secret-references/{quote(slug, safe='')}/{action}", {})
+        return self._call("POST", f"/v1/secret-references/{quote(slug, safe='')}/{action}", body or {})
 
     def export(self, filters: Mapping[str, str], form: str) -> Iterator[bytes]:
         """The audit events of a filter as CSV or JSON lines, in pieces, newest first."""

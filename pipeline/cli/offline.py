@@ -151,6 +151,10 @@ class OfflineAdmin:
         """Remove stored content before its time."""
         return self._do(contents.delete_contents(self._office, self._actor, contents.read_removal(body)))
 
+    def note(self, kind: str, detail: dict[str, Any], outcome: str = "ok") -> None:
+        """Write down what a command does, before it does it or with how it went."""
+        self._do(self._note(kind, detail, outcome))
+
     async def _note(self, kind: str, detail: dict[str, Any], outcome: str) -> None:
         """Write down who looks, before anything is shown."""
         await self._ledger.append(service.event(self._office, self._actor, kind, detail, outcome=outcome))

@@ -30,6 +30,7 @@ def check(
     config: ConfigOption = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also what is in order.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings and optional references count, too.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Also ask each provider, by a free call, whether it accepts its key.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find what would stop a start, before one.
@@ -38,6 +39,7 @@ def check(
 
     Example: lockgate check --config lockgate.yaml --verbose
     """
+    from pipeline.cli.canaries import code_of_calls, print_calls, with_calls
     from pipeline.cli.engine import patterns_of
     from pipeline.cli.exits import FAILED
     from pipeline.cli.made import made_references
@@ -59,7 +61,9 @@ def check(
     store = store_state(process)
     if store == UP_TO_DATE:
         warnings = (*warnings, *orphaned(document, stored_keys(process)))
-    code = code_of(statuses, strict=strict) or (FAILED if strict and warnings else 0)
+    if verify:
+        statuses = with_calls(process, document, statuses)
+    code = code_of(statuses, strict=strict) or code_of_calls(statuses, strict=strict) or (FAILED if strict and warnings else 0)
     if as_json:
         found: dict[str, Any] = {"ok": code == 0, "warnings": warnings, "references": statuses, "store": store, "digest": document.digest}
         print_json("lockgate.check/1", found)
@@ -68,6 +72,8 @@ def check(
         note(f"warning: {line}")
     if verbose or code:
         print_statuses(statuses)
+    if verify:
+        print_calls(statuses)
     lost = [status["slug"] for status in statuses if not status["resolvable"]]
     holds = f"{counted(len(document.targets), 'target')}, {counted(len(document.models), 'model')}"
     resolved = f"{len(statuses) - len(lost)} of {counted(len(statuses), 'reference')} resolved"

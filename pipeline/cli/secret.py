@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli import secret_use
 from pipeline.cli.context import ConfigOption, JsonOption, process_of
+
+if TYPE_CHECKING:
+    from pipeline.config.environment import Process
 
 app = typer.Typer(
     help="Secret references: add, list, status, verify, refresh, where-used, disable.", no_args_is_help=True, rich_markup_mode=None
@@ -101,13 +104,16 @@ def status(
 def verify(
     context: typer.Context,
     slug: Annotated[str, typer.Argument(help="Slug of the reference (`openai-prod`, `env:NAME`).")],
+    call: Annotated[
+        bool, typer.Option("--call", help="Also ask the provider of each target, by a free call, whether it accepts it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Have the running gateway read one reference now and say how it stands. Never its value.
 
-    Example: lockgate secrets verify openai-prod
+    Example: lockgate secrets verify openai-prod --call
     """
-    _ask_gateway(context, slug, "verify", as_json)
+    _ask_gateway(context, slug, "verify", as_json, call=call)
 
 
 @app.command("refresh")
@@ -126,8 +132,9 @@ def refresh(
 secret_use.register(app)
 
 
-def _ask_gateway(context: typer.Context, slug: str, action: str, as_json: bool) -> None:
+def _ask_gateway(context: typer.Context, slug: str, action: str, as_json: bool, *, call: bool = False) -> None:
     from pipeline.cli.administration import running_gateway
+    from pipeline.cli.canaries import code_of_calls, print_calls
     from pipeline.cli.output import print_json
     from pipeline.cli.statuses import code_of, print_statuses, read_statuses
     from pipeline.errors import BadRequest
@@ -137,18 +144,29 @@ def _ask_gateway(context: typer.Context, slug: str, action: str, as_json: bool) 
     if client is not None:
         if action == "refresh":
             client.reference(slug, "refresh")
-        found = client.reference(slug, "verify")
+        found = client.reference(slug, "verify", {"call": True} if call else {})
     else:
         matching = [each for each in read_statuses(process, here=True) if each["slug"] == slug]
         if not matching:
             raise BadRequest("The document has no reference with that slug.", hint="lockgate secrets status shows them.")
-        found = matching[0]
-    code = code_of([{"required": True, **found}], strict=True)
+        found = _called(process, matching[0]) if call else matching[0]
+    code = code_of([{"required": True, **found}], strict=True) or code_of_calls([{**found, "required": True}], strict=False)
     if as_json:
         print_json(f"lockgate.secrets.{action}/1", {"ok": code == 0, "reference": found})
     else:
         print_statuses([found])
+        if call:
+            print_calls([found])
     raise typer.Exit(code)
+
+
+def _called(process: Process, status: dict[str, Any]) -> dict[str, Any]:
+    from pipeline.cli.canaries import with_calls
+    from pipeline.cli.engine import finder_of
+    from pipeline.config.loader import load_document
+
+    (found,) = with_calls(process, load_document(process.document_path, find_secrets=finder_of(process)), [status])
+    return found
 
 
 def _into_keychain(name: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""Secret references over HTTP, in Portkey's shape (`/v1/secret-references`), and what is done to one: verify, refresh, disable.
+"""Secret references over HTTP, in Portkey's shape (`/v1/secret-references`), and what is done to one: refresh, disable.
 
 `{slug}` is a reference's slug or its id; what acts on a reference of the document or on one written in place (`env:NAME`) takes those too.
 """
@@ -6,21 +6,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from pipeline.gateway.admin_keys import actor_of, reading
 from pipeline.gateway.model import House
-from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
+from pipeline.gateway.request import AdminRequest, Reply, Who
 from pipeline.keys import references
 from pipeline.keys.reference_requests import read_query
 from pipeline.keys.reference_views import detail_view, item_view
 from pipeline.keys.usage_views import read_usage_query, show_usage, show_versions
 from pipeline.vaults import reference_sql as rows
-from pipeline.vaults.check import check
-from pipeline.vaults.model import Asker, SecretRef
+from pipeline.vaults.model import SecretRef
 from pipeline.vaults.reference_sql import StoredReference
 
 _ID_LENGTH: Final = 36
@@ -68,32 +66,21 @@ async def remove(house: House, request: AdminRequest, who: Who | None, _body: di
 
 async def refresh(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`POST /v1/secret-references/{slug}/refresh`: every worker forgets the cached value; the next use reads the vault."""
-    ref = await _known(house, request, who)
+    ref = await known_reference(house, request, who)
     await references.refresh_reference(house.desk.office, actor_of(request, who), ref.slug)
     return Reply(json={"refreshed": ref.slug})
 
 
 async def disable(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`POST /v1/secret-references/{slug}/disable`: the kill switch; nobody is given its secret any more, on any worker."""
-    ref = await _known(house, request, who)
+    ref = await known_reference(house, request, who)
     return Reply(json=await references.disable_reference(house.desk.office, actor_of(request, who), ref.slug))
 
 
 async def enable(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`POST /v1/secret-references/{slug}/enable`: take the kill switch back."""
-    ref = await _known(house, request, who)
+    ref = await known_reference(house, request, who)
     return Reply(json=await references.enable_reference(house.desk.office, actor_of(request, who), ref.slug))
-
-
-async def verify(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
-    """`POST /v1/secret-references/{slug}/verify`: read one reference from its vault now; version and age, never the value."""
-    ref = await _known(house, request, who)
-    assert who is not None
-    (found,) = await check((ref,), house.desk.resolver, house.clock, asker=Asker("", who.id, request.request_id))
-    outcome = "ok" if found.resolvable else "failed"
-    detail = {"reference": ref.slug, "reason": str(found.reason), "targets": list(house.desk.references().targets_of(ref.slug))}
-    await house.ledger.append(admin_event(house, request, who, "admin:secret:verify", outcome, detail))
-    return Reply(json={**asdict(found), "resolvable": found.resolvable})
 
 
 async def used(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
@@ -105,7 +92,7 @@ async def used(house: House, request: AdminRequest, who: Who | None, _body: dict
 
 async def usage_of(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`GET /v1/secret-references/{slug}/usage?version=&fingerprint=&since=&until=`: where one reference was used, and what uses it now."""
-    ref = await _known(house, request, who)
+    ref = await known_reference(house, request, who)
     assert who is not None
     asked = read_usage_query(request.query(), reference=ref.slug)
     found = await reading(house, lambda connection: show_usage(connection, asked, org_id=who.org_id))
@@ -114,12 +101,12 @@ async def usage_of(house: House, request: AdminRequest, who: Who | None, _body: 
 
 async def versions_of(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`GET /v1/secret-references/{slug}/versions`: the versions that were read or used, by the vault's own names."""
-    ref = await _known(house, request, who)
+    ref = await known_reference(house, request, who)
     assert who is not None
     return Reply(json=await reading(house, lambda connection: show_versions(connection, ref.slug, pinned=ref.version, org_id=who.org_id)))
 
 
-async def _known(house: House, request: AdminRequest, who: Who | None) -> SecretRef:
+async def known_reference(house: House, request: AdminRequest, who: Who | None) -> SecretRef:
     """The reference in force that a slug or an id names, whatever it came from; BadRequest 404."""
     assert who is not None
     ident = request.params["slug"]

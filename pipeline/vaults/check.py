@@ -14,8 +14,8 @@ from typing import Final
 
 from pipeline.clock import Clock
 from pipeline.vaults.failures import TRANSIENT, Reason
-from pipeline.vaults.model import Asker, SecretRef
-from pipeline.vaults.resolver import Resolver
+from pipeline.vaults.model import Asker, Secret, SecretRef
+from pipeline.vaults.resolver import Probe, Resolver
 
 PREFLIGHT: Final = Asker(workspace="", key_id="preflight")
 """Who asks, in the audit."""
@@ -69,13 +69,19 @@ async def check(refs: Iterable[SecretRef], resolver: Resolver, clock: Clock, *, 
 
     async def status(ref: SecretRef) -> RefStatus:
         async with places[ref.manager_type]:
-            return await _status(ref, resolver, clock, asker)
+            found, _ = await look(ref, resolver, clock, asker=asker)
+            return found
 
     return tuple(await asyncio.gather(*map(status, refs)))
 
 
-async def _status(ref: SecretRef, resolver: Resolver, clock: Clock, asker: Asker) -> RefStatus:
+async def look(ref: SecretRef, resolver: Resolver, clock: Clock, *, asker: Asker = PREFLIGHT) -> tuple[RefStatus, Secret | None]:
+    """Read one reference and report, with the secret itself for whoever tries it at its provider."""
     probe = await resolver.probe(ref, asker)
+    return _status(ref, probe, resolver, clock), probe.secret
+
+
+def _status(ref: SecretRef, probe: Probe, resolver: Resolver, clock: Clock) -> RefStatus:
     secret, failure = probe.secret, probe.failure
     known_age = secret is not None and secret.created_us > 0
     return RefStatus(

@@ -29,7 +29,7 @@ from urllib.parse import unquote
 import orjson
 import uvicorn
 
-from tests.servers import provider_anthropic, provider_bedrock, provider_gemini, provider_openai
+from tests.servers import provider_anthropic, provider_bedrock, provider_canaries, provider_gemini, provider_openai
 from tests.servers.provider_calls import Call, Price, bill
 from tests.servers.provider_script import Reply, Script, Tally, compose, read_script, texts_in, tokens_of
 
@@ -44,6 +44,9 @@ class Provider:
         self.keep = keep
         self.accept_keys: set[str] | None = None
         self.leak = ""
+        self.open_lists = False
+        self.refuse_with = 0
+        self.looks: list[provider_canaries.Look] = []
         self.calls: list[Call] = []
         self.tries: dict[str, int] = {}
         self.closing = threading.Event()
@@ -82,8 +85,12 @@ class Provider:
             await _send_json(send, 200, self._own(path, raw))
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if path.endswith("/models") and scope["method"] == "GET":
-            await _send_json(send, 200, provider_openai.models(MODELS))
+        if scope["method"] == "GET" and provider_canaries.is_canary(path):
+            self.looks.append(provider_canaries.Look(path, scope.get("query_string", b"").decode(), _key_of(headers), headers))
+            refused = self.accept_keys is not None and not self.open_lists and _key_of(headers) not in self.accept_keys
+            await _send_json(
+                send, *(provider_canaries.refused(path, self.refuse_with) if refused else provider_canaries.answer(path, MODELS))
+            )
             return
         await _Exchange(self, scope, receive, send).run(path, headers, raw, f"{next(self._ids):08d}")
 
