@@ -170,14 +170,6 @@ def _called(process: Process, status: dict[str, Any]) -> dict[str, Any]:
 
 
 def _into_keychain(name: str, value: str) -> None:
-    from pipeline.errors import BadRequest
+    from pipeline.vaults.keychain import put_in_keychain
 
-    try:
-        import keyring
-    except ImportError:
-        keyring_module: Any = None
-    else:
-        keyring_module = keyring
-    if keyring_module is None:
-        raise BadRequest("The keychain needs the package keyring.", hint="pip install 'lockgate[keychain]'")
-    keyring_module.set_password("lockgate", name, value)
+    put_in_keychain("lockgate", name, value)

@@ -12,6 +12,7 @@ from pipeline.vaults.model import Fetched, SecretRef
 from pipeline.vaults.registry import VaultContext
 
 _INSTALL = "Install it: pip install 'lockgate[keychain]'."
+_AWAY = "The keychain of this user cannot be reached: is the session, and its D-Bus, still there?"
 
 
 class KeychainVault:
@@ -36,8 +37,12 @@ class KeychainVault:
             return failures.unavailable(ref.slug, "This machine has no keychain for this user; use store: or file: instead.")
         except errors.KeyringLocked:
             return failures.unavailable(ref.slug, "The keychain is locked: unlock it and try again.")
+        except errors.InitError:
+            return failures.unavailable(ref.slug, _AWAY)
         except errors.KeyringError:
             return failures.denied(ref.slug, "The keychain refused: allow access to the entry when it asks.")
+        except Exception:  # noqa: BLE001 - boundary: where the session's bus is gone, errors of sockets and of D-Bus come through keyring
+            return failures.unavailable(ref.slug, _AWAY)
         if value is None:
             return failures.not_found(ref.slug, f"Add it: lockgate secrets add {ref.secret_path} --keychain.")
         return Fetched(value)
@@ -66,6 +71,10 @@ def _put(service: str, name: str, value: str) -> Failure | None:
         keyring.set_password(service, name, value)
     except errors.NoKeyringError:
         return failures.unavailable(slug, "This machine has no keychain for this user; use --store instead.")
+    except (errors.InitError, errors.KeyringLocked):
+        return failures.unavailable(slug, _AWAY)
     except errors.KeyringError:
         return failures.denied(slug, "The keychain refused to store the entry.")
+    except Exception:  # noqa: BLE001 - boundary: as in reading
+        return failures.unavailable(slug, _AWAY)
     return None

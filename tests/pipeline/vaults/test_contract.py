@@ -12,7 +12,8 @@ import pytest
 from pipeline.errors import SecretError, SecretNotFound, VaultUnavailable
 from tests.pipeline.vaults.cloud_stages import CLOUD_STAGES, CLOUD_VERSIONED, cloud_staged
 from tests.pipeline.vaults.rig import fresh_value
-from tests.pipeline.vaults.stages import STAGES, Stage, real_vault_staged, staged
+from tests.pipeline.vaults.stages import STAGES, Stage, real_keychain_staged, real_vault_staged, staged
+from tests.servers.secret_service import missing
 
 _ADDRESS, _TOKEN = os.environ.get("VAULT_ADDR", ""), os.environ.get("VAULT_TOKEN", "")
 _HAS_VAULT = bool(_ADDRESS and _TOKEN)
@@ -22,8 +23,17 @@ VERSIONED = (*(name for name in (*STAGES, *REAL) if "kv2" in name or name.starts
 REMOVABLE = (*(name for name in STAGES if name.startswith(("local", "keychain", "vault"))), *CLOUD_STAGES)
 
 
+REAL_KEYCHAIN = pytest.param("real-keychain", marks=pytest.mark.keychain)
+
+
 def _set(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     name: str = request.param
+    if name == "real-keychain":
+        if lacking := missing():
+            pytest.skip(f"no real keychain: {', '.join(lacking)} is not installed")
+        with real_keychain_staged() as made:
+            yield made
+        return
     if name in REAL:
         _, _, kv, auth = name.split("-")
         with real_vault_staged(_ADDRESS, _TOKEN, kv.removeprefix("kv"), auth, tmp_path) as made:
@@ -38,9 +48,9 @@ def _set(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         yield made
 
 
-stage = pytest.fixture(params=(*STAGES, *REAL, *CLOUD_STAGES))(_set)
+stage = pytest.fixture(params=(*STAGES, REAL_KEYCHAIN, *REAL, *CLOUD_STAGES))(_set)
 versioned = pytest.fixture(params=VERSIONED)(_set)
-removable = pytest.fixture(params=REMOVABLE)(_set)
+removable = pytest.fixture(params=(*REMOVABLE, REAL_KEYCHAIN))(_set)
 
 
 @pytest.mark.vault

@@ -14,7 +14,8 @@ from pipeline.vaults.keychain import put_in_keychain
 from pipeline.vaults.model import SecretRef
 from pipeline.vaults.registry import VaultContext, open_vault
 from tests.pipeline.vaults.rig import Clock, fresh_value
-from tests.pipeline.vaults.stages import MemoryKeyring
+from tests.pipeline.vaults.stages import MemoryKeyring, real_keychain_staged
+from tests.servers.secret_service import missing
 
 REF = SecretRef(slug="keychain:openai", manager_type="keychain", secret_path="openai")
 
@@ -58,7 +59,8 @@ def test_what_was_put_is_read_under_its_own_service() -> None:
         (keyring.errors.NoKeyringError(), VaultUnavailable),
         (keyring.errors.KeyringLocked(), VaultUnavailable),
         (keyring.errors.PasswordSetError(), SecretForbidden),
-        (keyring.errors.InitError(), SecretForbidden),
+        (keyring.errors.InitError(), VaultUnavailable),
+        (FileNotFoundError("no bus"), VaultUnavailable),
     ],
     ids=lambda given: getattr(given, "__name__", type(given).__name__),
 )
@@ -79,3 +81,26 @@ def test_without_the_optional_package_it_says_what_to_install(monkeypatch: pytes
         fetch()
     assert failed.value.reason == "misconfigured"
     assert "lockgate[keychain]" in failed.value.hint
+
+
+@pytest.mark.keychain
+@pytest.mark.skipif(bool(missing()), reason=f"no real keychain: {', '.join(missing())} is not installed")
+def test_a_real_keychain_that_is_locked_or_gone_is_unavailable_and_quotes_nothing() -> None:
+    with real_keychain_staged() as stage:
+        value = fresh_value()
+        put_in_keychain("lockgate", "openai", value)
+        assert stage.open().fetch(REF).value == value
+        vault, _ = stage.fail("sealed", "openai")
+        said = []
+        for take_down in (None, stage.take_down):
+            if take_down is not None:
+                take_down()
+            with pytest.raises(VaultUnavailable) as failed:
+                vault.fetch(REF)
+            assert failed.value.__context__ is None
+            with pytest.raises(VaultUnavailable) as refused:
+                put_in_keychain("lockgate", "openai", value)
+            assert value not in f"{refused.value} {refused.value.hint} {failed.value} {failed.value.hint}"
+            said.append(failed.value.hint)
+        assert "locked" in said[0]
+        assert "reached" in said[1]
