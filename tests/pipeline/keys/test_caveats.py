@@ -62,14 +62,13 @@ def networks(*texts: str) -> AddressCaveat:
         (Caveats(max_calls=CallsCaveat(1)), None),
         (Caveats(max_calls=CallsCaveat(0)), "calls_exhausted"),
     ],
-    ids=repr,
 )
 def test_a_caveat_permits_exactly_what_it_names(caveats: Caveats, code: str | None) -> None:
     refusal = caveats.permits(CALL)
     assert (refusal.code if refusal else None) == code
 
 
-@pytest.mark.parametrize("caveats", [Caveats(models=ModelCaveat(frozenset({"large"}))), Caveats(tools=ToolCaveat(frozenset()))], ids=repr)
+@pytest.mark.parametrize("caveats", [Caveats(models=ModelCaveat(frozenset({"large"}))), Caveats(tools=ToolCaveat(frozenset()))])
 def test_what_is_not_known_yet_is_not_refused_before_the_body_is_read(caveats: Caveats) -> None:
     assert caveats.permits(replace(CALL, model=None, tools=None)) is None
     assert caveats.permits(CALL) is not None
