@@ -16,6 +16,7 @@ def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The name to log in with.")],
     role: Annotated[str, typer.Option("--role", help="auditor, manager or admin.")] = "auditor",
+    workspace: Annotated[str, typer.Option("--workspace", help="The workspace that a manager manages.")] = "",
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from standard input.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -30,7 +31,8 @@ def add(
     process = process_of(context)
     password = read_value("Password", stdin=stdin, twice=True)
     with administration(process) as admin:
-        user = admin.create_user({"name": name, "role": role, "password": password})
+        placed = {"workspace": workspace} if workspace else {}
+        user = admin.create_user({"name": name, "role": role, "password": password, **placed})
     if as_json:
         print_json("lockgate.users.add/1", {"user": user})
     else:

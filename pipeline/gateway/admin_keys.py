@@ -23,8 +23,8 @@ def actor_of(request: AdminRequest, who: Who | None) -> Actor:
     if who.role != "manager":
         return Actor(who.id, request.request_id, who.org_id, request.peer)
     workspaces = frozenset({who.workspace_id} if who.workspace_id else ())
-    home, limits = (who.caller.workspace, who.caller.key.limited_by) if who.caller is not None else ("", None)
-    return Actor(who.id, request.request_id, who.org_id, request.peer, workspaces, home, limits)
+    limits = who.caller.key.limited_by if who.caller is not None else None
+    return Actor(who.id, request.request_id, who.org_id, request.peer, workspaces, who.home, limits)
 
 
 async def reading(house: House, read: Callable[[Connection], T]) -> T:

@@ -198,7 +198,7 @@ async def write_down(house: House, trail: Trail) -> None:
     key = trail.caller.key
     scopes = (Scope("org", key.org_id), Scope("workspace", key.workspace_id), Scope("key", key.id))
     try:
-        async with counted(house, trail.caller):
+        async with counted(house, trail.caller, trail.claim):
             await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes, trail.claim))
     except PipelineError as error:
         await refused(house, trail.call, error, trail.caller, trail.asked, Looked(trail.policy, trail.screened))

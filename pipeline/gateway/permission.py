@@ -13,7 +13,7 @@ from pipeline.gateway.model import House
 from pipeline.keys.calls import give_back_call, take_call
 from pipeline.keys.caveats import Circumstances, Refusal, RouteName
 from pipeline.keys.model import Caller
-from pipeline.ledger.model import ClaimTaken
+from pipeline.ledger.model import Claim, ClaimTaken
 
 _LISTS: Final = ("tools", "functions", "mcp_servers")
 
@@ -73,7 +73,7 @@ def _name_of(tool: Any) -> str:
 
 
 @asynccontextmanager
-async def counted(house: House, caller: Caller) -> AsyncIterator[None]:
+async def counted(house: House, caller: Caller, claim: Claim | None = None) -> AsyncIterator[None]:
     """Count a call of a key that may make so many, durably, before it is made; given back when it was refused before anything was done.
 
     Raises KeyOutOfScope (`calls_exhausted`), or LedgerError when it cannot be counted. Keys without the caveat cost nothing.
@@ -83,7 +83,7 @@ async def counted(house: House, caller: Caller) -> AsyncIterator[None]:
         yield
         return
     key_id = caller.key.id
-    if not await house.ledger.run(partial(take_call, key_id=key_id, most=caveat.most)):
+    if not await house.ledger.run(partial(take_call, key_id=key_id, most=caveat.most, claim=claim)):
         raise refused(caveat.used_up())
     try:
         yield

@@ -44,7 +44,7 @@ class AdminRequest:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """A proven identity of the admin API. `workspace_id` limits what a manager sees; empty means the whole organization."""
+    """A proven identity of the admin API. `workspace_id` and `home` (its slug) limit a manager, to nothing where they are empty."""
 
     id: str
     role: Role
@@ -53,6 +53,7 @@ class Who:
     kind: str = "key"
     models: tuple[str, ...] = ()
     caller: Caller | None = field(default=None, repr=False)
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,18 @@ def prove(house: House, request: AdminRequest) -> Who:
         raise KeyRejected("No credential was sent.", hint="Send `Authorization: Bearer …` with an admin or auditor key.")
     if token.startswith("lgs_"):
         session = house.desk.sessions.current(token, request.peer)
-        return Who(f"user:{session.user}", session.role, "default", kind="user")
+        return Who(f"user:{session.user}", session.role, "default", session.workspace_id, kind="user", home=session.workspace)
     caller = house.authenticator.authenticate(token, request.peer)
     key = caller.key
-    return Who(key.id, key.role, key.org_id, key.workspace_id if key.role == "manager" else "", models=key.models, caller=caller)
+    return Who(
+        key.id,
+        key.role,
+        key.org_id,
+        key.workspace_id if key.role == "manager" else "",
+        models=key.models,
+        caller=caller,
+        home=key.workspace,
+    )
 
 
 def permitted(house: House, request: AdminRequest, who: Who) -> None:

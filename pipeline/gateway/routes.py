@@ -18,6 +18,10 @@ from pipeline.routing.model import Surface
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 ADMIN: frozenset[Role] = frozenset({"admin"})
 READERS: frozenset[Role] = frozenset({"admin", "auditor"})
+KEEPERS: frozenset[Role] = frozenset({"admin", "manager"})
+"""Who administers keys: a manager those of the role `key` in their workspace."""
+LOOKERS: frozenset[Role] = frozenset({"admin", "manager", "auditor"})
+"""Who reads what is divided by workspace: a manager only that of theirs."""
 CALLERS: frozenset[Role] = frozenset({"admin", "manager", "key"})
 """Who may spend money: an auditor reads, and calls no model."""
 EVERYONE: frozenset[Role] = frozenset({"admin", "manager", "auditor", "key"})

@@ -18,7 +18,7 @@ from pipeline.gateway import (
     redact_stream,
     telemetry,
 )
-from pipeline.gateway.routes import ADMIN, EVERYONE, READERS, Route, RouteTable
+from pipeline.gateway.routes import ADMIN, EVERYONE, KEEPERS, LOOKERS, READERS, Route, RouteTable
 from pipeline.routing.model import Surface
 
 # The data plane proves its key itself, in its own dialect, as its first step; `routes.CALLERS` may call it.
@@ -58,17 +58,17 @@ def route_table() -> RouteTable:
             Route("POST", path, None, telemetry.receive_telemetry, raw=True, repeatable=True, media=telemetry.READS)
             for path in telemetry.SIGNALS
         ),
-        Route("POST", "/v1/keys", ADMIN, admin_keys.create_key, shown_once=True),
-        Route("GET", "/v1/keys", READERS, admin_keys.list_keys),
-        Route("GET", "/v1/keys/{id}", READERS, admin_keys.show_key),
-        Route("PATCH", "/v1/keys/{id}", ADMIN, admin_keys.update_key),
-        Route("PUT", "/v1/keys/{id}", ADMIN, admin_keys.update_key),
-        Route("POST", "/v1/keys/{id}/block", ADMIN, admin_keys.block_key),
-        Route("POST", "/v1/keys/{id}/unblock", ADMIN, admin_keys.unblock_key),
-        Route("POST", "/v1/keys/{id}/revoke", ADMIN, admin_keys.revoke_key),
-        Route("POST", "/v1/keys/{id}/rotate", ADMIN, admin_keys.rotate_key, shown_once=True),
+        Route("POST", "/v1/keys", KEEPERS, admin_keys.create_key, shown_once=True),
+        Route("GET", "/v1/keys", LOOKERS, admin_keys.list_keys),
+        Route("GET", "/v1/keys/{id}", LOOKERS, admin_keys.show_key),
+        Route("PATCH", "/v1/keys/{id}", KEEPERS, admin_keys.update_key),
+        Route("PUT", "/v1/keys/{id}", KEEPERS, admin_keys.update_key),
+        Route("POST", "/v1/keys/{id}/block", KEEPERS, admin_keys.block_key),
+        Route("POST", "/v1/keys/{id}/unblock", KEEPERS, admin_keys.unblock_key),
+        Route("POST", "/v1/keys/{id}/revoke", KEEPERS, admin_keys.revoke_key),
+        Route("POST", "/v1/keys/{id}/rotate", KEEPERS, admin_keys.rotate_key, shown_once=True),
         Route("POST", "/v1/workspaces", ADMIN, admin_keys.create_workspace),
-        Route("GET", "/v1/workspaces", READERS, admin_keys.list_workspaces),
+        Route("GET", "/v1/workspaces", LOOKERS, admin_keys.list_workspaces),
         Route("POST", "/v1/users", ADMIN, admin_keys.create_user),
         Route("GET", "/v1/users", READERS, admin_keys.list_users),
         Route("DELETE", "/v1/users/{name}", ADMIN, admin_keys.delete_user),
@@ -87,9 +87,9 @@ def route_table() -> RouteTable:
         Route("POST", "/v1/secret-references/{slug}/refresh", ADMIN, admin_references.refresh),
         Route("POST", "/v1/secret-references/{slug}/disable", ADMIN, admin_references.disable),
         Route("POST", "/v1/secret-references/{slug}/enable", ADMIN, admin_references.enable),
-        Route("GET", "/v1/audit/events", READERS, admin_reads.events),
-        Route("GET", "/v1/spend", READERS, admin_reads.spend),
-        Route("GET", "/v1/redactions", READERS, admin_reads.redactions),
+        Route("GET", "/v1/audit/events", LOOKERS, admin_reads.events),
+        Route("GET", "/v1/spend", LOOKERS, admin_reads.spend),
+        Route("GET", "/v1/redactions", LOOKERS, admin_reads.redactions),
         Route("GET", "/v1/outbox", READERS, admin_outbox.status),
         Route("GET", "/v1/outbox/dead-letters", READERS, admin_outbox.letters),
         Route("GET", "/v1/outbox/dead-letters/{id}", READERS, admin_outbox.letter),
@@ -102,6 +102,6 @@ def route_table() -> RouteTable:
         Route("POST", "/v1/dashboard/sessions", None, admin_sessions.log_in),
         Route("GET", "/v1/dashboard/sessions/current", None, admin_sessions.current),
         Route("DELETE", "/v1/dashboard/sessions/current", EVERYONE, admin_sessions.log_out),
-        Route("POST", "/v1/dashboard/views", READERS, admin_sessions.looked),
+        Route("POST", "/v1/dashboard/views", LOOKERS, admin_sessions.looked),
     ]
     return RouteTable(routes)

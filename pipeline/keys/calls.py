@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, update
 
+from pipeline.ledger.model import Claim, ClaimTaken
+from pipeline.store.claims import held_claim
 from pipeline.store.tables import virtual_keys
 
 _K = virtual_keys.c
 
 
-def take_call(connection: Connection, key_id: str, most: int) -> bool:
-    """Count a call of a key unless it has made `most`; says whether it was counted. One statement, so no two workers take the last one."""
+def take_call(connection: Connection, key_id: str, most: int, claim: Claim | None = None) -> bool:
+    """Count a call of a key unless it has made `most`; says whether it was counted. One statement, so no two workers take the last one.
+
+    Raises ClaimTaken when it was not, and the call repeats one that was made: a repetition is no call, and is given the first answer.
+    """
     query = update(virtual_keys).where(_K.id == key_id, _K.calls_used < most).values(calls_used=_K.calls_used + 1)
-    return connection.execute(query).rowcount == 1
+    if connection.execute(query).rowcount == 1:
+        return True
+    held = held_claim(connection, claim.digest) if claim is not None else None
+    if claim is not None and held is not None:
+        raise ClaimTaken(claim, held.request_id, held.state, held.status, same_params=held.params == claim.params)
+    return False
 
 
 def give_back_call(connection: Connection, key_id: str) -> None:

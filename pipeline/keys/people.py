@@ -40,9 +40,11 @@ async def create_user(office: Office, actor: Actor, body: Mapping[str, Any]) -> 
     hashed = await asyncio.to_thread(hash_password, new.password)
 
     def apply(connection: Connection) -> dict[str, Any]:
-        return user_view(users.create_user(connection, new.name, new.role, hashed, now_us=now_us))
+        return user_view(users.create_user(connection, new.name, new.role, hashed, now_us=now_us, workspace=new.workspace))
 
-    return await office.ledger.change(event(office, actor, "admin:user:create", {"user": new.name, "role": new.role}), apply)
+    return await office.ledger.change(
+        event(office, actor, "admin:user:create", {"user": new.name, "role": new.role, "workspace": new.workspace}), apply
+    )
 
 
 async def delete_user(office: Office, actor: Actor, name: str) -> None:
@@ -116,7 +118,7 @@ async def log_out(office: Office, actor: Actor, token: str) -> None:
 
 def session_view(session: Session) -> dict[str, Any]:
     """A session as the dashboard sees it; without its token."""
-    return {"name": session.user, "role": session.role, "workspace": None, "expires_at": rfc3339(session.expires_us)}
+    return {"name": session.user, "role": session.role, "workspace": session.workspace or None, "expires_at": rfc3339(session.expires_us)}
 
 
 def _shown(token: str, session: Session) -> dict[str, Any]:

@@ -45,7 +45,7 @@ KEY_FIELDS: Final = frozenset(
     }
 )
 WORKSPACE_FIELDS: Final = frozenset({"slug", "name", "policy", "budget"})
-USER_FIELDS: Final = frozenset({"name", "role", "password"})
+USER_FIELDS: Final = frozenset({"name", "role", "password", "workspace"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,12 @@ class NewWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A person who may look at the dashboard."""
+    """A person who may look at the dashboard; a manager at one workspace (slug) of it."""
 
     name: str
     role: Role
     password: str = field(repr=False)
+    workspace: str = ""
 
 
 def read_new_key(body: Mapping[str, Any], now_us: int) -> NewKey:
@@ -141,7 +142,11 @@ def read_new_user(body: Mapping[str, Any]) -> NewUser:
     password = _text(body, "password")
     if not 10 <= len(password) <= 1024:
         raise BadRequest("A password has 10 to 1024 characters.", hint="A few words make a good one.", param="password")
-    return NewUser(name, role, password)
+    workspace = _named(body, "workspace", _SLUG)
+    if bool(workspace) != (role == "manager"):
+        hint = "Whoever is no manager has the whole organization."
+        raise BadRequest("A manager has a workspace, and nobody else.", hint=hint, param="workspace")
+    return NewUser(name, role, password, workspace)
 
 
 def read_limit(tree: Any) -> Limit | None:

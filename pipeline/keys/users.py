@@ -5,16 +5,17 @@ Passwords are argon2id; links and sessions are bearer tokens of which only the H
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, cast
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.errors import BadRequest, KeyRejected
-from pipeline.keys.model import Role
+from pipeline.keys.model import Reach, Role
 from pipeline.keys.pepper import Peppers
 from pipeline.keys.revisions import LOGINS, bump
-from pipeline.store.tables import logins, users
+from pipeline.keys.workspaces import workspace_by_slug
+from pipeline.store.tables import logins, users, workspaces
 
 SESSION_US: Final = 12 * 3_600 * 1_000_000
 LINK_US: Final = 3_600 * 1_000_000
@@ -27,32 +28,40 @@ _L = logins.c
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person, without the password. Times are epoch microseconds, 0 for never."""
+    """A person, without the password. Times are epoch microseconds, 0 for never. `workspace`: the slug of a manager's."""
 
     name: str
     role: Role
     status: str
     created_us: int
     last_login_us: int
+    workspace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A proven login: who, as what, until when (epoch microseconds)."""
+    """A proven login: who, as what, until when (epoch microseconds); for a manager the workspace (id and slug) that they manage."""
 
     user: str
     role: Role
     expires_us: int
+    workspace_id: str = ""
+    workspace: str = ""
 
 
-def create_user(connection: Connection, name: str, role: Role, password_hash: str, *, now_us: int) -> User:
-    """Store a user. BadRequest when the name is in use. `password_hash` comes from `keys.passwords.hash_password`."""
+def create_user(connection: Connection, name: str, role: Role, password_hash: str, *, now_us: int, workspace: str = "") -> User:
+    """Store a user, a manager with the slug of their workspace. `password_hash` comes from `keys.passwords.hash_password`.
+
+    BadRequest when the name is in use or there is no such workspace.
+    """
     if connection.execute(select(_U.name).where(_U.name == name)).first() is not None:
         raise BadRequest(
             "There is a user with that name.", hint="Remove it first, or choose another.", code="user_exists", status=409, param="name"
         )
-    connection.execute(insert(users).values(name=name, role=role, password_hash=password_hash, status="active", created_us=now_us))
-    return User(name, role, "active", now_us, 0)
+    managed = workspace_by_slug(connection, workspace, Reach()).id if workspace else ""
+    values = {"password_hash": password_hash, "status": "active", "created_us": now_us, "workspace_id": managed}
+    connection.execute(insert(users).values(name=name, role=role, **values))
+    return User(name, role, "active", now_us, 0, workspace)
 
 
 def delete_user(connection: Connection, name: str) -> None:
@@ -65,8 +74,12 @@ def delete_user(connection: Connection, name: str) -> None:
 
 def list_users(connection: Connection) -> tuple[User, ...]:
     """All users, by name."""
-    query = select(_U.name, _U.role, _U.status, _U.created_us, _U.last_login_us).order_by(_U.name)
-    return tuple(User(row.name, cast(Role, row.role), row.status, row.created_us, row.last_login_us) for row in connection.execute(query))
+    columns = (_U.name, _U.role, _U.status, _U.created_us, _U.last_login_us, workspaces.c.slug)
+    query = select(*columns).outerjoin(workspaces, workspaces.c.id == _U.workspace_id).order_by(_U.name)
+    return tuple(
+        User(row.name, cast(Role, row.role), row.status, row.created_us, row.last_login_us, row.slug or "")
+        for row in connection.execute(query)
+    )
 
 
 def password_of(connection: Connection, name: str) -> tuple[str, Role] | None:
@@ -104,6 +117,10 @@ def open_session(
     _forget_old(connection, now_us)
     session = Session(user, role, now_us + session_us)
     _insert(connection, peppers.digest(token)[1], "session", session, now_us)
+    managed = select(workspaces.c.id, workspaces.c.slug).join(users, _U.workspace_id == workspaces.c.id).where(_U.name == user)
+    found = connection.execute(managed).first()
+    if found is not None and role == "manager":
+        session = replace(session, workspace_id=found.id, workspace=found.slug)
     connection.execute(update(users).where(_U.name == user).values(last_login_us=now_us))
     bump(connection, LOGINS)
     return session
@@ -119,8 +136,14 @@ def close_session(connection: Connection, peppers: Peppers, token: str) -> bool:
 
 def load_sessions(connection: Connection, now_us: int) -> dict[str, Session]:
     """The sessions that are good now, by digest."""
-    query = select(logins).where(_L.kind == "session", _L.expires_us > now_us)
-    return {row.digest: Session(row.user_name, cast(Role, row.role), row.expires_us) for row in connection.execute(query)}
+    columns = (_L.digest, _L.user_name, _L.role, _L.expires_us, workspaces.c.id.label("workspace_id"), workspaces.c.slug)
+    joined = select(*columns).outerjoin(users, _U.name == _L.user_name).outerjoin(workspaces, workspaces.c.id == _U.workspace_id)
+    rows = connection.execute(joined.where(_L.kind == "session", _L.expires_us > now_us)).all()
+    return {row.digest: Session(row.user_name, cast(Role, row.role), row.expires_us, *_managed(row)) for row in rows}
+
+
+def _managed(row: Any) -> tuple[str, str]:
+    return (row.workspace_id or "", row.slug or "") if row.role == "manager" else ("", "")
 
 
 def _insert(connection: Connection, digest: str, kind: str, session: Session, now_us: int) -> None:

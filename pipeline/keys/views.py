@@ -72,6 +72,7 @@ def user_view(user: User) -> dict[str, Any]:
         "object": "user",
         "name": user.name,
         "role": user.role,
+        "workspace": user.workspace or None,
         "status": user.status,
         "created_at": _at(user.created_us),
         "last_login_at": _at(user.last_login_us),

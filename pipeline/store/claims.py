@@ -94,6 +94,12 @@ def read_answer(connection: Connection, digest: str, request_id: str) -> SealedA
     return SealedAnswer(row[0], row[1], bytes(row[2]), bytes(row[3])) if row is not None and row[3] is not None else None
 
 
+def held_claim(connection: Connection, digest: str) -> Any:
+    """Who holds a claim: (request_id, params, state, status), or None."""
+    t = idempotency_claims.c
+    return connection.execute(select(t.request_id, t.params, t.state, t.status).where(t.digest == digest)).one_or_none()
+
+
 def purge_claims(connection: Connection, now_us: int) -> int:
     """Delete claims that have expired, at most `PURGE_ROWS`; says how many. One that is open is never deleted: its call may still end."""
     t = idempotency_claims.c

@@ -29,6 +29,7 @@ users = Table(  # people who look at the dashboard
     Column("status", String(16), nullable=False, default="active", server_default="active"),
     moment("created_us"),
     moment("last_login_us"),
+    words("workspace_id", 26),  # of a manager: the one that they manage
 )
 
 logins = Table(  # one-time login links and sessions, both only as HMAC
