@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.bootstrap.compile import References, compile_limits, folder_of
 from pipeline.bootstrap.core import Core, core_of, migrated
+from pipeline.bootstrap.identity import providers_of
 from pipeline.bootstrap.opening import key_opener
 from pipeline.bootstrap.parts import (
     Plan,
@@ -58,6 +59,7 @@ from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.model import Desk, House, Load, Reloaded
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.failures import FailureLimit
+from pipeline.keys.identities import Identities
 from pipeline.keys.limits import RateLimits
 from pipeline.keys.people import FrontDesk
 from pipeline.keys.pepper import derived_key
@@ -302,11 +304,13 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
             before = replace(core.plan, document=swapped.document)
             digest = await _reload(core, secrets, people.authenticator)
             plan = replace(core.plan, document=swapped.document)
+            identities.follow(providers_of(plan.document, folder_of(plan.config), core.clock))
             intake.destinations = receivers_of(plan)
             await follow(telemetry, core, swapped, secrets.resolver, reads, before, plan)
         return Reloaded(digest, needs_restart(document, swapped.document))
 
     turn = asyncio.Lock()
+    identities = Identities(core.clock, providers_of(document, folder_of(core.plan.config), core.clock))
     reads, intake = open_reads(core.plan.database_url), intake_of(core)
     desk = Desk(
         office=people.office,
@@ -364,6 +368,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         ),
         intake=intake,
         site=site_of(document),
+        identities=identities,
     )
 
 

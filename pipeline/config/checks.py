@@ -32,6 +32,7 @@ def cross_faults(document: Document) -> tuple[Fault, ...]:
         *_circles(document),
         *_policies(document),
         *_workspaces(document),
+        *_identities(document),
     )
 
 
@@ -182,6 +183,14 @@ def _workspaces(document: Document) -> Iterator[Fault]:
         for index, name in enumerate(workspace.destinations or ()):
             if name not in known:
                 yield _unknown(("workspaces", slug, "destinations", index), "destination", name, known)
+
+
+def _identities(document: Document) -> Iterator[Fault]:
+    for index, provider in enumerate(document.identity.providers):
+        for number, grant in enumerate(provider.roles):
+            if grant.workspace is not None and grant.workspace not in document.workspaces:
+                path: TreePath = ("identity", "providers", index, "roles", number, "workspace")
+                yield _unknown(path, "workspace", grant.workspace, document.workspaces)
 
 
 def _unused(document: Document) -> Iterator[Fault]:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.detection import DetectionSection
+from pipeline.config.identity import IdentitySection
 from pipeline.config.money import PriceSection, WorkspaceSection
 from pipeline.config.policies import PolicySection, default_policy
 from pipeline.config.reference_api import ReferenceApiSection
@@ -52,6 +53,8 @@ class Document(Section):
     """The audit devices."""
     limits: LimitsSection = LimitsSection()
     """The limits of requests."""
+    identity: IdentitySection = IdentitySection()
+    """Identity providers, whose tokens prove people and services."""
     idempotency: IdempotencySection = IdempotencySection()
     """Requests that come twice."""
     server: ServerSection = ServerSection()

@@ -19,6 +19,7 @@ from pipeline.gateway.events import by_rule, counted, redaction_counts
 from pipeline.gateway.intake import RETRY_S, Sent
 from pipeline.gateway.model import House, PolicySet
 from pipeline.gateway.permission import circumstances, permit
+from pipeline.gateway.proving import proven_caller
 from pipeline.gateway.room import TelemetryFull
 from pipeline.gateway.routes import CALLERS
 from pipeline.keys.model import Caller
@@ -27,11 +28,11 @@ from pipeline.ledger.model import Event
 ACCEPT: Final = "gateway:telemetry:accept"
 
 
-def caller_of(house: House, token: str | None, peer: str) -> Caller:
+async def caller_of(house: House, token: str | None, peer: str) -> Caller:
     """The caller behind a credential; telemetry may be sent with every key that may call models, as far as its caveats permit."""
     if token is None:
         raise KeyRejected("No API key was sent.", hint="Send a virtual key as `Authorization: Bearer lgk_…` or `x-api-key: lgk_…`.")
-    caller = house.authenticator.authenticate(token, peer)
+    caller = await proven_caller(house, token, peer)
     if caller.key.role not in CALLERS:
         raise KeyOutOfScope("An auditor's key sends no telemetry.", hint="Send an application's key.", code="role_not_allowed")
     permit(caller, circumstances(house, "telemetry", peer))

@@ -29,7 +29,7 @@ async def answer_admin(house: House, route: Route, request: AdminRequest, receiv
     who: Who | None = None
     if route.roles is not None:
         try:
-            who = prove(house, request)
+            who = await prove(house, request)
             if who.role not in route.roles:
                 raise KeyOutOfScope(
                     "This key's role may not do that.",

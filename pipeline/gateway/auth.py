@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.gateway.http import Headers
+from pipeline.keys.tokens import is_token
 
 # In the order in which they are looked at. Azure's SDK sends `api-key`, Portkey's clients `x-portkey-api-key`.
 _KEY_HEADERS = (b"x-api-key", b"x-portkey-api-key", b"api-key")
@@ -15,7 +16,7 @@ def bearer(headers: Headers) -> str | None:
     if authorization:
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
-        if scheme.lower() == "bearer" and 0 < len(token) <= _LONGEST:
+        if scheme.lower() == "bearer" and len(token) > 0 and (len(token) <= _LONGEST or is_token(token)):
             return token
     for name in _KEY_HEADERS:
         token = headers.get(name).strip()

@@ -21,6 +21,7 @@ from pipeline.gateway.idempotency import answer_again, claim_of, is_claimed
 from pipeline.gateway.leaving import Watch
 from pipeline.gateway.model import Asked, Bound, Call, House, PolicySet
 from pipeline.gateway.permission import circumstances, counted, permit, permit_request
+from pipeline.gateway.proving import proven_caller
 from pipeline.gateway.refusals import Looked, refused, unscreenable
 from pipeline.gateway.reply import deliver, deliver_stream
 from pipeline.gateway.room import await_room
@@ -49,7 +50,7 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
     looked: Looked | None = None
     try:
         try:
-            caller = identify(house, call)  # 2 (before 1: see above)
+            caller = await identify(house, call)  # 2 (before 1: see above)
             around = circumstances(house, call.route, call.peer)
             permit(caller, around)
             asked = await read(house, call, receive)  # 1
@@ -118,12 +119,12 @@ async def read(house: House, call: Call, receive: Receive) -> Asked:
     return understand(call.surface, body, size)
 
 
-def identify(house: House, call: Call) -> Caller:
+async def identify(house: House, call: Call) -> Caller:
     """Step 2: the proven identity, or 401; 403 for a role that calls no models."""
     token = bearer(call.headers)
     if token is None:
         raise KeyRejected("No API key was sent.", hint="Send a virtual key as `Authorization: Bearer lgk_…` or `x-api-key: lgk_…`.")
-    caller = house.authenticator.authenticate(token, call.peer)
+    caller = await proven_caller(house, token, call.peer)
     if caller.key.role not in CALLERS:
         raise KeyOutOfScope("An auditor's key reads; it does not call models.", hint="Use a key of the role key.", code="role_not_allowed")
     return caller

@@ -45,7 +45,7 @@ async def ready(house: House, _request: AdminRequest, _who: Who | None, _body: d
 async def metrics(house: House, request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:
     """Prometheus text. Off loopback it needs an admin's or auditor's credential."""
     if house.metrics_need_key:
-        who = prove(house, request)
+        who = await prove(house, request)
         if who.role not in READERS:
             raise KeyRejected("Metrics need an admin or auditor key.")
         permitted(house, request, who)

@@ -25,6 +25,7 @@ from pipeline.gateway.routes import RouteTable
 from pipeline.gateway.site import Site
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.caveats import RouteName
+from pipeline.keys.identities import Identities
 from pipeline.keys.limits import Admission, RateLimits
 from pipeline.keys.model import Caller
 from pipeline.keys.people import FrontDesk
@@ -244,6 +245,7 @@ class House:
     contents: ContentStore
     intake: Intake
     site: Site
+    identities: Identities
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pipeline.gateway.error_table import spoken
 from pipeline.gateway.events import by_rule, counted, redaction_counts
 from pipeline.gateway.model import House, PolicySet
 from pipeline.gateway.permission import counted as counted_call
+from pipeline.gateway.proving import proven_caller
 from pipeline.gateway.refusals import unscreenable
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 from pipeline.gateway.workers import INLINE_BYTES, worked
@@ -39,7 +40,7 @@ async def redact(house: House, request: AdminRequest, who: Who | None, body: dic
     `findings` are `{"start", "end", "rule", "kind", "action"}`, in `json` also `path`. `direction` is prompt, answer or telemetry (the
     default); with `model` the policy is that of calls for this model. A text that policy blocks comes back masked; its findings say so.
     """
-    caller = caller_of(house, request)
+    caller = await caller_of(house, request)
     with admitted(house, caller, house.load.place()) as admission:
         async with counted_call(house, caller):
             content, detail, counts = await _redacted(house, caller, body, _size(request))
@@ -87,14 +88,14 @@ def _work(policy: PolicySet, direction: Direction, body: Mapping[str, Any]) -> t
         raise unscreenable(error, "text") from None
 
 
-def caller_of(house: House, request: AdminRequest) -> Caller:
+async def caller_of(house: House, request: AdminRequest) -> Caller:
     """The caller's key, which says which policy applies. A dashboard session has none."""
     token = bearer(request.headers)
     if token is None:
         raise KeyRejected("No API key was sent.", hint="Send a virtual key as `Authorization: Bearer lgk_…`.")
     if token.startswith("lgs_"):
         raise KeyOutOfScope("A dashboard session has no policy to redact under.", hint="Send a virtual key.", code="role_not_allowed")
-    return house.authenticator.authenticate(token, request.peer)
+    return await proven_caller(house, token, request.peer)
 
 
 @contextmanager

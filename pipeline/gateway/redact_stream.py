@@ -60,7 +60,7 @@ async def redact_stream(house: House, request: AdminRequest, who: Who | None, re
 
     An answer without its end was broken off: the rest could not be redacted, written down, or read in time.
     """
-    caller = caller_of(house, request)
+    caller = await caller_of(house, request)
     query = request.query()
     direction = direction_of(query.get("direction", "telemetry"))
     _refuse_media(request)

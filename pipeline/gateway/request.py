@@ -15,8 +15,10 @@ from pipeline.gateway.auth import bearer
 from pipeline.gateway.http import Headers
 from pipeline.gateway.model import House
 from pipeline.gateway.permission import circumstances, permit
+from pipeline.gateway.proving import proven_identity, service_of
 from pipeline.keys.caveats import RouteName
 from pipeline.keys.model import Caller, Role
+from pipeline.keys.tokens import is_token
 from pipeline.ledger.model import Event
 
 
@@ -67,15 +69,29 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def prove(house: House, request: AdminRequest) -> Who:
-    """The identity behind a virtual key or a dashboard session, or KeyRejected."""
+async def prove(house: House, request: AdminRequest) -> Who:
+    """The identity behind a virtual key, a dashboard session or a token of an identity provider, or KeyRejected."""
     token = bearer(request.headers)
     if token is None:
         raise KeyRejected("No credential was sent.", hint="Send `Authorization: Bearer …` with an admin or auditor key.")
     if token.startswith("lgs_"):
         session = house.desk.sessions.current(token, request.peer)
         return Who(f"user:{session.user}", session.role, "default", session.workspace_id, kind="user", home=session.workspace)
-    caller = house.authenticator.authenticate(token, request.peer)
+    if is_token(token):
+        return await _who_of_token(house, request, token)
+    return _who_of_key(house.authenticator.authenticate(token, request.peer))
+
+
+async def _who_of_token(house: House, request: AdminRequest, token: str) -> Who:
+    identity = await proven_identity(house, token, request.peer)
+    role, slug = identity.grant.role, identity.grant.workspace
+    if role is None:
+        return _who_of_key(service_of(house, identity))
+    workspace_id = house.authenticator.workspace_id(slug) if role == "manager" else ""
+    return Who(f"oidc:{identity.subject}", role, "default", workspace_id, kind="user", home=slug)
+
+
+def _who_of_key(caller: Caller) -> Who:
     key = caller.key
     return Who(
         key.id,

@@ -55,6 +55,7 @@ class Trail:
         """`gateway:call:start`: the intent, with what was redacted from the prompt and the worst case in micro-dollars."""
         detail = {
             "surface": self.call.surface,
+            **({"subject": self.caller.subject} if self.caller.subject else {}),
             "stream": self.asked.stream,
             "bytes": self.asked.size,
             **self.policy.facts,

@@ -34,7 +34,7 @@ async def receive_telemetry(house: House, request: AdminRequest, _who: Who | Non
     encoding = encoding_of(request.headers.get(b"content-type"))
     said: Encoding = encoding or "json"
     try:
-        caller = caller_of(house, bearer(request.headers), request.peer)
+        caller = await caller_of(house, bearer(request.headers), request.peer)
         if encoding is None:
             raise BadRequest(
                 "The content type is no encoding of OTLP.",

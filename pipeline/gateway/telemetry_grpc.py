@@ -28,7 +28,7 @@ def takes_grpc(house: House, note: Note) -> Take:
         request_id = house.new_id()
         headers = Headers({name.encode("latin-1"): value.encode("latin-1", "replace") for name, value in metadata.items()})
         try:
-            caller = caller_of(house, bearer(headers), peer)
+            caller = await caller_of(house, bearer(headers), peer)
             destinations = destinations_for(house, caller, signal)
             with house.load.place(), house.intake.place():
                 house.rates.take_export(caller.key)

@@ -7,7 +7,7 @@ about a key: who does not have the pepper cannot choose the digest.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
 
@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.clock import Clock, rfc3339
-from pipeline.errors import KeyExpired, KeyRejected, PipelineError
+from pipeline.errors import KeyExpired, KeyOutOfScope, KeyRejected, PipelineError
 from pipeline.ids import KEY_LENGTH
 from pipeline.keys.failures import FailureLimit
 from pipeline.keys.model import Caller
@@ -24,6 +24,7 @@ from pipeline.keys.revisions import KEYS, read_revisions
 from pipeline.keys.scope import narrowed
 from pipeline.keys.store import Proof, load_proofs
 from pipeline.keys.watch import POLL_S, follow
+from pipeline.keys.workspaces import list_workspaces
 
 PREFIXES: Final = ("lgk_", "lgc_")
 REMEMBER_REVOKED_US: Final = 90 * 86_400 * 1_000_000
@@ -50,6 +51,10 @@ class _Known:
 
     revision: int = -1
     entries: Mapping[str, _Entry] = field(default_factory=dict, repr=False)
+    services: Mapping[str, _Entry] = field(default_factory=dict)
+    """Keys of the role `key` by alias: what a token of an identity provider may stand for."""
+    workspaces: Mapping[str, str] = field(default_factory=dict)
+    """Workspace ids by slug."""
 
 
 class Authenticator:
@@ -93,6 +98,27 @@ class Authenticator:
                 break
         if entry is None:
             self._refuse(peer)
+        return self._good(entry)
+
+    def service(self, alias: str) -> Caller:
+        """The key of an alias, for a service that a token proved. KeyExpired when it is over, KeyOutOfScope when there is none."""
+        self._check_fresh()
+        entry = self._known.services.get(alias)
+        if entry is None:
+            hint = "The operator makes a virtual key with the alias that identity.providers names."
+            raise KeyOutOfScope("The service of this token has no key here.", hint=hint, code="role_not_allowed")
+        return self._good(entry)
+
+    def workspace_id(self, slug: str) -> str:
+        """The id of a workspace; "" when there is none."""
+        self._check_fresh()
+        return self._known.workspaces.get(slug, "")
+
+    def refuse(self, peer: str) -> NoReturn:
+        """Refuse a credential that proves nothing, and count it: KeyRejected, or RateLimited after too many of an address."""
+        self._refuse(peer)
+
+    def _good(self, entry: _Entry) -> Caller:
         now_us = self._clock.now_us()
         key = entry.caller.key
         if key.status != "active" or 0 < entry.until_us <= now_us:
@@ -109,9 +135,11 @@ class Authenticator:
                     revision = read_revisions(connection, (KEYS,))[KEYS]
                     forget_us = self._clock.now_us() - REMEMBER_REVOKED_US
                     proofs = load_proofs(connection, forget_before_us=max(0, forget_us))
+                known = {workspace.slug: workspace.id for workspace in list_workspaces(connection)}
             except SQLAlchemyError as error:
                 raise KeysUnavailable(f"The keys cannot be read ({type(error).__name__}).", hint="Check the database.") from None
-            self._known = _Known(revision, {proof.digest: self._entry(proof) for proof in proofs})
+            entries = {proof.digest: self._entry(proof) for proof in proofs}
+            self._known = _Known(revision, entries, _services(entries.values()), known)
             self._unread_since = None
 
     def restrict(self, workspace_models: Mapping[str, tuple[str, ...]]) -> None:
@@ -153,6 +181,19 @@ class Authenticator:
         ends = [at for at in (proof.until_us, key.expires_us) if at]
         until_us = min(ends) if ends else 0
         return _Entry(Caller(replace(key, models=models, expires_us=until_us), proof.workspace_policy), until_us)
+
+
+def _services(entries: Iterable[_Entry]) -> dict[str, _Entry]:
+    """By alias, of the default organization. A former token's entry ends before its key's: the one that ends last stands for the key."""
+    found: dict[str, _Entry] = {}
+    for entry in entries:
+        key = entry.caller.key
+        if not key.alias or key.role != "key" or key.status == "revoked" or key.org_id != "default":
+            continue
+        other = found.get(key.alias)
+        if other is None or entry.until_us == 0 or 0 < other.until_us < entry.until_us:
+            found[key.alias] = entry
+    return found
 
 
 def _over(entry: _Entry) -> KeyExpired:

@@ -62,10 +62,14 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A proven identity: what every later step knows of who is asking. `workspace_policy` is the one that its workspace names, or empty."""
+    """A proven identity: what every later step knows of who is asking. `workspace_policy` is the one that its workspace names, or empty.
+
+    `subject`: whose token proved it, where it was no key but a token of an identity provider.
+    """
 
     key: VirtualKey
     workspace_policy: str = ""
+    subject: str = ""
     caveats: tuple[Caveat, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,29 @@
+"""The document's identity providers as running parts."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from pipeline.clock import Clock
+from pipeline.config.document import Document
+from pipeline.config.identity import ProviderSection
+from pipeline.keys.identities import Grant, Provider
+from pipeline.keys.jwks import KeyRing, fetch_file, fetch_uri
+from pipeline.keys.tokens import Issuer
+
+
+def providers_of(document: Document, folder: Path, clock: Clock) -> tuple[Provider, ...]:
+    """The providers of a document; relative paths of key files start at `folder`. Nothing is fetched before the first token comes."""
+    return tuple(_provider(section, folder, clock) for section in document.identity.providers)
+
+
+def _provider(section: ProviderSection, folder: Path, clock: Clock) -> Provider:
+    fetch = (
+        partial(fetch_uri, section.jwks_uri) if section.jwks_uri is not None else partial(fetch_file, folder / (section.jwks_file or ""))
+    )
+    ring = KeyRing(fetch, clock, algorithms=section.algorithms, ttl_s=section.cache_ttl_s, max_stale_s=section.max_stale_s)
+    grants = tuple(
+        Grant(grant.claim, frozenset(grant.values), grant.role, grant.workspace or "", grant.service or "") for grant in section.roles
+    )
+    return Provider(Issuer(section.issuer, section.audience, section.algorithms, section.leeway_s, ring), grants)
