@@ -135,7 +135,7 @@ class Authenticator:
                     revision = read_revisions(connection, (KEYS,))[KEYS]
                     forget_us = self._clock.now_us() - REMEMBER_REVOKED_US
                     proofs = load_proofs(connection, forget_before_us=max(0, forget_us))
-                known = {workspace.slug: workspace.id for workspace in list_workspaces(connection)}
+                    known = {workspace.slug: workspace.id for workspace in list_workspaces(connection)}
             except SQLAlchemyError as error:
                 raise KeysUnavailable(f"The keys cannot be read ({type(error).__name__}).", hint="Check the database.") from None
             entries = {proof.digest: self._entry(proof) for proof in proofs}

@@ -31,6 +31,10 @@ class IssuerUnavailable(PipelineError):
     code, status, type = "identity_unavailable", 503, "server_error"
 
 
+class BadKeySet(Exception):
+    """What was fetched is no set of keys that could verify anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class PublicKey:
     """A key that verifies one algorithm; `key` is `cryptography`'s."""
@@ -53,7 +57,7 @@ class KeySet:
 
 
 class KeyRing:
-    """Keeps the keys of one issuer fresh. `fetch` is blocking and gives the JWKS as bytes; OSError or ValueError when it cannot."""
+    """Keeps the keys of one issuer fresh. `fetch` is blocking and gives the JWKS as bytes; OSError or BadKeySet when it cannot."""
 
     def __init__(
         self, fetch: Callable[[], bytes], clock: Clock, *, algorithms: tuple[str, ...], ttl_s: float = 300.0, max_stale_s: float = 3_600.0
@@ -97,20 +101,23 @@ class KeyRing:
                 async with asyncio.timeout(2 * TIMEOUT_S):
                     raw = await asyncio.to_thread(self._fetch)
                 found = read_keys(raw, self._algorithms)
-            except (OSError, ValueError):
+            except (OSError, BadKeySet):
                 return
             self.current, self._fetched_at = found, now
 
 
 def read_keys(raw: bytes, algorithms: tuple[str, ...]) -> KeySet:
-    """The keys of a JWKS that can verify one of the algorithms; others (symmetric, weak, for encryption) are left out. ValueError."""
-    tree = json.loads(raw)
+    """The keys of a JWKS that can verify one of the algorithms; others (symmetric, weak, for encryption) are left out. BadKeySet."""
+    try:
+        tree = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise BadKeySet("not JSON") from None
     listed = tree.get("keys") if isinstance(tree, Mapping) else None
     if not isinstance(listed, list) or len(listed) > MAX_KEYS:
-        raise ValueError("not a JWKS")
+        raise BadKeySet("not a JWKS")
     found = [key for each in listed if isinstance(each, Mapping) for key in _public(each, algorithms)]
     if not found:
-        raise ValueError("no key of the JWKS can verify anything")
+        raise BadKeySet("no key of the JWKS can verify anything")
     return KeySet(tuple(found))
 
 
@@ -121,7 +128,7 @@ def fetch_file(path: Path) -> bytes:
 
 
 def fetch_uri(uri: str) -> bytes:
-    """A JWKS by HTTP: no redirects, no proxy of the environment, bounded in time and size. OSError or ValueError."""
+    """A JWKS by HTTP: no redirects, no proxy of the environment, bounded in time and size. OSError or BadKeySet."""
     import http.client
     from urllib.parse import urlsplit
 
@@ -132,17 +139,17 @@ def fetch_uri(uri: str) -> bytes:
         connection.request("GET", (split.path or "/") + (f"?{split.query}" if split.query else ""), headers={"accept": "application/json"})
         answer = connection.getresponse()
         if answer.status != 200:
-            raise ValueError("the issuer did not answer 200")
+            raise BadKeySet("the issuer did not answer 200")
         return _bounded(answer.read(MAX_BYTES + 1))
     except http.client.HTTPException as error:
-        raise ValueError(f"the issuer did not speak HTTP ({type(error).__name__})") from None
+        raise BadKeySet(f"the issuer did not speak HTTP ({type(error).__name__})") from None
     finally:
         connection.close()
 
 
 def _bounded(raw: bytes) -> bytes:
     if len(raw) > MAX_BYTES:
-        raise ValueError("the JWKS is too large")
+        raise BadKeySet("the JWKS is too large")
     return raw
 
 
