@@ -334,7 +334,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         swapped=swapped,
         providers=providers,
         ledger=core.ledger,
-        open_key=key_opener(secrets.resolver, lambda: swapped.references.by_target, providers.forget),
+        open_key=key_opener(secrets.resolver, lambda: swapped.references, providers.forget),
         tracing=telemetry.tracing,
         metrics=core.metrics,
         is_dirty=core.redaction.is_dirty,

@@ -6,7 +6,7 @@ that only shows when they meet stops `check` and `serve` here, not the first req
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pipeline.config.references import ReferenceSection, SecretKeyRef
 from pipeline.config.targets import TargetSection
 from pipeline.errors import ConfigError
 from pipeline.gateway.http import HttpLimits
+from pipeline.routing.mapping import CREDENTIALS
 from pipeline.routing.model import ModelRoute, Target
 from pipeline.vaults.addresses import read_host_rule, read_name_rule
 from pipeline.vaults.auth import inner_references
@@ -28,11 +29,13 @@ from pipeline.vaults.reference import absent_reference, named_slugs, parse_refer
 class References:
     """Every reference: by slug as declared (in the document or by REST, those `made`), by target id as used, and all of them once.
 
-    `permits` is what the document lets those made by REST name; the ones here were measured by it.
+    `by_target` has a target's credential, or the first part of it; `parts` all of one that has several, by field. `permits` is what the
+    document lets those made by REST name; the ones here were measured by it.
     """
 
     declared: Mapping[str, SecretRef]
     by_target: Mapping[str, SecretRef]
+    parts: Mapping[str, Mapping[str, SecretRef]]
     headers: Mapping[tuple[str, str], SecretRef]
     client_keys: Mapping[str, SecretRef]
     content_key: SecretRef | None = None
@@ -41,22 +44,24 @@ class References:
 
     def all(self) -> tuple[SecretRef, ...]:
         """Each reference once, required if anything requires it."""
-        found: dict[str, SecretRef] = {}
+        found: dict[tuple[str, str | None], SecretRef] = {}
         for ref in (
             *self.by_target.values(),
+            *self._parts(),
             *self.headers.values(),
             *self.client_keys.values(),
             *((self.content_key,) if self.content_key is not None else ()),
-            *(replace(ref, required=False) for ref in self.declared.values()),
         ):
-            known = found.get(ref.slug)
+            place = (ref.slug, ref.secret_key)
+            known = found.get(place)
             if known is None or (ref.required and not known.required):
-                found[ref.slug] = ref
-        return tuple(found.values())
+                found[place] = ref
+        used = {slug for slug, _ in found}
+        return (*found.values(), *(replace(ref, required=False) for slug, ref in self.declared.items() if slug not in used))
 
     def preflight(self) -> tuple[SecretRef, ...]:
         """What a start and a reload read: everything but what was made by REST and that nothing uses. There may be thousands of those."""
-        used = {ref.slug for ref in (*self.by_target.values(), *self.headers.values(), *self.client_keys.values())}
+        used = {ref.slug for ref in (*self.by_target.values(), *self._parts(), *self.headers.values(), *self.client_keys.values())}
         if self.content_key is not None:
             used.add(self.content_key.slug)
         return tuple(ref for ref in self.all() if ref.slug in used or ref.slug not in self.made)
@@ -73,7 +78,14 @@ class References:
 
     def targets_of(self, slug: str) -> tuple[str, ...]:
         """The targets that use a reference."""
-        return tuple(target for target, ref in self.by_target.items() if ref.slug == slug)
+        single = [target for target, ref in self.by_target.items() if ref.slug == slug]
+        return tuple(
+            dict.fromkeys([*single, *(target for target, refs in self.parts.items() if slug in {ref.slug for ref in refs.values()})])
+        )
+
+    def _parts(self) -> Iterator[SecretRef]:
+        for refs in self.parts.values():
+            yield from refs.values()
 
 
 def compile_references(document: Document, made: Mapping[str, SecretRef] | None = None) -> References:
@@ -92,9 +104,12 @@ def gather_references(document: Document, made: Mapping[str, SecretRef] | None =
     """The same for a document that was compiled before, whatever was done by REST since: what does not fit fails when it is used."""
     of_document, permits = document_references(document), compile_permits(document)
     declared = {**{slug: measured(ref, permits) for slug, ref in (made or {}).items()}, **of_document}
-    by_target = {}
+    by_target, parts = {}, _parts(document, declared)
     for target in document.targets:
-        if target.secret_key_ref is not None:
+        if target.id in parts:
+            fields = parts[target.id]
+            by_target[target.id] = fields[next(name for name in CREDENTIALS if name in fields)]
+        elif target.secret_key_ref is not None:
             ref = _used(target.secret_key_ref, declared, f"targets.{target.id}")
             by_target[target.id] = replace(ref, required=target.required and ref.required)
     headers = {
@@ -111,7 +126,20 @@ def gather_references(document: Document, made: Mapping[str, SecretRef] | None =
     stored = document.telemetry.stored_content.secret_key_ref
     content_key = None if stored is None else _used(stored, declared, "telemetry.stored_content.secret_key_ref")
     by_rest = frozenset(declared.keys() - of_document.keys())
-    return References(declared, by_target, headers, client_keys, content_key, by_rest, permits)
+    return References(declared, by_target, parts, headers, client_keys, content_key, by_rest, permits)
+
+
+def _parts(document: Document, declared: Mapping[str, SecretRef]) -> dict[str, dict[str, SecretRef]]:
+    """The parts of credentials that have several, by target and field."""
+    found: dict[str, dict[str, SecretRef]] = {}
+    for target in document.targets:
+        for name, mapping in target.secret_fields.items():
+            ref = _used(mapping.source, declared, f"targets.{target.id}.secret_mappings")
+            part = replace(ref, required=target.required and ref.required, value_format=mapping.value_format, announced=name in CREDENTIALS)
+            if part.value_format != "string" or not part.announced:  # the same place read otherwise is another value in the cache
+                part = replace(part, revision=f"{ref.revision}-{part.value_format}-{part.announced:d}")
+            found.setdefault(target.id, {})[name] = part
+    return found
 
 
 def compile_permits(document: Document) -> Permits:

@@ -98,8 +98,9 @@ def _references(document: Document) -> Iterator[Fault]:
 def _not_declared(document: Document, made: Collection[str]) -> Iterator[Fault]:
     """References that are used and not declared: made by REST, or misspelled. What is required and missing stops the start."""
     places: list[tuple[TreePath, str | None]] = [
-        (("targets", index, "secret_key_ref", "ref"), target.secret_key_ref.ref if target.secret_key_ref is not None else None)
+        (("targets", index, *place, "ref" if place == ("secret_key_ref",) else "secret_reference_id"), source.ref)
         for index, target in enumerate(document.targets)
+        for place, source in target.named_references
     ]
     for index, destination in enumerate(document.telemetry.destinations):
         here: TreePath = ("telemetry", "destinations", index)
@@ -198,7 +199,7 @@ def _unused(document: Document) -> Iterator[Fault]:
     for index, target in enumerate(document.targets):
         if target.id not in used:
             yield Fault(("targets", index), f"no model uses the target {target.id!r}", "Name it under models, or remove it.")
-    named = {target.secret_key_ref.ref for target in document.targets if target.secret_key_ref is not None}
+    named = {source.ref for target in document.targets for _, source in target.named_references}
     named |= {
         value.secret_key_ref.ref for each in document.telemetry.destinations for value in each.headers.values() if value.secret_key_ref
     }
@@ -212,8 +213,7 @@ def _unused(document: Document) -> Iterator[Fault]:
 
 def _plain_http(document: Document) -> Iterator[Fault]:
     addresses: list[tuple[TreePath, str | None, bool]] = [
-        (("targets", index, "base_url"), target.base_url, target.secret_key_ref is not None)
-        for index, target in enumerate(document.targets)
+        (("targets", index, "base_url"), target.base_url, bool(target.named_references)) for index, target in enumerate(document.targets)
     ]
     addresses += [
         (("telemetry", "destinations", index, "endpoint"), each.endpoint, bool(each.headers))

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from pipeline.config.mappings import Mappings, SecretMappingSection, check_mappings
 from pipeline.config.references import SecretKeyRef
 from pipeline.config.section import Name, Seconds, Section
 
@@ -57,6 +58,8 @@ class TargetSection(Section):
     """The share of calls under `strategy: weighted`."""
     secret_key_ref: SecretKeyRef | None = None
     """Where its key is. None: the provider needs none."""
+    secret_mappings: Mappings = ()
+    """The parts of a credential that has several, and settings that stand beside it in the vault (Portkey's form)."""
     connect_timeout_s: Seconds = 5.0
     """Seconds until the connection must stand."""
     first_byte_timeout_s: Seconds = 60.0
@@ -107,9 +110,25 @@ class TargetSection(Section):
 
     @model_validator(mode="after")
     def _has_its_key(self) -> TargetSection:
-        if self.secret_key_ref is None and self.base_url is None and self.provider in _NEED_A_KEY:
+        if self.secret_mappings:
+            check_mappings(self.provider, self.secret_mappings, has_key=self.secret_key_ref is not None)
+        elif self.secret_key_ref is None and self.base_url is None and self.provider in _NEED_A_KEY:
             raise ValueError(f"{self.provider} needs a key: add secret_key_ref (for example {{env: NAME}} or {{store: NAME}})")
         return self
+
+    @property
+    def secret_fields(self) -> Mapping[str, SecretMappingSection]:
+        """Its mappings by the field that each fills; a `secret_key_ref` beside them fills `key`. Empty without mappings."""
+        own = {mapping.field: mapping for mapping in self.secret_mappings}
+        if own and self.secret_key_ref is not None:
+            own["key"] = SecretMappingSection(target_field="key", secret_key_ref=self.secret_key_ref)
+        return own
+
+    @property
+    def named_references(self) -> tuple[tuple[tuple[str | int, ...], SecretKeyRef], ...]:
+        """Every reference of the target with its place in it."""
+        own = ((("secret_key_ref",), self.secret_key_ref),) if self.secret_key_ref is not None else ()
+        return (*own, *((("secret_mappings", index), each.source) for index, each in enumerate(self.secret_mappings)))
 
     @property
     def extra(self) -> Mapping[str, str]:

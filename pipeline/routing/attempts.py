@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.errors import AllTargetsFailed, PipelineError
+from pipeline.routing.mapping import applied
 from pipeline.routing.model import Attempt, Delta, Outbound, Plan, Target, UpstreamError
 from pipeline.routing.providers import Providers
 from pipeline.routing.router import Router
@@ -123,6 +124,7 @@ class _Call:
 
     async def first(self, target: Target, secret: Secret | None) -> Answer:
         """Ask one target with one key, up to its first piece. Every ending is noted."""
+        target = applied(target, secret)
         outbound = self.make_outbound(target)
         provider = self.providers.of(target, outbound.surface)
         started = self.clock.now_us()

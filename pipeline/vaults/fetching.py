@@ -58,7 +58,7 @@ class Reader:
 
     def _checked(self, ref: SecretRef, fetched: Fetched) -> Secret | Failure:
         try:
-            value = as_field(fetched.value, ref.secret_key)
+            value = as_field(fetched.value, ref.secret_key, ref.value_format)
         except ValueError as error:
             return failures.bad_value(ref.slug, str(error), "Check secret_key against the fields of the secret.")
         value = as_line(value)
@@ -67,7 +67,8 @@ class Reader:
             return failures.bad_value(ref.slug, what)
         fingerprint = fingerprint_of(value, self.fingerprint_key)
         try:
-            self.announcements.hold((ref.slug, ref.version, ref.secret_key), f"{ref.slug}@{fingerprint}", value, self.clock.monotonic())
+            if ref.announced:
+                self.announcements.hold((ref.slug, ref.version, ref.secret_key), f"{ref.slug}@{fingerprint}", value, self.clock.monotonic())
         except Exception:  # noqa: BLE001 - boundary: a value that no detector knows of must not be used (fail closed)
             return failures.bad_value(ref.slug, "it could not be announced to the redaction of known secrets", "See the gateway's log.")
         return Secret(

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal, NoReturn, Protocol, SupportsIndex, final
 LEASED: Final = "lease-"
 """How the version of a value begins that was made for one reader and is taken back."""
 
+ValueFormat = Literal["string", "json"]
+
 ManagerType = str
 """`aws_sm`, `hashicorp_vault`, `env`, `file`, `local`, `keychain`, …: the name of a `lockgate.vaults` entry point."""
 
@@ -22,10 +24,11 @@ class Secret:
     detector, nowhere else. `version` is the vault's own version, `fingerprint` a keyed hash (16 hex characters) by which
     the same value is recognised in audit without being known. `fetched_us` and `created_us` are epoch microseconds: when we
     read it, and when the vault says that this version was made (0: it does not say). `lasts_s`: for how many seconds from
-    `fetched_us` on the value is good (None: until it is replaced).
+    `fetched_us` on the value is good (None: until it is replaced). One that was put together of several has them as `parts`,
+    by field, and the `settings` that came with them.
     """
 
-    __slots__ = ("_value", "created_us", "fetched_us", "fingerprint", "lasts_s", "reference", "version")
+    __slots__ = ("_value", "created_us", "fetched_us", "fingerprint", "lasts_s", "parts", "reference", "settings", "version")
 
     def __init__(
         self,
@@ -37,6 +40,8 @@ class Secret:
         fetched_us: int = 0,
         created_us: int = 0,
         lasts_s: float | None = None,
+        parts: Mapping[str, Secret] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self._value: Final = value
         self.reference = reference
@@ -45,6 +50,8 @@ class Secret:
         self.fetched_us = fetched_us
         self.created_us = created_us
         self.lasts_s = lasts_s
+        self.parts: Mapping[str, Secret] = parts or {}
+        self.settings: Mapping[str, str] = settings or {}
 
     def reveal(self) -> str:
         """The value itself."""
@@ -79,7 +86,8 @@ class SecretRef:
     `slug` is unique per organization. `auth_config` connects to the vault; its sensitive fields are themselves inner
     references (`{"secret_key_ref": {...}}`) or, for references made by REST, values that are stored encrypted and shown
     masked. `secret_path` is the place in the vault, `secret_key` the field of a JSON secret. Times are seconds.
-    `revision` changes with every edit and is part of the cache key.
+    `revision` changes with every edit and is part of the cache key. `value_format` `json`: the value is a JSON object. `announced` False:
+    what it names is a setting (a region, an address) and no secret, so nobody looks for it in what passes.
     """
 
     slug: str
@@ -97,6 +105,8 @@ class SecretRef:
     required: bool = True
     vault: str | None = None
     revision: str = "0"
+    value_format: ValueFormat = "string"
+    announced: bool = True
 
     def allows(self, workspace: str) -> bool:
         """Whether a workspace (by slug) may use this reference."""
@@ -176,21 +186,33 @@ class Asker:
     request_id: str = ""
 
 
-def as_field(value: str, key: str | None) -> str:
-    """Pick one field of a JSON secret (or the value itself when `key` is None).
+def as_field(value: str, key: str | None, value_format: ValueFormat = "string") -> str:
+    """Pick one field of a JSON secret (or the value itself when `key` is None); with `json` as the text of a JSON object.
 
     Raises ValueError (without quoting the value) when it is not a JSON object, the field is missing, or the field is
-    not a string or a number.
+    not what `value_format` says: a string or a number, or an object (also as its text).
     """
-    if key is None:
-        return value
-    try:
-        tree = json.loads(value)
-    except ValueError:
-        raise ValueError("the secret is not JSON, so it has no fields") from None
-    if not isinstance(tree, dict) or key not in tree:
-        raise ValueError("the secret has no such field")
-    picked = tree[key]
+    picked: Any = value
+    if key is not None:
+        tree = _object(value)
+        if tree is None:
+            raise ValueError("the secret is not a JSON object, so it has no fields")
+        if key not in tree:
+            raise ValueError("the secret has no such field")
+        picked = tree[key]
+    if value_format == "json":
+        found = picked if isinstance(picked, dict) else _object(picked) if isinstance(picked, str) else None
+        if found is None:
+            raise ValueError("it is not a JSON object")
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
     if isinstance(picked, bool) or not isinstance(picked, str | int | float):
         raise ValueError("the field is not a string")
     return str(picked)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return tree if isinstance(tree, dict) else None

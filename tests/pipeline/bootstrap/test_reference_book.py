@@ -79,7 +79,7 @@ class Worker:
             references=lambda: self.references.declared,
         )
         self.book.serve(DOCUMENT, self.resolver, self._tell)
-        self._open_key = key_opener(self.resolver, lambda: self.references.by_target, lambda _: None)
+        self._open_key = key_opener(self.resolver, lambda: self.references, lambda _: None)
 
     def _announce(self, value: str, label: str) -> None:
         self.known[label] = value

@@ -67,7 +67,7 @@ class World:
         )
         self.references: References = self.compiled()
         self.router = Router(compile_routes(self.document, self.references), self.rig.clock, Random(1))
-        self.open_key = key_opener(self.rig.resolver, lambda: self.references.by_target, lambda _: None)
+        self.open_key = key_opener(self.rig.resolver, lambda: self.references, lambda _: None)
 
     def compiled(self) -> References:
         made = {slug: self.ref(slug) for slug in self.scope}
