@@ -67,6 +67,11 @@ class HashicorpVault:
         held = self._leases.held(ref)
         if held is not None:
             return held
+        with self._leases.turn(ref):
+            return self._leases.held(ref) or self._made(ref)
+
+    def _made(self, ref: SecretRef) -> Fetched | Failure:
+        """Read the secret, or have a credential made; after a refusal perhaps with another token."""
         generation = self._session.generation
         answer = self._attempt(ref)
         if isinstance(answer, Failure) and answer.reason == "denied":

@@ -12,8 +12,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from pipeline.clock import Clock
 from pipeline.vaults.failures import Failure
@@ -30,7 +33,14 @@ LEAVE_S: Final = 3_600.0
 YOUNG_S: Final = 30.0
 """How long a lease is kept although a provider refused its value: what is made anew for each refusal would be a flood."""
 
+REVOKE_TRIES: Final = 10
+"""How often a lease that is to end is revoked before it is left to end by itself: over about twenty minutes."""
+
+TURN_S: Final = 2.0
+"""How long a reader waits for another one's credential of the same place, before it has one made for itself."""
+
 _RETRY_S: Final = 5.0
+_RETRY_MOST_S: Final = 300.0
 
 Place = tuple[str, str]
 """Slug and path."""
@@ -51,6 +61,22 @@ class Lease:
     ends_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A lease that could not be revoked: when that is tried again, and how often it was."""
+
+    due_at: float
+    tries: int
+    lease: Lease
+
+
+class _Turn:
+    """A lock that can be weakly referred to, and is gone with its last reader."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
 class Leases:
     """What is leased through one session. Thread-safe; a lock guards the table, not the calls."""
 
@@ -61,6 +87,20 @@ class Leases:
         self._lock = threading.Lock()
         self._held: dict[Place, Lease] = {}
         self._leaving: list[tuple[float, str, Lease]] = []
+        self._owed: list[_Owed] = []
+        self._turns: WeakValueDictionary[Place, _Turn] = WeakValueDictionary()
+
+    @contextmanager
+    def turn(self, ref: SecretRef) -> Iterator[None]:
+        """One reader of a place at a time, so that two fields of one credential, asked for at once, are not two credentials."""
+        with self._lock:
+            turn = self._turns.setdefault((ref.slug, ref.secret_path), _Turn())
+        taken = turn.lock.acquire(timeout=TURN_S)
+        try:
+            yield
+        finally:
+            if taken:
+                turn.lock.release()
 
     @property
     def holds_any(self) -> bool:
@@ -121,12 +161,16 @@ class Leases:
         return self._given(ref, lease)
 
     def tend(self) -> None:
-        """Revoke what was replaced long enough ago, and forget what ended by itself."""
+        """Revoke what was replaced long enough ago or could not be revoked before, and forget what ended by itself."""
         now = self._clock.monotonic()
         with self._lock:
             due = [lease for leaves_at, _, lease in self._leaving if leaves_at <= now]
             self._leaving = [entry for entry in self._leaving if entry[0] > now and entry[2].ends_at > now]
+            owed = [entry for entry in self._owed if entry.due_at <= now]
+            self._owed = [entry for entry in self._owed if entry.due_at > now]
         self._revoke(due)
+        for entry in owed:
+            self._take_back(entry.lease, entry.tries)
 
     def give_up(self, slug: str | None) -> None:
         """Revoke what is leased for a reference, also what was replaced, or (None) everything."""
@@ -134,6 +178,9 @@ class Leases:
             gone = [self._held.pop(place) for place in tuple(self._held) if slug in (None, place[0])]
             gone += [lease for _, of, lease in self._leaving if slug in (None, of)]
             self._leaving = [entry for entry in self._leaving if slug not in (None, entry[1])]
+            if slug is None:
+                gone += [entry.lease for entry in self._owed]
+                self._owed = []
         self._revoke(gone)
 
     def refused(self, ref: SecretRef) -> None:
@@ -170,14 +217,26 @@ class Leases:
         return replace(lease, renew_at=now + ttl * RENEW_AT, ends_at=now + ttl)
 
     def _revoke(self, leases: list[Lease]) -> None:
-        now = self._clock.monotonic()
         for lease in leases:
-            if lease.ends_at <= now:
-                continue
-            answer = self._wire.ask("lease", lambda lease=lease: self._wire.client.sys.revoke_lease(lease.id))  # type: ignore[misc]
-            if isinstance(answer, Refusal):
-                # Vault's policy `default` renews leases but does not revoke them: the token needs update on sys/leases/revoke.
-                log.warning("a lease could not be revoked; it ends by itself", extra={"reason": answer.failure.reason})
+            self._take_back(lease, 0)
+
+    def _take_back(self, lease: Lease, tries: int) -> None:
+        """Revoke a lease; what fails in passing is owed and tried again when `tend` is called, and it is said."""
+        now = self._clock.monotonic()
+        if lease.ends_at <= now:
+            return
+        answer = self._wire.ask("lease", lambda: self._wire.client.sys.revoke_lease(lease.id))
+        if not isinstance(answer, Refusal):
+            return
+        told = {"reason": answer.failure.reason, "ends_in_s": int(lease.ends_at - now), "tries": tries + 1}
+        if answer.final or tries + 1 >= REVOKE_TRIES:
+            # Vault's policy `default` renews leases but does not revoke them: the token needs update on sys/leases/revoke.
+            log.warning("a lease could not be revoked; it ends by itself", extra=told)
+            return
+        with self._lock:
+            self._owed.append(_Owed(now + min(_RETRY_S * 2**tries, _RETRY_MOST_S), tries + 1, lease))
+        if tries == 0:
+            log.warning("a lease could not be revoked yet; that is tried again", extra=told)
 
     def _given(self, ref: SecretRef, lease: Lease) -> Fetched | Failure:
         """The credential with how long it is good; its version names the lease without being it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from pipeline.errors import SecretError
 from pipeline.vaults.backends import Limits
 from pipeline.vaults.hashicorp import HashicorpVault
-from pipeline.vaults.hashicorp_leases import LEAVE_S, YOUNG_S
+from pipeline.vaults.hashicorp_leases import LEAVE_S, REVOKE_TRIES, YOUNG_S
 from pipeline.vaults.model import Fetched, SecretRef
 from pipeline.vaults.registry import VaultContext, open_vault
 from pipeline.vaults.resolver import Resolver
@@ -211,6 +213,68 @@ def test_a_lease_that_may_not_be_revoked_one_by_one_ends_with_the_login(vault_se
     vault.give_up()
     assert not vault_server.held.is_alive(value)
     assert engine.made == [value]
+
+
+def test_two_fields_of_one_credential_that_are_read_at_once_are_of_one_lease(
+    vault_server: VaultServer, clock: Clock, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = opened(vault_server, clock)
+    vault.fetch(replace(REF, slug="other"))  # logged in, and the mount known
+    v1 = vault._wire.client.secrets.kv.v1
+    read, begun = v1.read_secret, threading.Barrier(8)
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        begun.wait(10)  # until every reader is under way, of whom this one alone asks Vault
+        return read(*args, **options)
+
+    def fetched(number: int) -> str:
+        if number:
+            begun.wait(10)
+        return vault.fetch(replace(REF, secret_key=("api_key", "id")[number % 2])).version
+
+    monkeypatch.setattr(v1, "read_secret", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        versions = set(pool.map(fetched, range(8)))
+    assert len(versions) == 1
+    assert len(engine.made) == 2
+    assert not vault._leases._turns
+
+
+def test_a_revocation_that_fails_in_passing_is_tried_again_and_told(
+    vault_server: VaultServer, clock: Clock, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault = opened(vault_server, clock)
+    value = key_of(vault)
+    vault_server.sealed = True
+    vault.give_up(REF.slug)
+    assert "tried again" in caplog.text
+    vault.tend()
+    vault_server.sealed = False
+    vault.tend()
+    assert vault_server.held.is_alive(value)  # not before its time
+    clock.advance(6)
+    vault.tend()
+    assert not vault_server.held.is_alive(value)
+    assert not vault._leases._owed
+    assert value not in caplog.text
+
+
+def test_a_revocation_is_tried_a_bounded_number_of_times(
+    vault_server: VaultServer, clock: Clock, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.ttl = engine.max_ttl = 86_400
+    vault = opened(vault_server, clock)
+    vault.fetch(REF)
+    calls = []
+    ask = vault._wire.client.sys.revoke_lease
+    vault._wire.client.sys.revoke_lease = lambda lease_id: calls.append(lease_id) or ask(lease_id)
+    vault_server.sealed = True
+    vault.give_up(REF.slug)
+    for _ in range(100):
+        clock.advance(60)
+        vault._leases.tend()
+    assert len(calls) == REVOKE_TRIES
+    assert "ends by itself" in caplog.text
 
 
 def test_a_credential_of_several_fields_needs_its_field_named(vault_server: VaultServer, clock: Clock, engine: Engine) -> None:
