@@ -22,6 +22,7 @@ from pipeline.clock import Clock
 from pipeline.errors import ConfigError
 from pipeline.vaults import failures
 from pipeline.vaults.auth import mode_of, text_of
+from pipeline.vaults.deadline import mount_deadline
 from pipeline.vaults.failures import Failure, given
 from pipeline.vaults.identity_file import IdentityFile, identity_file
 from pipeline.vaults.model import Fetched, SecretRef
@@ -233,6 +234,8 @@ def _transport(auth_config: Mapping[str, Any], context: VaultContext) -> _Watche
         connection_verify=text_of(auth_config, "azure_ca_cert") or True,
         use_env_settings=False,
     )
+    inner.open()
+    mount_deadline(inner.session, context.connect_timeout_s + context.read_timeout_s)
     # The chain asks whether there is a managed identity endpoint; that there is none says nothing.
     return _Watched(inner, (_LINK_LOCAL,) if mode_of("azure_kv", auth_config) == "default" else ())
 

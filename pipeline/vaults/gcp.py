@@ -18,6 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.vaults import failures
 from pipeline.vaults.auth import mode_of, text_of
 from pipeline.vaults.crc32c import crc32c
+from pipeline.vaults.deadline import mount_deadline
 from pipeline.vaults.failures import Failure, given
 from pipeline.vaults.identity_file import identity_file
 from pipeline.vaults.model import Fetched, SecretRef
@@ -217,36 +218,57 @@ def _credentials(auth_config: Mapping[str, Any], context: VaultContext) -> tuple
 
 
 def _client(endpoint: str, credentials: Any, ca_file: str | None, context: VaultContext) -> Any:
-    import google.auth
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
     from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceRestTransport
 
     request = _request(ca_file, context.read_timeout_s)
     if credentials is None:
-        credentials, _ = google.auth.default(scopes=_SCOPES, request=request)
+        credentials = _chain(request)
     transport = SecretManagerServiceRestTransport(host=endpoint, credentials=_only_tokens(credentials, request))
     session = transport._session  # Google's client has no other way to give it a CA, or to keep proxies of the environment out
     session.trust_env, session.verify, session.max_redirects = False, ca_file or True, 0
+    mount_deadline(session, context.connect_timeout_s + context.read_timeout_s)
     return SecretManagerServiceClient(transport=transport)
+
+
+def _chain(request: Any) -> Any:
+    """What Google's chain finds on this machine; DefaultCredentialsError, also where the metadata server is the last it asks in vain."""
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError, RefreshError
+
+    try:
+        credentials, _ = google.auth.default(scopes=_SCOPES, request=request)
+    except RefreshError:
+        found = False
+    else:
+        found = True
+    if not found:
+        raise DefaultCredentialsError
+    return credentials
 
 
 def _request(ca_file: str | None, timeout_s: float) -> Any:
     """What google-auth asks for tokens with: a session that knows nothing of the environment, and our time-out instead of 120 s.
 
-    A 429 or 5xx is raised as the transport's error: some credentials would make a refusal of it, which no stale value bridges.
+    A 429 or 5xx is raised as the transport's error: some credentials would make a refusal of it, which no stale value bridges. Where
+    nothing answers it is asked once: Google's own five attempts with pauses would hold a vault's thread for half a minute, and the
+    resolver tries again by itself.
     """
     import requests
-    from google.auth.exceptions import TransportError
+    from google.auth.exceptions import RefreshError, TransportError
     from google.auth.transport.requests import Request
 
     class Timed(Request):  # type: ignore[misc] # the base is loaded when it is needed
         def __call__(self, *args: Any, timeout: float = timeout_s, **options: Any) -> Any:
-            response = super().__call__(*args, timeout=timeout, **options)
-            if response.status == 429 or response.status >= 500:
-                raise TransportError
+            try:
+                response = super().__call__(*args, timeout=min(timeout, timeout_s), **options)
+                if response.status == 429 or response.status >= 500:
+                    raise TransportError
+            except TransportError as error:
+                raise RefreshError from error  # which none of Google's loops takes for a reason to go on
             return response
 
-    session = requests.Session()
+    session = mount_deadline(requests.Session(), 2 * timeout_s)
     session.trust_env, session.verify, session.max_redirects = False, ca_file or True, 0
     return Timed(session)
 

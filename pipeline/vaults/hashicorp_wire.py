@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import ConfigError
 from pipeline.vaults import failures
 from pipeline.vaults.auth import text_of
+from pipeline.vaults.deadline import mount_deadline
 from pipeline.vaults.failures import Failure
 from pipeline.vaults.registry import VaultContext
 
@@ -116,7 +117,7 @@ def connect(auth_config: Mapping[str, Any], context: VaultContext) -> Wire:
     address = text_of(auth_config, "vault_addr") or ""
     if not address.startswith(("https://", "http://")):
         raise ConfigError("auth_config.vault_addr must begin with https:// (or http:// on a trusted network).")
-    session = requests.Session()
+    session = mount_deadline(requests.Session(), context.connect_timeout_s + context.read_timeout_s)
     session.trust_env = False
     session.verify = _file(auth_config, "vault_ca_cert", context) or True
     certificate = _file(auth_config, "vault_client_cert", context)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pipeline.clock import Clock, parse_rfc3339
 from pipeline.errors import ConfigError
 from pipeline.vaults import failures
+from pipeline.vaults.deadline import mount_deadline
 from pipeline.vaults.failures import Failure
 from pipeline.vaults.model import SecretRef
 from pipeline.vaults.registry import VaultContext
@@ -50,7 +51,7 @@ class Rest:
         self._named, self._ca_named = named, ca_named
         self._clock: Clock = context.clock
         self._timeout = (context.connect_timeout_s, context.read_timeout_s)
-        self._session = requests.Session()
+        self._session = mount_deadline(requests.Session(), sum(self._timeout))
         self._session.trust_env = False
         self._session.verify = ca_file or True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -214,6 +215,45 @@ def test_the_metadata_server_gives_the_token(gcp: GcpServer, mode: str) -> None:
             env=environment,
         )
     assert (done.stdout.strip(), done.returncode) == ("1", 0), done.stderr[-2_000:]
+
+
+ABSENT = """
+import socket, sys
+from pipeline.clock import SystemClock
+from pipeline.errors import SecretError
+from pipeline.vaults.model import SecretRef
+from pipeline.vaults.registry import VaultContext, open_vault
+import google.auth._exponential_backoff as backoff
+backoff.time.sleep = lambda seconds: print("slept", flush=True)
+mode, project, url, ca = sys.argv[1:]
+auth = {"gcp_auth_mode": mode, "gcp_project_id": project, "gcp_endpoint_url": url, "gcp_ca_cert": ca}
+vault = open_vault("gcp_sm", auth, VaultContext(SystemClock(), connect_timeout_s=1.0, read_timeout_s=1.0))
+try:
+    vault.fetch(SecretRef(slug="s", manager_type="gcp_sm", secret_path="openai"))
+except SecretError as error:
+    print(error.reason)
+"""
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["nobody-there", "nobody-answers"])
+@pytest.mark.parametrize(("mode", "reason"), [("metadata", "unavailable"), ("default", "unauthenticated")])
+def test_without_a_metadata_server_it_is_asked_once_and_nobody_sleeps(gcp: GcpServer, mode: str, reason: str, answers: bool) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        if answers:
+            sock.listen()  # and never accepts: connections stand, and nothing is said
+        host = f"127.0.0.1:{sock.getsockname()[1]}"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "GCE_", "CLOUDSDK_"))}
+        environment |= {"GCE_METADATA_HOST": host, "GCE_METADATA_IP": host, "HOME": "/nonexistent", "PYTHONPATH": os.getcwd()}
+        done = subprocess.run(
+            [sys.executable, "-c", ABSENT, mode, PROJECT, gcp.url, gcp.ca],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+            env=environment,
+        )
+    assert (done.stdout.split(), done.returncode) == ([reason], 0), done.stderr[-2_000:]
 
 
 def test_a_binary_secret_is_a_bad_value(gcp: GcpServer) -> None:
