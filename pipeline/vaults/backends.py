@@ -39,6 +39,9 @@ Inner = Callable[[SecretRef, Secret | None], Awaitable[Secret | Failure]]
 MAX_OPEN: Final = 256
 """How many adapters stay open; the oldest is let go beyond that."""
 
+PRUNE_EVERY_S: Final = 300.0
+"""How often it is looked for adapters that no reference leads to any more, and for places without one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -57,11 +60,13 @@ class Limits:
 class _Backend:
     pool: ThreadPoolExecutor
     circuit: Circuit
+    reads: int = 0
 
 
 @dataclass(slots=True)
 class _Opened:
     backend: _Backend
+    used_at: float
     seal: tuple[str, ...] | None = None
     vault: Vault | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -91,6 +96,7 @@ class Backends:
         self._backends: dict[tuple[str, ...], _Backend] = {}
         self._opened: dict[tuple[str, str], _Opened] = {}
         self._leaving: list[tuple[float, _Backend, Holding]] = []
+        self._prune_at = clock.monotonic() + PRUNE_EVERY_S
 
     async def read(self, ref: SecretRef, *, refused: bool = False) -> Secret | Failure:
         """Read a reference from its vault, within the deadline. `refused`: a provider refused what was read before."""
@@ -110,6 +116,22 @@ class Backends:
         self._leaving = [entry for entry in self._leaving if entry[0] > now]
         await self._on_all([(backend, vault.tend) for backend, vault in self._holding()])
         await self._on_all([(backend, vault.give_up) for backend, vault in left])
+        if now >= self._prune_at:
+            self._prune_at = now + PRUNE_EVERY_S
+            self._prune(now)
+
+    def _prune(self, now: float) -> None:
+        """Let go of adapters that were not used for an hour and that no reference leads to, and of the threads of places without any."""
+        old = {key for key, opened in self._opened.items() if opened.used_at + self._limits.leave_s <= now and key[1]}
+        if old:
+            old -= {(_name(ref), self._digest(ref.auth_config)) for ref in self._references().values()}
+        for key in old:
+            self._let_go(self._opened.pop(key))
+        kept = {id(opened.backend) for opened in self._opened.values()} | {id(backend) for _, backend, _ in self._leaving}
+        for place, backend in tuple(self._backends.items()):
+            if id(backend) not in kept and not backend.reads:
+                del self._backends[place]
+                backend.pool.shutdown(wait=False)
 
     async def give_up(self, slug: str) -> None:
         """Have every adapter, also those that were replaced, give back what it holds for a reference."""
@@ -149,6 +171,15 @@ class Backends:
 
     async def _read(self, ref: SecretRef, given: Mapping[str, Secret], deadline_s: float, *, refused: bool = False) -> Secret | Failure:
         backend = self._backend(ref)
+        backend.reads += 1
+        try:
+            return await self._read_from(backend, ref, given, deadline_s, refused=refused)
+        finally:
+            backend.reads -= 1
+
+    async def _read_from(
+        self, backend: _Backend, ref: SecretRef, given: Mapping[str, Secret], deadline_s: float, *, refused: bool
+    ) -> Secret | Failure:
         vault = await self._vault(ref, backend, given)
         if isinstance(vault, Failure):
             return vault
@@ -245,7 +276,8 @@ class Backends:
         if opened is None:
             if len(self._opened) >= MAX_OPEN:
                 self._let_go(self._opened.pop(next(iter(self._opened))))
-            opened = self._opened[key] = _Opened(backend)
+            opened = self._opened[key] = _Opened(backend, self._clock.monotonic())
+        opened.used_at = self._clock.monotonic()
         return opened
 
     def _digest(self, auth_config: Mapping[str, Any]) -> str:
