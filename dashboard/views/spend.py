@@ -21,6 +21,7 @@ _GROUPS: Final[dict[str, str]] = {
     "provider": "Provider",
     "reference": "Secret reference",
     "state": "How the usage is known",
+    "tag": "Tag of the key",
 }
 _NAMES: Final[dict[str, tuple[Column, ...]]] = {
     "key": (Column("alias", "Key"), Column("hint", "Hint"), Column("workspace", "Workspace")),
@@ -30,6 +31,7 @@ _NAMES: Final[dict[str, tuple[Column, ...]]] = {
     "provider": (Column("provider", "Provider"),),
     "reference": (Column("reference", "Reference"), Column("version", "Version"), Column("fingerprint", "Fingerprint")),
     "state": (Column("state", "State"),),
+    "tag": (Column("tag", "Tag"),),
 }
 _SUMS: Final = (
     Column("cost_micros", "Spend", "money"),
@@ -83,4 +85,4 @@ def _group(page: Page) -> SpendGroup:
 
 
 def _typed() -> tuple[SpendGroup, ...]:
-    return ("key", "model", "day", "workspace", "provider", "reference", "state")
+    return ("key", "model", "day", "workspace", "provider", "reference", "state", "tag")

@@ -40,6 +40,7 @@ from pipeline.bootstrap.upkeep import (
     forget_expired_contents,
     keep_what_is_loaded,
     mark_used_keys,
+    roll_up_spend,
     tend_vaults,
     watch_backlog,
     watch_lag,
@@ -152,6 +153,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("backlog", watch_backlog(telemetry.backlog, house.desk.reads)),
             ("idempotency", forget_expired_claims(core.ledger, core.clock)),
             ("contents", forget_expired_contents(core.ledger, core.clock)),
+            ("spend", roll_up_spend(core.ledger, core.clock)),
             ("warm-up", _warm_up(redaction, house)),
         )
     ]

@@ -19,10 +19,12 @@ from pipeline.store.contents import PURGE_ROWS as PURGE_CONTENTS
 from pipeline.store.contents import purge_contents
 from pipeline.store.read_model import ReadError
 from pipeline.store.reads import Reads
+from pipeline.store.rollups import roll_up
 from pipeline.vaults.resolver import Resolver
 
 USED_EVERY_S = 5.0
 FORGET_EVERY_S = 60.0
+ROLL_EVERY_S = 60.0
 MEASURE_EVERY_S = 3.0
 TEND_EVERY_S = 5.0
 YOUNG, MIDDLE, OLD = 10_000, 20, 20
@@ -66,6 +68,15 @@ async def forget_expired_contents(ledger: DurableLedger, clock: Clock) -> None:
         with suppress(LedgerError):  # the next round does it
             gone = await ledger.run(lambda connection: purge_contents(connection, clock.now_us()))
         await asyncio.sleep(0.1 if gone == PURGE_CONTENTS else FORGET_EVERY_S)
+
+
+async def roll_up_spend(ledger: DurableLedger, clock: Clock) -> None:
+    """Sum the charges of hours that have rested, an hour a transaction, until cancelled."""
+    while True:
+        more = False
+        with suppress(LedgerError):  # the next round does it
+            more = await ledger.run(lambda connection: roll_up(connection, clock.now_us()))
+        await asyncio.sleep(0.1 if more else ROLL_EVERY_S)
 
 
 async def tend_vaults(resolver: Resolver) -> None:

@@ -20,7 +20,7 @@ def _group() -> None:
 def report(
     context: typer.Context,
     *,
-    group_by: Annotated[str, typer.Option("--group-by", help="key, model, day, workspace, target, provider, reference or state.")] = "key",
+    group_by: Annotated[str, typer.Option("--group-by", help="key, model, day, workspace, target, provider, reference, state or tag")] = "key",
     since: Annotated[str, typer.Option("--since", "--from", help="From when on: 24h, 7d, a date, RFC 3339.")] = "",
     until: Annotated[str, typer.Option("--until", "--to", help="Until when.")] = "",
     workspace: Annotated[str, typer.Option("--workspace", help="Only one workspace (slug).")] = "",

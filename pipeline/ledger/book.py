@@ -21,6 +21,7 @@ from pipeline.ledger.claims import Claims, take_claims
 from pipeline.ledger.model import Receipt
 from pipeline.ledger.operations import RELEASED, Append, Change, Close, Keep, Open, Operation, Take
 from pipeline.store.outbox import enqueue
+from pipeline.store.rollups import late_hours
 from pipeline.store.session import HotSql, Session, is_driver_error, trouble
 
 CHECKPOINT_EVERY = 1_000
@@ -246,6 +247,9 @@ def _flush(page: _Page) -> None:
         sql.reservations(cursor, page.reservations)
     if page.charges:
         sql.charges(cursor, page.charges)
+        late = late_hours(page.charges, now_us)
+        if late:
+            sql.spend_gaps(cursor, late)
     if page.redactions:
         sql.redactions(cursor, page.redactions)
     if page.outbox:

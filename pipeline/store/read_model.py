@@ -17,8 +17,8 @@ from pipeline.errors import BadRequest, PipelineError
 Row = dict[str, Any]
 """One line of an answer, in column order."""
 
-SpendGroup = Literal["key", "model", "day", "workspace", "target", "provider", "reference", "state"]
-SPEND_GROUPS: tuple[SpendGroup, ...] = ("key", "model", "day", "workspace", "target", "provider", "reference", "state")
+SpendGroup = Literal["key", "model", "day", "workspace", "target", "provider", "reference", "state", "tag"]
+SPEND_GROUPS: tuple[SpendGroup, ...] = ("key", "model", "day", "workspace", "target", "provider", "reference", "state", "tag")
 
 RedactionGroup = Literal["rule", "detector", "direction", "action", "day"]
 REDACTION_GROUPS: tuple[RedactionGroup, ...] = ("rule", "detector", "direction", "action", "day")

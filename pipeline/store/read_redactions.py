@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from pipeline.store.read_model import Filter, RedactionGroup, Row
 from pipeline.store.read_scope import Scope, of_redactions
-from pipeline.store.read_spend import DAY_US, QUARTER_US
+from pipeline.store.rollups import DAY_US, QUARTER_US
 from pipeline.store.tables import redactions
 
 _R = redactions.c

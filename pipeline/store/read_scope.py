@@ -43,9 +43,8 @@ def resolve(connection: Connection, tenant: Tenant, asked: Filter) -> Scope:
     return Scope(tenant.org_id, tuple(sorted(ids)), visible)
 
 
-def of_charges(scope: Scope, asked: Filter) -> ColumnElement[bool]:
-    """The condition on `charges`."""
-    table = charges
+def of_charges(scope: Scope, asked: Filter, table: Table = charges) -> ColumnElement[bool]:
+    """The condition on `charges`, or on a table of their sums (which have no times and requests of their own: `asked` must name none)."""
     parts = [table.c.org_id == scope.org_id, *_common(table, scope, asked)]
     parts += [column == value for column, value in ((table.c.model, asked.model), (table.c.target_id, asked.target)) if value]
     return and_(*parts)

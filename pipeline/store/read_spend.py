@@ -1,74 +1,76 @@
 """What was spent: sums of charges by key, model, day, workspace and the like.
 
-A charge is one row and its cost is rounded once, so every sum here is the SQL sum of `charges.cost_micros`.
+A charge is one row and its cost is rounded once, so every sum here is the SQL sum of `charges.cost_micros`; what has been summed before
+(`store.rollups`) is read from there.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select
 
 from pipeline.store.read_model import Filter, Latency, Row, SpendGroup
 from pipeline.store.read_scope import Scope, of_charges
-from pipeline.store.tables import charges, virtual_keys
+from pipeline.store.rollups import DAY_US, QUARTER_US
+from pipeline.store.spans import Span, spans_of
+from pipeline.store.tables import charges, spend_days, spend_quarters, virtual_keys
 
 # Every time zone is a multiple of a quarter of an hour away from UTC, so quarters can be folded into anyone's days.
-QUARTER_US: Final = 900_000_000
-DAY_US: Final = 86_400_000_000
 LATENCY_SAMPLE: Final = 20_000
+NO_TAG: Final = "none"
 
 _C = charges.c
-_SUMS: Final[dict[str, ColumnElement[Any]]] = {
-    "charges": func.count(),
-    "cost_micros": func.sum(_C.cost_micros),
-    "tokens_input": func.sum(_C.tokens_input + _C.tokens_input_audio),
-    "tokens_cache_read": func.sum(_C.tokens_cache_read),
-    "tokens_cache_write": func.sum(_C.tokens_cache_write_5m + _C.tokens_cache_write_1h),
-    "tokens_output": func.sum(_C.tokens_output + _C.tokens_output_audio),
-    "tokens_reasoning": func.sum(_C.tokens_reasoning),
-    "not_observed": func.sum(case((_C.state == "observed", 0), else_=1)),
+_TOLD: Final = ("observed", "adjusted")  # an adjustment has no usage of its own
+_SUMMED: Final = {
+    "cost_micros": ("cost_micros",),
+    "tokens_input": ("tokens_input", "tokens_input_audio"),
+    "tokens_cache_read": ("tokens_cache_read",),
+    "tokens_cache_write": ("tokens_cache_write_5m", "tokens_cache_write_1h"),
+    "tokens_output": ("tokens_output", "tokens_output_audio"),
+    "tokens_reasoning": ("tokens_reasoning",),
 }
-SUM_COLUMNS: Final = tuple(_SUMS)
-_GROUPS: Final[dict[str, tuple[ColumnElement[Any], ...]]] = {
-    "key": (_C.key_id, _C.workspace_id),
-    "model": (_C.model,),
-    "workspace": (_C.workspace_id,),
-    "target": (_C.target_id, _C.provider),
-    "provider": (_C.provider,),
-    "reference": (_C.secret_reference, _C.secret_version, _C.secret_fingerprint),
-    "state": (_C.state,),
+SUM_COLUMNS: Final = ("charges", *_SUMMED, "not_observed")
+_GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "key": ("key_id", "workspace_id"),
+    "tag": ("key_id",),
+    "model": ("model",),
+    "workspace": ("workspace_id",),
+    "target": ("target_id", "provider"),
+    "provider": ("provider",),
+    "reference": ("secret_reference", "secret_version", "secret_fingerprint"),
+    "state": ("state",),
 }
 
 
 def spend_total(connection: Connection, scope: Scope, asked: Filter) -> Row:
     """The sums over all matching charges: the columns of SUM_COLUMNS, zero where there is nothing."""
-    found = connection.execute(select(*_labeled()).where(of_charges(scope, asked))).one()
-    return {name: int(value or 0) for name, value in zip(SUM_COLUMNS, found, strict=True)}
+    return _summed(connection, scope, asked, ()).get((), dict.fromkeys(SUM_COLUMNS, 0))
 
 
 def spend_by(connection: Connection, scope: Scope, asked: Filter, group: SpendGroup, zone: ZoneInfo) -> list[Row]:
     """The sums per group, dearest first; days in the order of the calendar of `zone`.
 
-    Keys come as `key`, `alias`, `hint`, `workspace`; days as `day` (`2026-11-21`); references with version and fingerprint.
+    Keys come as `key`, `alias`, `hint`, `workspace`; days as `day` (`2026-11-21`); references with version and fingerprint; tags as
+    `name:value` of the key's metadata: a key with several stands in several rows, one without any under `none`.
     """
     if group == "day":
         return _by_day(connection, scope, asked, zone)
-    columns = _GROUPS[group]
-    query = select(*columns, *_labeled()).where(of_charges(scope, asked)).group_by(*columns)
-    rows = [dict(found._mapping) for found in connection.execute(query)]
+    found = _summed(connection, scope, asked, _GROUPS[group])
+    if group == "tag":
+        return _dearest(_by_tag(connection, scope, found))
     names = _key_names(connection, scope) if group == "key" else {}
-    named = [_name(row, group, scope, names) for row in rows]
-    return sorted(named, key=lambda row: (-row["cost_micros"], *(str(value) for value in row.values())))
+    return _dearest([_name(dict(zip(_GROUPS[group], key, strict=True)), sums, group, scope, names) for key, sums in found.items()])
 
 
 def spend_timeline(connection: Connection, scope: Scope, asked: Filter) -> list[tuple[int, int, int]]:
     """Cost (micro-dollars) and number of charges per quarter of an hour: `(start_us, cost_micros, charges)`, in time order."""
-    quarter = (_C.at_us // QUARTER_US).label("quarter")
-    query = select(quarter, func.sum(_C.cost_micros), func.count()).where(of_charges(scope, asked)).group_by(quarter).order_by(quarter)
-    return [(int(at) * QUARTER_US, int(cost), int(count)) for at, cost, count in connection.execute(query)]
+    found = _summed(connection, scope, asked, (), step=QUARTER_US)
+    return sorted((int(start) * QUARTER_US, sums["cost_micros"], sums["charges"]) for (start,), sums in found.items())
 
 
 def charges_of(connection: Connection, scope: Scope, request_id: str) -> list[Row]:
@@ -89,25 +91,84 @@ def latency(connection: Connection, scope: Scope, asked: Filter) -> Latency:
 
 def models(connection: Connection, scope: Scope, asked: Filter) -> tuple[str, ...]:
     """The models that were charged."""
-    query = select(_C.model).where(of_charges(scope, asked)).distinct().order_by(_C.model)
-    return tuple(name for name in connection.execute(query).scalars() if name)
+    names: set[str] = set()
+    for table, where in _sources(connection, scope, asked, whole_days=True):
+        names.update(connection.execute(select(table.c.model).where(where).distinct()).scalars())
+    return tuple(sorted(names - {""}))
+
+
+def _summed(
+    connection: Connection, scope: Scope, asked: Filter, groups: Sequence[str], *, step: int = 0
+) -> dict[tuple[Any, ...], dict[str, int]]:
+    """The sums by group, over whatever the period is read from. With a `step` (microseconds) the first of a group is which step it is."""
+    found: dict[tuple[Any, ...], dict[str, int]] = {}
+    for table, where in _sources(connection, scope, asked, whole_days=step in (0, DAY_US)):
+        names: list[ColumnElement[Any]] = [table.c[name] for name in groups]
+        if step:
+            names.insert(0, (_moment(table) // step).label("step"))
+        for row in connection.execute(select(*names, *_sums(table)).where(where).group_by(*names)):
+            counted = row[len(names) :]
+            if counted[0] == 0:  # without groups there is always a row
+                continue
+            sums = found.setdefault(tuple(row[: len(names)]), dict.fromkeys(SUM_COLUMNS, 0))
+            for name, value in zip(SUM_COLUMNS, counted, strict=True):
+                sums[name] += int(value or 0)
+    return found
+
+
+def _sources(connection: Connection, scope: Scope, asked: Filter, *, whole_days: bool) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """The tables that a period is read from, each with the condition of what matches in it."""
+    spans = spans_of(connection, asked, whole_days=whole_days)
+    for table, parts in ((spend_days, spans.days), (spend_quarters, spans.quarters), (charges, spans.charges)):
+        if parts:
+            yield table, and_(of_charges(scope, asked.between(0, 0), table), or_(*(_within(table, span) for span in parts)))
+
+
+def _moment(table: Table) -> ColumnElement[int]:
+    return table.c.at_us if table is charges else table.c.start_us
+
+
+def _within(table: Table, span: Span) -> ColumnElement[bool]:
+    moment, (start, end) = _moment(table), span
+    return and_(moment >= start, moment < end) if end else moment >= start
+
+
+def _sums(table: Table) -> list[ColumnElement[Any]]:
+    """The expressions of SUM_COLUMNS over a table."""
+    rows: ColumnElement[Any] = func.count() if table is charges else func.coalesce(func.sum(table.c.charges), 0)
+    each: Any = 1 if table is charges else table.c.charges
+    sums: list[ColumnElement[Any]] = []
+    for names in _SUMMED.values():
+        first, *rest = (table.c[name] for name in names)
+        sums.append(func.sum(first + rest[0] if rest else first))
+    return [rows, *sums, func.sum(case((table.c.state.in_(_TOLD), 0), else_=each))]
 
 
 def _by_day(connection: Connection, scope: Scope, asked: Filter, zone: ZoneInfo) -> list[Row]:
     step = DAY_US if zone.key == "UTC" else QUARTER_US
-    bucket = (_C.at_us // step).label("bucket")
-    query = select(bucket, *_labeled()).where(of_charges(scope, asked)).group_by(bucket)
     days: dict[str, Row] = {}
-    for found in connection.execute(query):
-        day = datetime.fromtimestamp(int(found.bucket) * step // 1_000_000, UTC).astimezone(zone).strftime("%Y-%m-%d")
+    for (bucket,), sums in _summed(connection, scope, asked, (), step=step).items():
+        day = datetime.fromtimestamp(int(bucket) * step // 1_000_000, UTC).astimezone(zone).strftime("%Y-%m-%d")
         row = days.setdefault(day, {"day": day, **dict.fromkeys(SUM_COLUMNS, 0)})
         for name in SUM_COLUMNS:
-            row[name] += int(found._mapping[name] or 0)
+            row[name] += sums[name]
     return [days[day] for day in sorted(days)]
 
 
-def _labeled() -> list[ColumnElement[Any]]:
-    return [column.label(name) for name, column in _SUMS.items()]
+def _by_tag(connection: Connection, scope: Scope, found: dict[tuple[Any, ...], dict[str, int]]) -> list[Row]:
+    query = select(virtual_keys.c.id, virtual_keys.c.metadata_json).where(virtual_keys.c.org_id == scope.org_id)
+    tags = {key: sorted(f"{name}:{value}" for name, value in json.loads(text).items()) for key, text in connection.execute(query)}
+    rows: dict[str, Row] = {}
+    for (key,), sums in found.items():
+        for tag in tags.get(key) or [NO_TAG]:
+            row = rows.setdefault(tag, {"tag": tag, **dict.fromkeys(SUM_COLUMNS, 0)})
+            for name in SUM_COLUMNS:
+                row[name] += sums[name]
+    return list(rows.values())
+
+
+def _dearest(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (-row["cost_micros"], *(str(value) for value in row.values())))
 
 
 def _key_names(connection: Connection, scope: Scope) -> dict[str, tuple[str, str]]:
@@ -115,8 +176,7 @@ def _key_names(connection: Connection, scope: Scope) -> dict[str, tuple[str, str
     return {row.id: (row.alias, row.hint) for row in connection.execute(query)}
 
 
-def _name(row: Row, group: str, scope: Scope, names: dict[str, tuple[str, str]]) -> Row:
-    sums = {name: int(row[name] or 0) for name in SUM_COLUMNS}
+def _name(row: Row, sums: dict[str, int], group: str, scope: Scope, names: dict[str, tuple[str, str]]) -> Row:
     if group == "key":
         alias, hint = names.get(row["key_id"], ("", ""))
         return {"key": row["key_id"], "alias": alias, "hint": hint, "workspace": scope.slug(row["workspace_id"]), **sums}

@@ -32,6 +32,7 @@ class HotSql:
     redactions: BulkInsert
     outbox: BulkInsert
     checkpoints: BulkInsert
+    spend_gaps: BulkInsert
     claims: ClaimStatements
 
 
@@ -49,6 +50,7 @@ def hot_sql(*, postgres: bool) -> HotSql:
         redactions=bulk(tables.redactions, "id"),
         outbox=bulk(tables.outbox, "id", "attempts", "due_us", "lease_until_us", "reason"),
         checkpoints=bulk(tables.checkpoints),
+        spend_gaps=BulkInsert(tables.spend_gaps, ("hour_us",), postgres=postgres, suffix=" ON CONFLICT (hour_us) DO NOTHING"),
         claims=ClaimStatements(postgres=postgres),
     )
 
