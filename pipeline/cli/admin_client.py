@@ -119,6 +119,10 @@ class AdminClient:
         """Give up dead letters, or what waits."""
         return self._call("POST", "/v1/outbox/drop", body)
 
+    def adjust_charges(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make charges cost what the body says."""
+        return self._call("POST", "/v1/spend/adjust", body)
+
     def list_contents(self, filters: Mapping[str, str]) -> dict[str, Any]:
         """Stored content, newest first, without what was said."""
         return self._call("GET", "/v1/contents" + _query(filters))

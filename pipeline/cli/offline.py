@@ -17,7 +17,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.environment import Process, database_url
 from pipeline.config.home import Home, prepare_home
 from pipeline.errors import BadRequest, PipelineError
-from pipeline.keys import contents, letters, people, references, service, storing
+from pipeline.keys import contents, letters, people, references, service, spending, storing
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.store.engine import StoreError
 from pipeline.store.migrate import migrate
@@ -134,6 +134,10 @@ class OfflineAdmin:
     def drop_letters(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Give up dead letters, or what waits."""
         return self._do(letters.drop_letters(self._office, self._actor, letters.read_order(body, may_wait=True)))
+
+    def adjust_charges(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make charges cost what the body says."""
+        return self._do(spending.adjust_charges(self._office, self._actor, body))
 
     def show_letter(self, ident: int) -> dict[str, Any]:
         """One dead letter with its content."""

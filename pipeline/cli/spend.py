@@ -1,4 +1,4 @@
-"""`spend`: what was spent, by key, model, day or workspace."""
+"""`spend`: what was spent, by key, model, day or workspace; what it would cost by other prices, and what the provider says."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli import spend_books
 from pipeline.cli.context import JsonOption, process_of
 
-app = typer.Typer(help="What was spent: report.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="What was spent: report, reprice, reconcile.", no_args_is_help=True, rich_markup_mode=None)
+app.command("reprice")(spend_books.reprice)
+app.command("reconcile")(spend_books.reconcile)
+
+_GROUPS = "key, model, day, workspace, target, provider, reference, state or tag (of the key's metadata)."
 
 
 @app.callback()
@@ -20,7 +25,7 @@ def _group() -> None:
 def report(
     context: typer.Context,
     *,
-    group_by: Annotated[str, typer.Option("--group-by", help="key, model, day, workspace, target, provider, reference, state or tag")] = "key",
+    group_by: Annotated[str, typer.Option("--group-by", help=_GROUPS)] = "key",
     since: Annotated[str, typer.Option("--since", "--from", help="From when on: 24h, 7d, a date, RFC 3339.")] = "",
     until: Annotated[str, typer.Option("--until", "--to", help="Until when.")] = "",
     workspace: Annotated[str, typer.Option("--workspace", help="Only one workspace (slug).")] = "",

@@ -18,7 +18,8 @@ from pipeline.store.read_model import Filter, Latency, Row, SpendGroup
 from pipeline.store.read_scope import Scope, of_charges
 from pipeline.store.rollups import DAY_US, QUARTER_US
 from pipeline.store.spans import Span, spans_of
-from pipeline.store.tables import charges, spend_days, spend_quarters, virtual_keys
+from pipeline.store.tables import charges, spend_days, spend_quarters, spend_slots, virtual_keys
+from pipeline.store.tables.rollups import SLOT_GROUPS
 
 # Every time zone is a multiple of a quarter of an hour away from UTC, so quarters can be folded into anyone's days.
 LATENCY_SAMPLE: Final = 20_000
@@ -67,6 +68,16 @@ def spend_by(connection: Connection, scope: Scope, asked: Filter, group: SpendGr
     return _dearest([_name(dict(zip(_GROUPS[group], key, strict=True)), sums, group, scope, names) for key, sums in found.items()])
 
 
+def spend_cells(connection: Connection, scope: Scope, asked: Filter) -> list[Row]:
+    """The sums by day (UTC), workspace, key and model together, in that order: what reports are put together from."""
+    found = _summed(connection, scope, asked, ("workspace_id", "key_id", "model"), step=DAY_US)
+    rows: list[Row] = []
+    for (bucket, workspace, key, model), sums in found.items():
+        day = datetime.fromtimestamp(int(bucket) * DAY_US // 1_000_000, UTC).strftime("%Y-%m-%d")
+        rows.append({"day": day, "workspace": scope.slug(workspace), "key": key, "model": model, **sums})
+    return sorted(rows, key=lambda row: (row["day"], row["workspace"], row["key"], row["model"]))
+
+
 def spend_timeline(connection: Connection, scope: Scope, asked: Filter) -> list[tuple[int, int, int]]:
     """Cost (micro-dollars) and number of charges per quarter of an hour: `(start_us, cost_micros, charges)`, in time order."""
     found = _summed(connection, scope, asked, (), step=QUARTER_US)
@@ -102,8 +113,10 @@ def _summed(
 ) -> dict[tuple[Any, ...], dict[str, int]]:
     """The sums by group, over whatever the period is read from. With a `step` (microseconds) the first of a group is which step it is."""
     found: dict[tuple[Any, ...], dict[str, int]] = {}
-    for table, where in _sources(connection, scope, asked, whole_days=step in (0, DAY_US)):
-        names: list[ColumnElement[Any]] = [table.c[name] for name in groups]
+    slots = set(groups) <= set(SLOT_GROUPS) and not (asked.key or asked.model or asked.target)
+    for table, where in _sources(connection, scope, asked, whole_days=step in (0, DAY_US), slots=slots):
+        # SQLite would walk all of an index in the order of the groups, rather than the part of another that is in the period.
+        names: list[ColumnElement[Any]] = [table.c[name].op("||")("") if table is charges else table.c[name] for name in groups]
         if step:
             names.insert(0, (_moment(table) // step).label("step"))
         for row in connection.execute(select(*names, *_sums(table)).where(where).group_by(*names)):
@@ -116,10 +129,13 @@ def _summed(
     return found
 
 
-def _sources(connection: Connection, scope: Scope, asked: Filter, *, whole_days: bool) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """The tables that a period is read from, each with the condition of what matches in it."""
+def _sources(
+    connection: Connection, scope: Scope, asked: Filter, *, whole_days: bool, slots: bool = False
+) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """The tables that a period is read from, each with the condition of what matches in it. `slots`: whether few groups are enough."""
     spans = spans_of(connection, asked, whole_days=whole_days)
-    for table, parts in ((spend_days, spans.days), (spend_quarters, spans.quarters), (charges, spans.charges)):
+    quarters = spend_slots if slots else spend_quarters
+    for table, parts in ((spend_days, spans.days), (quarters, spans.quarters), (charges, spans.charges)):
         if parts:
             yield table, and_(of_charges(scope, asked.between(0, 0), table), or_(*(_within(table, span) for span in parts)))
 

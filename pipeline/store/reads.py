@@ -13,7 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from pipeline.store import read_events, read_keys, read_operations, read_redactions, read_references, read_spend
+from pipeline.store import read_charges, read_events, read_keys, read_operations, read_redactions, read_references, read_spend
 from pipeline.store.contents import Contents, SealedContent, content, contents_page, contents_total
 from pipeline.store.dead_letters import Letters, letter, letters_page, letters_total
 from pipeline.store.read_engine import open_read_engine, reading
@@ -73,6 +73,10 @@ class Reads:
         """The same sums per group, dearest first; `zone` (IANA name, UTC when empty) says whose days are meant."""
         return self._ask(read_spend.spend_by, asked, asked, group_by, zone_of(zone))
 
+    def spend_cells(self, asked: Filter = EVERYTHING) -> list[Row]:
+        """The same sums by day (UTC), workspace, key and model together."""
+        return self._ask(read_spend.spend_cells, asked, asked)
+
     def spend_timeline(self, asked: Filter = EVERYTHING) -> list[tuple[int, int, int]]:
         """`(start_us, cost_micros, charges)` per quarter of an hour, in time order, empty quarters left out."""
         return self._ask(read_spend.spend_timeline, asked, asked)
@@ -80,6 +84,21 @@ class Reads:
     def charges_of(self, request_id: str) -> list[Row]:
         """The charges of one request, by attempt."""
         return self._ask(read_spend.charges_of, EVERYTHING, request_id)
+
+    def charges_page(self, asked: Filter = EVERYTHING, *, limit: int = 100, after: tuple[int, str] = read_charges.START) -> list[Row]:
+        """Matching charges one by one, oldest first, after (at_us, id) of the last one of the page before."""
+        return self._ask(read_charges.charges_page, asked, asked, limit=limit, after=after)
+
+    def newest_charges(self, asked: Filter = EVERYTHING, *, limit: int = 100) -> list[Row]:
+        """The newest matching charges, newest first."""
+        return self._ask(read_charges.newest_charges, asked, asked, limit=limit)
+
+    def iterate_charges(self, asked: Filter = EVERYTHING) -> Iterator[Row]:
+        """Every matching charge, oldest first, in constant memory."""
+        after = read_charges.START
+        while page := self.charges_page(asked, limit=read_charges.BATCH, after=after):
+            yield from page
+            after = (page[-1]["at_us"], page[-1]["id"])
 
     def latency(self, asked: Filter = EVERYTHING) -> Latency:
         """Median and 95th percentile of the duration of the newest calls."""

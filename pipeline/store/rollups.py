@@ -14,8 +14,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, func, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipeline.store.tables import charges, settings, spend_days, spend_gaps, spend_quarters
-from pipeline.store.tables.rollups import ROLLUP_GROUPS, ROLLUP_SUMS
+from pipeline.store.tables import charges, settings, spend_days, spend_gaps, spend_quarters, spend_slots
+from pipeline.store.tables.rollups import ROLLUP_GROUPS, ROLLUP_SUMS, SLOT_GROUPS
 
 QUARTER_US: Final = 900_000_000
 HOUR_US: Final = 4 * QUARTER_US
@@ -85,24 +85,30 @@ def _sum_hour(connection: Connection, hour: int) -> None:
     within = (charges.c.at_us >= hour) & (charges.c.at_us < hour + HOUR_US)
     sums = [func.sum(charges.c[name]) for name in ROLLUP_SUMS]
     query = select(start.label("start_us"), *_GROUPS, func.count(), *sums).where(within).group_by(start, *_GROUPS)
-    _replace(connection, spend_quarters, hour, hour + HOUR_US, query)
+    _replace(connection, spend_quarters, ROLLUP_GROUPS, hour, hour + HOUR_US, query)
+    slots = _of_quarters(spend_quarters.c.start_us, SLOT_GROUPS, hour, hour + HOUR_US)
+    _replace(connection, spend_slots, SLOT_GROUPS, hour, hour + HOUR_US, slots)
 
 
 def _sum_day(connection: Connection, within_us: int) -> None:
     """Make the sums of the day that a time is in anew, from those of its quarters."""
     day = within_us // DAY_US * DAY_US
+    _replace(connection, spend_days, ROLLUP_GROUPS, day, day + DAY_US, _of_quarters(literal(day), ROLLUP_GROUPS, day, day + DAY_US))
+
+
+def _of_quarters(start: Any, groups: Sequence[str], low: int, high: int) -> Any:
+    """The sums of quarters by fewer groups or in longer spans; `start` is the time that they stand at."""
     columns = spend_quarters.c
-    groups = [columns[name] for name in ROLLUP_GROUPS]
+    names = [columns[name] for name in groups]
     sums = [func.sum(columns[name]) for name in ("charges", *ROLLUP_SUMS)]
-    within = (columns.start_us >= day) & (columns.start_us < day + DAY_US)
-    _replace(
-        connection, spend_days, day, day + DAY_US, select(literal(day).label("start_us"), *groups, *sums).where(within).group_by(*groups)
-    )
+    by = names if start is not columns.start_us else [start, *names]
+    within = (columns.start_us >= low) & (columns.start_us < high)
+    return select(start.label("start_us"), *names, *sums).where(within).group_by(*by)
 
 
-def _replace(connection: Connection, table: Table, start: int, end: int, query: Any) -> None:
-    connection.execute(delete(table).where(table.c.start_us >= start, table.c.start_us < end))
-    connection.execute(insert(table).from_select(["start_us", *ROLLUP_GROUPS, "charges", *ROLLUP_SUMS], query))
+def _replace(connection: Connection, table: Table, groups: Sequence[str], low: int, high: int, query: Any) -> None:
+    connection.execute(delete(table).where(table.c.start_us >= low, table.c.start_us < high))
+    connection.execute(insert(table).from_select(["start_us", *groups, "charges", *ROLLUP_SUMS], query))
 
 
 def _set_mark(connection: Connection, mark: int, *, new: bool) -> None:

@@ -11,7 +11,7 @@ from pipeline.store.tables.keys import budgets, virtual_keys
 from pipeline.store.tables.ledger import charges, checkpoints, epochs, events, idempotency_claims, redactions, reservations
 from pipeline.store.tables.people import logins, organizations, users, workspaces
 from pipeline.store.tables.references import local_secrets, reference_switches, secret_references, secret_status
-from pipeline.store.tables.rollups import spend_days, spend_gaps, spend_quarters
+from pipeline.store.tables.rollups import spend_days, spend_gaps, spend_quarters, spend_slots
 from pipeline.store.tables.shared import revisions, settings
 from pipeline.store.tables.telemetry import dead_letters, outbox, outbox_accounts, outbox_rejections, stored_contents
 
@@ -40,6 +40,7 @@ __all__ = [
     "spend_days",
     "spend_gaps",
     "spend_quarters",
+    "spend_slots",
     "stored_contents",
     "users",
     "virtual_keys",

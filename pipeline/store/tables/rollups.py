@@ -21,6 +21,10 @@ ROLLUP_SUMS: Final = (
 """What is summed; beside them `charges` counts the rows."""
 
 
+SLOT_GROUPS: Final = ("org_id", "workspace_id", "state")
+"""What `spend_slots` tells apart: enough for a course over time of a whole organization or workspace."""
+
+
 def _rollup(name: str) -> Table:
     return Table(
         name,
@@ -44,6 +48,7 @@ def _rollup(name: str) -> Table:
 
 
 spend_quarters = _rollup("spend_quarters")  # one row a quarter of an hour and group: any time zone's days are made of them
+spend_slots = _rollup("spend_slots")  # one row a quarter of an hour, workspace and state; the other groups are empty
 spend_days = _rollup("spend_days")  # one row a day (UTC) and group
 
 spend_gaps = Table(  # hours whose sums are to be made again, because a charge came after they were made

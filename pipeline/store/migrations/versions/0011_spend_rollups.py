@@ -20,7 +20,7 @@ _SUMS = (
 
 
 def upgrade() -> None:
-    for name in ("spend_quarters", "spend_days"):
+    for name in ("spend_quarters", "spend_slots", "spend_days"):
         op.create_table(
             name,
             sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
