@@ -14,6 +14,7 @@ BENCHMARKS = (
     "tests.benchmarks.ledger_speed",
     "tests.benchmarks.gateway_steps",
     "tests.benchmarks.start_speed",
+    "tests.benchmarks.key_timing",
     "tests.benchmarks.idle_streams",
     "tests.benchmarks.gateway_speed",
 )
