@@ -187,6 +187,7 @@ def _declared(slug: str, section: ReferenceSection, document: Document) -> Secre
         max_stale_s=section.max_stale_s,
         refresh_ahead_ratio=section.refresh_ahead_ratio,
         vault=section.vault,
+        environment=section.environment,
     )
 
 

@@ -153,6 +153,7 @@ def wanted_workspaces(document: Document) -> list[Any]:
             section.name,
             section.policy,
             Limit(section.budget.limit_micros, cast(Period, section.budget.sql_period)) if section.budget else None,
+            section.environment or "",
         )
         for slug, section in document.workspaces.items()
     ]

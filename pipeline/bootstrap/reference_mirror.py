@@ -39,6 +39,7 @@ def _stored(ref: SecretRef) -> StoredReference:
         negative_ttl_s=ref.negative_ttl_s,
         max_stale_s=ref.max_stale_s,
         refresh_ahead_ratio=ref.refresh_ahead_ratio,
+        environment=ref.environment,
         origin="document",
         created_by="document",
     )

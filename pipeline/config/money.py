@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.section import Name, Section, Usd
+from pipeline.config.section import Environment, Name, Section, Usd
 
 MICROS = Decimal(1_000_000)
 
@@ -59,6 +59,8 @@ class WorkspaceSection(Section):
     """What people call it; the slug when empty."""
     policy: Name = "default"
     """The policy of its calls, unless their key or their model names another."""
+    environment: Environment | None = None
+    """The environment that it stands in (`production`, `staging`): references of any other are out of its reach."""
     budget: BudgetSection | None = None
     """What all its keys may spend together."""
     models: tuple[Name, ...] = ()

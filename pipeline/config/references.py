@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from pipeline.config.section import Name, Section, Slug
+from pipeline.config.section import Environment, Name, Section, Slug
 from pipeline.errors import ConfigError
 from pipeline.vaults.auth import check_auth, inner_references
 from pipeline.vaults.reference import FORMS, parse_reference
@@ -96,6 +96,8 @@ class ReferenceSection(Section):
     """Whether every workspace may use it (the default unless `allowed_workspaces` is given)."""
     allowed_workspaces: tuple[Name, ...] = ()
     """The only workspaces that may use it."""
+    environment: Environment | None = None
+    """The environment that it belongs to: only keys, workspaces and gateways that stand in it may use it."""
     cache_ttl_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
     """Seconds for which a value is used without asking the vault again."""
     negative_ttl_s: Annotated[float, Field(ge=0, le=3_600)] = 15.0

@@ -15,6 +15,9 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NA
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_-]+$")]
 """The slug of a secret reference or of a vault (Portkey's rule)."""
 
+Environment = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+"""The name of an environment: `production`, `staging`."""
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 """A duration in seconds."""
 

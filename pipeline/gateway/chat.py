@@ -219,7 +219,8 @@ async def question(house: House, trail: Trail, screened: Screened, plan: Plan) -
     def outbound(target: Target) -> Outbound:
         return Outbound(call.surface, body, trail.asked.stream, target, call.request_id, headers)
 
-    open_key = house.open_key(Asker(key.workspace, key.id, call.request_id))
+    environments = trail.caller.environments(house.site.environment)
+    open_key = house.open_key(Asker(key.workspace, key.id, call.request_id, environments))
     try:
         return await ask(plan, outbound, open_key, house.providers, house.swapped.router, house.clock, tried=tried)
     except TargetsFailed as failed:

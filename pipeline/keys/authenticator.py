@@ -180,7 +180,12 @@ class Authenticator:
         models = narrowed(key.models, self._workspace_models.get(key.workspace, ()))
         ends = [at for at in (proof.until_us, key.expires_us) if at]
         until_us = min(ends) if ends else 0
-        return _Entry(Caller(replace(key, models=models, expires_us=until_us), proof.workspace_policy), until_us)
+        return _Entry(
+            Caller(
+                replace(key, models=models, expires_us=until_us), proof.workspace_policy, workspace_environment=proof.workspace_environment
+            ),
+            until_us,
+        )
 
 
 def _services(entries: Iterable[_Entry]) -> dict[str, _Entry]:

@@ -62,14 +62,16 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A proven identity: what every later step knows of who is asking. `workspace_policy` is the one that its workspace names, or empty.
+    """A proven identity: what every later step knows of who is asking.
 
-    `subject`: whose token proved it, where it was no key but a token of an identity provider.
+    `workspace_policy` and `workspace_environment` are those that its workspace names, or empty. `subject`: whose token proved it, where
+    it was no key but a token of an identity provider.
     """
 
     key: VirtualKey
     workspace_policy: str = ""
     subject: str = ""
+    workspace_environment: str = ""
     caveats: tuple[Caveat, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -79,3 +81,14 @@ class Caller:
     def workspace(self) -> str:
         """The workspace's slug."""
         return self.key.workspace
+
+    def environments(self, gateway: str) -> frozenset[str]:
+        """The environments in which it stands: those that its key, its workspace and this `gateway` ("" for none) agree on.
+
+        Empty when none of them names any, or they contradict one another: no reference of an environment is in reach then.
+        """
+        named = self.key.caveats.environments
+        said = [frozenset((name,)) for name in (self.workspace_environment, gateway) if name]
+        if named is not None:
+            said.append(frozenset(named.names))
+        return frozenset.intersection(*said) if said else frozenset()

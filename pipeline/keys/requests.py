@@ -25,6 +25,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw])")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}")
 _SLUG: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_ENVIRONMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,254}")
 
 KEY_FIELDS: Final = frozenset(
@@ -44,7 +45,7 @@ KEY_FIELDS: Final = frozenset(
         "caveats",
     }
 )
-WORKSPACE_FIELDS: Final = frozenset({"slug", "name", "policy", "budget"})
+WORKSPACE_FIELDS: Final = frozenset({"slug", "name", "policy", "budget", "environment"})
 USER_FIELDS: Final = frozenset({"name", "role", "password", "workspace"})
 
 
@@ -82,6 +83,7 @@ class NewWorkspace:
     name: str = ""
     policy: str = ""
     budget: Limit | None = None
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ def read_new_workspace(body: Mapping[str, Any]) -> NewWorkspace:
     if not slug:
         raise BadRequest("A workspace needs a slug.", hint="Letters, digits, dashes and underscores.", param="slug")
     name = _text(body, "name") if body.get("name") is not None else ""
-    return NewWorkspace(slug, name[:255], _named(body, "policy", _NAME), read_limit(body.get("budget")))
+    environment = _named(body, "environment", _ENVIRONMENT)
+    return NewWorkspace(slug, name[:255], _named(body, "policy", _NAME), read_limit(body.get("budget")), environment)
 
 
 def read_new_user(body: Mapping[str, Any]) -> NewUser:

@@ -37,6 +37,7 @@ class Proof:
     key: VirtualKey
     until_us: int
     workspace_policy: str
+    workspace_environment: str = ""
 
 
 class NoSuchKey(BadRequest):
@@ -171,7 +172,7 @@ def list_keys(connection: Connection, *, workspace: str = "", within: Reach = AL
 
 def load_proofs(connection: Connection, *, forget_before_us: int = 0) -> tuple[Proof, ...]:
     """Everything that proves a key, for the authenticator; tokens revoked before `forget_before_us` are left out and so unknown."""
-    columns = (*_COLUMNS, _K.digest, _K.replaced_by, workspaces.c.policy.label("workspace_policy"))
+    columns = (*_COLUMNS, _K.digest, _K.replaced_by, workspaces.c.policy.label("workspace_policy"), workspaces.c.environment)
     query = select(*columns).join(workspaces, workspaces.c.id == _K.workspace_id)
     rows = connection.execute(query.where((_K.status != "revoked") | (_K.revoked_us >= forget_before_us))).all()
     keys = {row.id: _key(row) for row in rows if not row.replaced_by}
@@ -182,7 +183,7 @@ def load_proofs(connection: Connection, *, forget_before_us: int = 0) -> tuple[P
             continue
         if row.replaced_by and row.status == "revoked":
             key = _key(row)  # the former token is revoked although its key is not
-        proofs.append(Proof(row.digest, key, row.expires_us, row.workspace_policy))
+        proofs.append(Proof(row.digest, key, row.expires_us, row.workspace_policy, row.environment))
     return tuple(proofs)
 
 

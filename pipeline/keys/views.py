@@ -61,6 +61,7 @@ def workspace_view(workspace: Workspace, budget: Budget | None, now_us: int) -> 
         "slug": workspace.slug,
         "name": workspace.name,
         "policy": workspace.policy or "default",
+        "environment": workspace.environment or None,
         "budget": budget_view(budget, now_us),
         "created_at": _at(workspace.created_us),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -23,7 +23,7 @@ _W = workspaces.c
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A workspace as the store knows it. `policy` "" means `default`; `created_us` is epoch microseconds."""
+    """A workspace as the store knows it. `policy` "" means `default`, `environment` "" none; `created_us` is epoch microseconds."""
 
     id: str
     org_id: str
@@ -31,13 +31,14 @@ class Workspace:
     name: str
     policy: str
     created_us: int
+    environment: str = ""
 
 
 def create_workspace(connection: Connection, new: NewWorkspace, *, now_us: int, org_id: str = "default") -> Workspace:
     """Make a workspace. BadRequest when the slug is in use."""
     if _find(connection, new.slug, org_id) is not None:
         raise BadRequest("There is a workspace with that slug.", code="workspace_exists", status=409, param="slug")
-    workspace = Workspace(ulid(now_us), org_id, new.slug, new.name or new.slug, new.policy, now_us)
+    workspace = Workspace(ulid(now_us), org_id, new.slug, new.name or new.slug, new.policy, now_us, new.environment)
     _insert(connection, workspace)
     if new.budget is not None:
         set_budget(connection, Scope("workspace", workspace.id), new.budget.limit_micros, new.budget.period, now_us)
@@ -58,8 +59,9 @@ def mirror_workspaces(connection: Connection, wanted: Iterable[NewWorkspace], *,
             changed = True
             continue
         name = new.name or new.slug
-        if (known.name, known.policy) != (name, new.policy):
-            connection.execute(update(workspaces).where(_W.id == known.id).values(name=name, policy=new.policy))
+        if (known.name, known.policy, known.environment) != (name, new.policy, new.environment):
+            said = {"name": name, "policy": new.policy, "environment": new.environment}
+            connection.execute(update(workspaces).where(_W.id == known.id).values(**said))
             changed = True
         changed = _mirror_budget(connection, known, new, now_us) or changed
     if changed:
@@ -86,17 +88,21 @@ def list_workspaces(connection: Connection, *, within: Reach = ALL) -> tuple[Wor
     query = select(workspaces).where(_W.org_id == within.org_id).order_by(_W.slug)
     if within.workspaces is not None:
         query = query.where(_W.id.in_(sorted(within.workspaces)))
-    return tuple(Workspace(row.id, row.org_id, row.slug, row.name, row.policy, row.created_us) for row in connection.execute(query))
+    return tuple(_workspace(row) for row in connection.execute(query))
 
 
 def _find(connection: Connection, slug: str, org_id: str) -> Workspace | None:
     row = connection.execute(select(workspaces).where(_W.org_id == org_id, _W.slug == slug)).first()
-    return None if row is None else Workspace(row.id, row.org_id, row.slug, row.name, row.policy, row.created_us)
+    return None if row is None else _workspace(row)
+
+
+def _workspace(row: Any) -> Workspace:
+    return Workspace(row.id, row.org_id, row.slug, row.name, row.policy, row.created_us, row.environment)
 
 
 def _insert(connection: Connection, workspace: Workspace) -> None:
     _ensure_organization(connection, workspace.org_id, workspace.created_us)
-    values = {name: getattr(workspace, name) for name in ("id", "org_id", "slug", "name", "policy", "created_us")}
+    values = {name: getattr(workspace, name) for name in ("id", "org_id", "slug", "name", "policy", "created_us", "environment")}
     connection.execute(insert(workspaces).values(**values))
 
 

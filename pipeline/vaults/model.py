@@ -87,7 +87,8 @@ class SecretRef:
     references (`{"secret_key_ref": {...}}`) or, for references made by REST, values that are stored encrypted and shown
     masked. `secret_path` is the place in the vault, `secret_key` the field of a JSON secret. Times are seconds.
     `revision` changes with every edit and is part of the cache key. `value_format` `json`: the value is a JSON object. `announced` False:
-    what it names is a setting (a region, an address) and no secret, so nobody looks for it in what passes.
+    what it names is a setting (a region, an address) and no secret, so nobody looks for it in what passes. `environment`: only who stands
+    in that environment may use it (None: whoever else may).
     """
 
     slug: str
@@ -107,6 +108,7 @@ class SecretRef:
     revision: str = "0"
     value_format: ValueFormat = "string"
     announced: bool = True
+    environment: str | None = None
 
     def allows(self, workspace: str) -> bool:
         """Whether a workspace (by slug) may use this reference."""
@@ -179,11 +181,12 @@ class SecretRead:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """On whose behalf a secret is resolved."""
+    """On whose behalf a secret is resolved. `environments` are those that its key, its workspace and this gateway agree on."""
 
     workspace: str
     key_id: str = ""
     request_id: str = ""
+    environments: frozenset[str] = frozenset()
 
 
 def as_field(value: str, key: str | None, value_format: ValueFormat = "string") -> str:

@@ -82,6 +82,7 @@ class StoredReference:
             refresh_ahead_ratio=self.refresh_ahead_ratio,
             required=self.required,
             revision=revision_name(self.id, self.edition),
+            environment=self.environment,
         )
 
 

@@ -39,6 +39,13 @@ class Probe:
     latency_us: int
 
 
+def _admits(ref: SecretRef, asker: Asker) -> bool:
+    """Whether an asker may use a reference: its workspace, and for a reference of an environment that, too. We ourselves stand in all."""
+    if not (ref.allow_all_workspaces or asker.workspace in ref.allowed_workspaces):
+        return False
+    return ref.environment is None or asker is SYSTEM or ref.environment in asker.environments
+
+
 class Resolver:
     """Resolves references. See the module for the order in which things are asked."""
 
@@ -76,7 +83,7 @@ class Resolver:
 
     def cached(self, ref: SecretRef, asker: Asker) -> Secret | None:
         """The fresh cached secret, or None when `resolve` must be awaited. Raises SecretForbidden when out of scope or disabled."""
-        if not (ref.allow_all_workspaces or asker.workspace in ref.allowed_workspaces) or ref.slug in self._disabled:
+        if not _admits(ref, asker) or ref.slug in self._disabled:
             raise self._refuse(ref, asker).error()
         key = key_of(ref)
         now = self._clock.monotonic()
@@ -112,7 +119,7 @@ class Resolver:
         no further read is made, and gives None. Raises nothing.
         """
         asker = asker or SYSTEM
-        if asker is not SYSTEM and not ref.allows(asker.workspace):
+        if asker is not SYSTEM and not _admits(ref, asker):
             self._refuse(ref, asker)
             return None
         started = self._clock.monotonic()
@@ -297,7 +304,7 @@ class Resolver:
         self._note(ref, SYSTEM, result.outcome if isinstance(result, Failure) else "refreshed", secret, self._since(started))
 
     def _refuse(self, ref: SecretRef, asker: Asker) -> Failure:
-        allowed = ref.allows(asker.workspace)
+        allowed = _admits(ref, asker)
         self._note(ref, asker, "denied" if allowed else "out_of_scope", None, 0)
         return failures.disabled(ref.slug) if allowed else failures.out_of_scope(ref.slug)
 

@@ -17,6 +17,7 @@ workspaces = Table(
     words("name"),
     words("policy"),
     moment("created_us"),
+    words("environment", 64),
     UniqueConstraint("org_id", "slug"),
 )
 
