@@ -78,6 +78,22 @@ class AdminClient:
         """How every reference stands, read from its vault now."""
         return self._call("GET", "/v1/secret-references/status")
 
+    def create_reference(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a reference."""
+        return self._call("POST", "/v1/secret-references", body)
+
+    def show_reference(self, slug: str) -> dict[str, Any]:
+        """One reference, masked."""
+        return self._call("GET", f"/v1/secret-references/{quote(slug, safe='')}")
+
+    def update_reference(self, slug: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change fields of a reference."""
+        return self._call("PUT", f"/v1/secret-references/{quote(slug, safe='')}", body)
+
+    def delete_reference(self, slug: str) -> dict[str, Any]:
+        """Take a reference away."""
+        return self._call("DELETE", f"/v1/secret-references/{quote(slug, safe='')}")
+
     def reference(self, slug: str, action: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """`verify` or `refresh` a reference."""
         return self._call("POST", f"/v1/secret-references/{quote(slug, safe='')}/{action}", body or {})

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli import secret_use
+from pipeline.cli import secret_use, secret_write
 from pipeline.cli.context import ConfigOption, JsonOption, process_of
 
 if TYPE_CHECKING:
     from pipeline.config.environment import Process
 
 app = typer.Typer(
-    help="Secret references: add, list, status, verify, refresh, where-used, disable.", no_args_is_help=True, rich_markup_mode=None
+    help="Secrets and references: add, list, create, update, rotate, show, delete, status, verify, where-used, …",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Also what resolves.")]
@@ -129,6 +131,7 @@ def refresh(
     _ask_gateway(context, slug, "refresh", as_json)
 
 
+secret_write.register(app)
 secret_use.register(app)
 
 
