@@ -22,6 +22,7 @@ _COLUMNS: Final = (
     Column("remarks", "To do", "list"),
     Column("error", "Last error", width="medium"),
     Column("targets", "Targets", "list"),
+    Column("shared_with", "Same value as", "list", help="Other references behind which the same value stands."),
     Column("resolved_us", "Last read", "ago"),
     Column("used_us", "Last used", "ago"),
     Column("fingerprint", "Fingerprint", help="A keyed hash: the same value has the same fingerprint, and nothing can be told from it."),
@@ -55,7 +56,8 @@ def render(page: Page) -> None:
         [
             Figure("Healthy", count(being("healthy")), "The last read from the vault succeeded."),
             Figure("Failing or stale", count(being("failing", "stale")), "The last read failed; stale ones still answer from memory."),
-            Figure("Rotate now", count(having("rotate now")), "The version is older than 90 days."),
+            Figure("Rotate now", count(having("rotate now")), "Older than 90 days, or than the reference's own max_age_days."),
+            Figure("Unused", count(having("unused")), "It resolves, and no call was made with it for 30 days."),
             Figure("Shared values", count(having("shared")), "The same value stands under more than one reference."),
         ]
     )  # fmt: skip

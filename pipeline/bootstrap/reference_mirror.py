@@ -19,11 +19,11 @@ async def mirror_document(core: Core, document: Document, keys: LocalKeys) -> No
     if not core.plan.part.mirrors:
         return
     now_us = core.clock.now_us()
-    wanted = [(uuid7(now_us), _stored(ref)) for ref in document_references(document).values()]
+    wanted = [(uuid7(now_us), _stored(ref, document.references[slug].max_age_days)) for slug, ref in document_references(document).items()]
     await core.ledger.run(lambda connection: mirror_references(connection, wanted, keys, os.urandom, now_us=now_us))
 
 
-def _stored(ref: SecretRef) -> StoredReference:
+def _stored(ref: SecretRef, max_age_days: int | None) -> StoredReference:
     return StoredReference(
         id="",
         slug=ref.slug,
@@ -40,6 +40,7 @@ def _stored(ref: SecretRef) -> StoredReference:
         max_stale_s=ref.max_stale_s,
         refresh_ahead_ratio=ref.refresh_ahead_ratio,
         environment=ref.environment,
+        max_age_days=max_age_days or 0,
         origin="document",
         created_by="document",
     )

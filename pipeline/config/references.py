@@ -106,6 +106,8 @@ class ReferenceSection(Section):
     """Seconds after the TTL for which the last value still serves while the vault cannot be reached."""
     refresh_ahead_ratio: Annotated[float, Field(gt=0, le=1)] = 0.8
     """The part of the TTL after which the value is read again in the background."""
+    max_age_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """Days after which the dashboard says that the value is to be rotated; 90 when absent, and a third of it for the earlier remark."""
 
     @model_validator(mode="after")
     def _one_connection(self) -> ReferenceSection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import defaultdict
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
@@ -15,6 +15,7 @@ from pipeline.store.tables import secret_references, secret_status
 DAY_US: Final = 86_400_000_000
 DUE_AFTER_US: Final = 30 * DAY_US
 OVERDUE_AFTER_US: Final = 90 * DAY_US
+UNUSED_AFTER_US: Final = 30 * DAY_US
 
 
 def references(connection: Connection, scope: Scope, now_us: int) -> list[Row]:
@@ -22,8 +23,9 @@ def references(connection: Connection, scope: Scope, now_us: int) -> list[Row]:
 
     `health` is `healthy`, `stale` (served from the cache while the vault is away), `failing` or `unchecked`. `age_us` counts
     from when the version was first seen, None when it never was. `remarks` name what an auditor should look at: `rotate soon`
-    (30 days), `rotate now` (90 days, or the reference's own `max_age_days`, and a third of it for the other), `unused`, `shared`
-    (the same value under another slug).
+    (30 days), `rotate now` (90 days, or the reference's own `max_age_days`, and a third of it for the other), `unused`
+    (resolved, and for 30 days no call was made with it: since the last one, or since it was first seen when there was none),
+    `shared` (the same value under another slug; `shared_with` names those that the viewer may see).
     """
     mine = _mine(connection, scope)
     rows = []
@@ -34,9 +36,13 @@ def references(connection: Connection, scope: Scope, now_us: int) -> list[Row]:
         if known is not None or (scope.whole and scope.org_id == DEFAULT_ORG and not _foreign(connection, scope, status["slug"])):
             rows.append(_row(status["slug"], known, status, now_us))
     rows += [_row(slug, known, None, now_us) for slug, known in mine.items()]
-    shared = Counter(row["fingerprint"] for row in rows if row["fingerprint"])
+    same: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
-        if shared[row["fingerprint"]] > 1:
+        if row["fingerprint"]:
+            same[row["fingerprint"]].append(row["slug"])
+    for row in rows:
+        row["shared_with"] = sorted(slug for slug in same.get(row["fingerprint"], ()) if slug != row["slug"])
+        if row["shared_with"]:
             row["remarks"].append("shared")
     return sorted(rows, key=lambda row: row["slug"])
 
@@ -81,7 +87,9 @@ def _row(slug: str, known: Any, status: Any, now_us: int) -> Row:
     overdue = known["max_age_days"] * DAY_US if known and known["max_age_days"] else OVERDUE_AFTER_US
     if age is not None and age >= overdue * DUE_AFTER_US // OVERDUE_AFTER_US:
         row["remarks"].append("rotate now" if age >= overdue else "rotate soon")
-    if row["resolved_us"] and not row["used_us"]:
+    since = row["used_us"] or first_seen
+    row["idle_us"] = now_us - since if since else None
+    if row["resolved_us"] and since and now_us - since >= UNUSED_AFTER_US:
         row["remarks"].append("unused")
     return row
 

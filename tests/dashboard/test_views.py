@@ -170,7 +170,12 @@ def test_references_show_health_and_what_to_do(company: Company) -> None:
     rows = test.dataframe[0].value.set_index("slug")
     assert rows.loc["azure-eu", "mark"] == "✕ failing"
     assert rows.loc["gemini-prod", "remarks"] == "rotate now, unused"
-    assert figures(test)["Rotate now"] == "1"
+    assert rows.loc["openai-prod", "shared_with"] == "openai-research"
+    assert {name: figures(test)[name] for name in ("Rotate now", "Unused", "Shared values")} == {
+        "Rotate now": "1",
+        "Unused": "1",
+        "Shared values": "2",
+    }
 
 
 def test_redactions_by_rule_add_up(company: Company) -> None:

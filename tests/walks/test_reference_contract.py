@@ -38,7 +38,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             {"id": "uses", "provider": "demo", "model": "demo", "required": False, "secret_key_ref": {"ref": "used-by-a-target"}},
         ],
         "models": {"demo": {"targets": ["demo"]}, "uses": {"targets": ["uses"]}},
-        "references": {"of-the-document": {"manager_type": "env", "secret_path": "SOME_KEY"}},
+        "references": {"of-the-document": {"manager_type": "env", "secret_path": "SOME_KEY", "max_age_days": 45}},
         "vaults": {"team-vault": {"manager_type": "hashicorp_vault", "auth_config": TOKEN}},
         "reference_api": {
             "allowed_hosts": ["127.0.0.1:9", "*.vault.example"],
@@ -534,7 +534,7 @@ def test_a_detail_has_the_fields_of_the_documentation_and_ours(client: Client) -
 
 def test_the_documents_references_are_shown_and_not_changed_here(client: Client) -> None:
     shown = client.show("of-the-document")
-    assert (shown["origin"], shown["secret_path"]) == ("document", "SOME_KEY")
+    assert (shown["origin"], shown["secret_path"], shown["max_age_days"]) == ("document", "SOME_KEY", 45)
     refused(client.send("PUT", "/of-the-document", {"name": "mine"}), 400)
     refused(client.send("DELETE", "/of-the-document"), 400)
 
