@@ -29,6 +29,7 @@ SENSITIVE: Final = frozenset(
         "doppler_token",
         "infisical_client_secret",
         "op_connect_token",
+        "op_service_account_token",
     }
 )
 """Fields that are masked when shown."""
@@ -148,7 +149,10 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "onepassword": Shape(
         "op_auth_mode",
-        {"connect": Mode(frozenset({"op_connect_host", "op_connect_token"}), frozenset({"op_ca_cert"}))},
+        {
+            "connect": Mode(frozenset({"op_connect_host", "op_connect_token"}), frozenset({"op_ca_cert"})),
+            "serviceAccount": Mode(frozenset({"op_service_account_token"})),
+        },
         "connect",
         ("op_connect_host",),
     ),

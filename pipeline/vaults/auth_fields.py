@@ -67,5 +67,6 @@ MEANINGS: Final[Mapping[str, str]] = {
     "infisical_ca_cert": "The path of the CA that signed its certificate (PEM).",
     "op_connect_host": "The Connect server, `https://HOST:PORT`.",
     "op_connect_token": "Its access token; a reference.",
+    "op_service_account_token": "A service account's token, `ops_…`; a reference.",
     "op_ca_cert": "The path of the CA that signed its certificate (PEM).",
 }

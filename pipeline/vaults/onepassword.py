@@ -5,8 +5,7 @@ a field it is the item's password, or its only concealed field; with `secret_key
 Connect gives the newest alone, so a pinned version that is no longer the newest is gone.
 
 1Password's Connect client (onepasswordconnectsdk) is not used: it puts the server's words in its errors and the status nowhere else.
-Service accounts are not supported: their client (onepassword-sdk) is a native library that speaks an unpublished, end-to-end
-encrypted protocol with 1Password's cloud alone, so that nothing here could be tested or kept to a deadline.
+Service accounts have no server of one's own: `pipeline.vaults.onepassword_account`.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.vaults import failures
-from pipeline.vaults.auth import text_of
+from pipeline.vaults.auth import mode_of, text_of
 from pipeline.vaults.failures import Failure, given
 from pipeline.vaults.model import Fetched, SecretRef
+from pipeline.vaults.onepassword_account import OnePasswordAccount, open_account
 from pipeline.vaults.registry import VaultContext
 from pipeline.vaults.rest import Rest, Said, by_status, micros_of, odd
 from pipeline.vaults.tokens import Grant
@@ -147,8 +147,10 @@ def _by_label(fields: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def open_onepassword(auth_config: Mapping[str, Any], context: VaultContext) -> OnePassword:
-    """Make the adapter. Makes no call."""
+def open_onepassword(auth_config: Mapping[str, Any], context: VaultContext) -> OnePassword | OnePasswordAccount:
+    """Make the adapter of the chosen `op_auth_mode`. Makes no call."""
+    if mode_of("onepassword", auth_config) == "serviceAccount":
+        return open_account(auth_config, context)
     rest = Rest(
         text_of(auth_config, "op_connect_host") or "",
         ca_file=text_of(auth_config, "op_ca_cert"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,10 @@ from pipeline.errors import SecretError, SecretForbidden, SecretNotFound, VaultU
 from pipeline.vaults.announcements import Announcements
 from pipeline.vaults.failures import Failure
 from pipeline.vaults.fetching import Reader
-from pipeline.vaults.model import Secret, SecretRef, Vault
+from pipeline.vaults.model import Secret
 from tests.pipeline.vaults.cloud_stages import CLOUD_STAGES, cloud_faults_of, cloud_staged
 from tests.pipeline.vaults.rig import Clock, fresh_value
-from tests.pipeline.vaults.said import everything_said
+from tests.pipeline.vaults.said import error_of, everything_said
 from tests.pipeline.vaults.stages import FAULTS, STAGES, Stage, faults_of, staged
 
 ROWS = (
@@ -34,14 +33,6 @@ CLASSES: dict[str, type[SecretError]] = {
     "throttled": VaultUnavailable,
     "unavailable": VaultUnavailable,
 }
-
-
-def error_of(vault: Vault, ref: SecretRef) -> BaseException:
-    """What reading raises, in a thread of its own: no frame of the test, which knows the value, is in its traceback."""
-    with ThreadPoolExecutor(1) as pool:
-        error = pool.submit(vault.fetch, ref).exception()
-    assert error is not None
-    return error
 
 
 def values_of(stage: Stage, value: str) -> list[str]:

@@ -93,11 +93,14 @@ GOOD: dict[str, dict[str, Any]] = {
         "infisical_environment": "prod",
     },
     "connect": {"op_connect_host": "https://connect", "op_connect_token": {"secret_key_ref": {"ref": "op-token"}}},
+    "onepassword:serviceAccount": {"op_auth_mode": "serviceAccount", "op_service_account_token": "env:OP"},
 }
+"""By mode; where two kinds of vault have one of the same name, with the kind before it."""
 
 
 def manager_of(mode: str) -> str:
-    return next(name for name, shape in SHAPES.items() if mode in shape.modes)
+    kind, _, _ = mode.rpartition(":")
+    return kind or next(name for name, shape in SHAPES.items() if mode in shape.modes)
 
 
 @pytest.mark.parametrize("mode", GOOD)
@@ -107,7 +110,12 @@ def test_portkeys_fields_are_accepted_as_they_are(mode: str) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "field"),
-    [(mode, field) for mode, auth in GOOD.items() for field in auth if field in SHAPES[manager_of(mode)].modes[mode].required],
+    [
+        (mode, field)
+        for mode, auth in GOOD.items()
+        for field in auth
+        if field in SHAPES[manager_of(mode)].modes[mode.rpartition(":")[2]].required
+    ],
 )
 def test_a_missing_required_field_is_named(mode: str, field: str) -> None:
     auth = {name: value for name, value in GOOD[mode].items() if name != field}
