@@ -21,8 +21,10 @@ from pipeline.gateway.request import AdminRequest, Reply, Who
 from pipeline.store.read_model import Filter, Row, parse_filter
 
 MOST_LOGS: Final = 1_000
-_INPUTS: Final = ("tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h", "tokens_input_audio")
-_OUTPUTS: Final = ("tokens_output", "tokens_reasoning", "tokens_output_audio")
+_INPUTS: Final = (
+    "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h", "tokens_input_audio", "tokens_input_image",
+)  # fmt: skip
+_OUTPUTS: Final = ("tokens_output", "tokens_reasoning", "tokens_output_audio", "tokens_output_image")
 
 
 async def logs(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:

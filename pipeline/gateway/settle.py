@@ -272,6 +272,8 @@ def _charge(
         tokens_output=usage.output,
         tokens_reasoning=usage.reasoning,
         tokens_output_audio=usage.output_audio,
+        tokens_input_image=usage.input_image,
+        tokens_output_image=usage.output_image,
         service_tier=_label(house, usage.service_tier),
         attempt=number,
         streamed=trail.asked.stream,

@@ -69,6 +69,8 @@ class Charge:
     tokens_output: int = 0
     tokens_reasoning: int = 0
     tokens_output_audio: int = 0
+    tokens_input_image: int = 0
+    tokens_output_image: int = 0
     service_tier: str = ""
     attempt: int = 1
     streamed: bool = False

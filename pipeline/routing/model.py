@@ -209,18 +209,20 @@ class Usage:
     output: int = 0
     reasoning: int = 0
     output_audio: int = 0
+    input_image: int = 0
+    output_image: int = 0
     service_tier: str = ""
     state: Literal["observed", "estimated"] = "observed"
 
     @property
     def total_input(self) -> int:
         """Everything that went in, as the provider counts it."""
-        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.input_audio
+        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.input_audio + self.input_image
 
     @property
     def total_output(self) -> int:
         """Everything that came out, as the provider counts it."""
-        return self.output + self.reasoning + self.output_audio
+        return self.output + self.reasoning + self.output_audio + self.output_image
 
 
 @dataclass(frozen=True, slots=True)

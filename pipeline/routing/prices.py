@@ -23,7 +23,7 @@ from pipeline.errors import ConfigError
 MAP_FILE = "model_prices_and_context_window_backup.json"
 
 _WANTED = re.compile(
-    r"^(input_cost_per_(audio_)?token|output_cost_per_(audio_|reasoning_)?token|cache_(read|creation)_input_token_cost)"
+    r"^(input_cost_per_(audio_|image_)?token|output_cost_per_(audio_|image_|reasoning_)?token|cache_(read|creation)_input_token_cost)"
     r"|^(max_input_tokens|max_output_tokens|max_tokens|litellm_provider|mode|tiered_pricing)$"
 )
 _ABOVE = re.compile(r"^(?:input|output)_cost_per_token_above_(\d+)(k?)_tokens")
@@ -50,6 +50,8 @@ class Rates:
     output: int
     reasoning: int
     output_audio: int
+    input_image: int
+    output_image: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,8 @@ class ModelPrice:
             # a tier that names its own output price, but no price of reasoning, bills reasoning as output
             reasoning=output if own_output and not own_reasoning else pick("output_cost_per_reasoning_token", output),
             output_audio=pick("output_cost_per_audio_token", output),
+            input_image=pick("input_cost_per_image_token", plain),
+            output_image=pick("output_cost_per_image_token", output),
         )
 
 

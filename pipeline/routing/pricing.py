@@ -98,6 +98,8 @@ class Pricer:
             + usage.input_audio * rates.input_audio
             + usage.reasoning * rates.reasoning
             + usage.output_audio * rates.output_audio
+            + usage.input_image * rates.input_image
+            + usage.output_image * rates.output_image
         )
         return Cost((total + 500_000) // 1_000_000, self.digest)
 
@@ -167,12 +169,12 @@ def _tiers_of(body: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _dearest_input(rates: Rates) -> int:
-    return max(rates.input, rates.cache_read, rates.cache_write_5m, rates.cache_write_1h, rates.input_audio)
+    return max(rates.input, rates.cache_read, rates.cache_write_5m, rates.cache_write_1h, rates.input_audio, rates.input_image)
 
 
 def _dearest_output(rates: Rates, body: dict[str, Any]) -> int:
     spoken = rates.output_audio if "audio" in (body.get("modalities") or ()) else 0
-    return max(rates.output, rates.reasoning, spoken)
+    return max(rates.output, rates.reasoning, rates.output_image, spoken)
 
 
 def _asked_output(body: dict[str, Any]) -> int:

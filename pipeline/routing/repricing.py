@@ -67,6 +67,8 @@ def usage_of(row: Row) -> Usage:
         output=row["tokens_output"],
         reasoning=row["tokens_reasoning"],
         output_audio=row["tokens_output_audio"],
+        input_image=row["tokens_input_image"],
+        output_image=row["tokens_output_image"],
         service_tier=row["service_tier"],
     )
 

@@ -55,7 +55,7 @@ def estimate(meter: UsageMeter, surface: Surface, body: dict[str, Any]) -> Usage
     seen = meter.partial()
     output = max(-(-meter.written // 4), seen.total_output)
     if seen.total_input:
-        return replace(seen, output=output - seen.reasoning - seen.output_audio, state="estimated")
+        return replace(seen, output=output - seen.reasoning - seen.output_audio - seen.output_image, state="estimated")
     return Usage(input=estimate_input(surface, body), output=output, state="estimated")
 
 

@@ -31,33 +31,44 @@ def _tier(value: Any) -> str:
 
 
 def openai_usage(usage: dict[str, Any], tier: Any = None) -> Usage:
-    """OpenAI's usage block (chat, completions, embeddings), also as LiteLLM fills it for other providers."""
-    prompt = _count(usage, "prompt_tokens")
-    completion = _count(usage, "completion_tokens")
-    inward = usage.get("prompt_tokens_details")
-    outward = usage.get("completion_tokens_details")
+    """OpenAI's usage block (chat, completions, embeddings; responses and images by their names), also as LiteLLM fills it for others.
+
+    Tokens of predictions, accepted and rejected ones, are output and billed as such.
+    """
+    prompt, inward = _whole(usage, "prompt_tokens", "input_tokens")
+    completion, outward = _whole(usage, "completion_tokens", "output_tokens")
     read = min(_count(inward, "cached_tokens") or _count(usage, "prompt_cache_hit_tokens"), prompt)
     written = _count(inward, "cache_creation_tokens") or _count(usage, "cache_creation_input_tokens")
     written = min(written or _count(inward, "cache_write_tokens"), prompt - read)
     parts = inward.get("cache_creation_token_details") if isinstance(inward, dict) else None
     hour = min(_count(parts, "ephemeral_1h_input_tokens"), written)
     audio_in = min(_count(inward, "audio_tokens"), prompt - read - written)
+    image_in = min(_count(inward, "image_tokens"), prompt - read - written - audio_in)
     reasoning = _count(outward, "reasoning_tokens")
     audio_out = min(_count(outward, "audio_tokens"), completion)
+    image_out = min(_count(outward, "image_tokens"), completion - audio_out)
     beside = reasoning and _count(usage, "total_tokens") == prompt + completion + reasoning
     if not beside:  # xAI counts reasoning beside the completion; everybody else inside
-        reasoning = min(reasoning, completion - audio_out)
+        reasoning = min(reasoning, completion - audio_out - image_out)
     return Usage(
-        input=prompt - read - written - audio_in,
+        input=prompt - read - written - audio_in - image_in,
         cache_read=read,
         cache_write_5m=written - hour,
         cache_write_1h=hour,
         input_audio=audio_in,
-        output=completion - audio_out - (0 if beside else reasoning),
+        input_image=image_in,
+        output=completion - audio_out - image_out - (0 if beside else reasoning),
         reasoning=reasoning,
         output_audio=audio_out,
+        output_image=image_out,
         service_tier=_tier(tier),
     )
+
+
+def _whole(usage: dict[str, Any], *names: str) -> tuple[int, Any]:
+    """A total, by the first of its names that is there, and its details."""
+    name = next((name for name in names if usage.get(name) is not None), names[0])
+    return _count(usage, name), usage.get(f"{name}_details")
 
 
 def anthropic_usage(usage: dict[str, Any]) -> Usage:
@@ -170,9 +181,15 @@ class UsageMeter:
         return anthropic_usage(self._usage) if self._anthropic else openai_usage(self._usage, self.tier)
 
 
+_TOTALS = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
 def _sane(usage: Any) -> dict[str, Any] | None:
-    """A usage block that is one, and none of whose counts is absurd; another is taken for none at all, and the call is estimated."""
-    return usage if isinstance(usage, dict) and all(value < TOO_MANY for value in usage.values() if isinstance(value, int)) else None
+    """A usage block that is one, whose totals are whole numbers from 0, none of them absurd; another is none, and the call is estimated."""
+    if not isinstance(usage, dict) or any(value >= TOO_MANY for value in usage.values() if isinstance(value, int)):
+        return None
+    totals = [usage[name] for name in _TOTALS if usage.get(name) is not None]
+    return usage if all(type(value) is int and value >= 0 for value in totals) else None
 
 
 def _items(value: Any) -> list[Any]:

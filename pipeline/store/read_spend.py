@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import reduce
+from operator import add
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -29,10 +31,10 @@ _C = charges.c
 _TOLD: Final = ("observed", "adjusted")  # an adjustment has no usage of its own
 _SUMMED: Final = {
     "cost_micros": ("cost_micros",),
-    "tokens_input": ("tokens_input", "tokens_input_audio"),
+    "tokens_input": ("tokens_input", "tokens_input_audio", "tokens_input_image"),
     "tokens_cache_read": ("tokens_cache_read",),
     "tokens_cache_write": ("tokens_cache_write_5m", "tokens_cache_write_1h"),
-    "tokens_output": ("tokens_output", "tokens_output_audio"),
+    "tokens_output": ("tokens_output", "tokens_output_audio", "tokens_output_image"),
     "tokens_reasoning": ("tokens_reasoning",),
 }
 SUM_COLUMNS: Final = ("charges", *_SUMMED, "not_observed")
@@ -155,8 +157,7 @@ def _sums(table: Table) -> list[ColumnElement[Any]]:
     each: Any = 1 if table is charges else table.c.charges
     sums: list[ColumnElement[Any]] = []
     for names in _SUMMED.values():
-        first, *rest = (table.c[name] for name in names)
-        sums.append(func.sum(first + rest[0] if rest else first))
+        sums.append(func.sum(reduce(add, [table.c[name] for name in names])))
     return [rows, *sums, func.sum(case((table.c.state.in_(_TOLD), 0), else_=each))]
 
 

@@ -118,6 +118,8 @@ charges = Table(
     words("secret_fingerprint", 64),
     moment("duration_us"),
     moment("first_token_us"),
+    counter("tokens_input_image"),
+    counter("tokens_output_image"),
     UniqueConstraint("request_id", "attempt"),
     Index("ix_charges_at", "at_us"),
     Index("ix_charges_workspace", "workspace_id", "at_us"),

@@ -16,7 +16,7 @@ ROLLUP_GROUPS: Final = (
 
 ROLLUP_SUMS: Final = (
     "cost_micros", "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h", "tokens_input_audio",
-    "tokens_output", "tokens_reasoning", "tokens_output_audio",
+    "tokens_output", "tokens_reasoning", "tokens_output_audio", "tokens_input_image", "tokens_output_image",
 )  # fmt: skip
 """What is summed; beside them `charges` counts the rows."""
 

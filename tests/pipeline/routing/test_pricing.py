@@ -12,7 +12,7 @@ from pipeline.routing.litellm_parts import Parts
 from pipeline.routing.model import Surface, Usage
 from pipeline.routing.prices import ModelPrice, PriceMap, pico, read_price_map
 from pipeline.routing.pricing import IMAGE_TOKENS, OVERHEAD, Pricer
-from pipeline.routing.usage import UsageMeter
+from pipeline.routing.usage import UsageMeter, openai_usage
 from tests.pipeline.routing.asking import at, body_for, collect, outbound, secret, target
 from tests.servers.provider import Provider
 from tests.servers.provider_calls import Price
@@ -99,6 +99,45 @@ def test_costs_are_litellms_to_the_micro_dollar(parts: Parts, pricer: Pricer, pr
     ours = pricer.cost(target(provider, model), usage)
     assert ours.known
     assert abs(ours.micros - sum(theirs) * 1e6) <= 0.5 + 1e-3
+
+
+BUCKETS = [
+    ("anthropic", "claude-sonnet-4-5", {"cache_creation_tokens": 4_000, "cached_tokens": 900}, {}),
+    ("openai", "gpt-audio", {"audio_tokens": 700}, {"audio_tokens": 300}),
+    ("gemini", "gemini-2.5-flash", {"audio_tokens": 700}, {"reasoning_tokens": 400}),
+    ("gemini", "gemini-2.5-flash-image", {"image_tokens": 258}, {"image_tokens": 600}),
+    ("openai", "o3", {"cached_tokens": 500}, {"reasoning_tokens": 400}),
+    ("xai", "grok-4.3", {"cached_tokens": 500}, {"reasoning_tokens": 400}),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "inward", "outward"), BUCKETS)
+def test_every_bucket_costs_what_litellm_says(
+    parts: Parts, pricer: Pricer, provider: str, model: str, inward: dict[str, int], outward: dict[str, int]
+) -> None:
+    wire = {"prompt_tokens": 6_000, "completion_tokens": 1_000, "total_tokens": 7_000}
+    details = {"prompt_tokens_details": {**inward, "text_tokens": 6_000 - sum(inward.values())},
+               "completion_tokens_details": {**outward, "text_tokens": 1_000 - sum(outward.values())}}  # fmt: skip
+    if "cache_creation_tokens" in inward:
+        details["cache_creation_input_tokens"] = inward["cache_creation_tokens"]  # type: ignore[assignment]
+        details["cache_read_input_tokens"] = inward["cached_tokens"]  # type: ignore[assignment]
+    usage = openai_usage({**wire, **details})
+    theirs = parts.module.cost_calculator.cost_per_token(
+        model=model, custom_llm_provider=provider, usage_object=parts.module.Usage(**wire, **details)
+    )
+    assert abs(pricer.cost(target(provider, model), usage).micros - sum(theirs) * 1e6) <= 0.5 + 1e-3
+
+
+def test_litellm_prices_a_batch_as_a_standard_call_and_we_do_not(parts: Parts, pricer: Pricer) -> None:
+    """Should this fail, LiteLLM has learned it: then batch belongs to the tiers of the comparison above."""
+    wire = {"prompt_tokens": 1_000_000, "completion_tokens": 1_000, "total_tokens": 1_001_000}
+    theirs = parts.module.cost_calculator.cost_per_token(
+        model="gpt-5-mini", custom_llm_provider="openai", usage_object=parts.module.Usage(**wire), service_tier="batch"
+    )
+    to = target("openai", "gpt-5-mini")
+    standard, batch = (pricer.cost(to, openai_usage(wire, tier)).micros for tier in (None, "batch"))
+    assert round(sum(theirs) * 1e6) == standard
+    assert batch * 2 == standard
 
 
 @pytest.mark.parametrize(

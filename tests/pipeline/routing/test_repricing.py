@@ -13,7 +13,7 @@ from pipeline.routing.repricing import Difference, reprice
 
 BUCKETS = (
     "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h", "tokens_input_audio", "tokens_output",
-    "tokens_reasoning", "tokens_output_audio",
+    "tokens_reasoning", "tokens_output_audio", "tokens_input_image", "tokens_output_image",
 )  # fmt: skip
 PRICES = {
     "input_per_mtok_usd": 1, "output_per_mtok_usd": 2, "cache_read_per_mtok_usd": 3, "cache_write_per_mtok_usd": 4,
@@ -43,7 +43,7 @@ def test_only_charges_whose_cost_changes_are_named() -> None:
     assert len(found.price_digest) == 64
 
 
-@pytest.mark.parametrize(("bucket", "dollars"), zip(BUCKETS, (1, 3, 4, 5, 1, 2, 7, 2), strict=True))
+@pytest.mark.parametrize(("bucket", "dollars"), zip(BUCKETS, (1, 3, 4, 5, 1, 2, 7, 2, 1, 2), strict=True))
 def test_every_bucket_has_its_price(bucket: str, dollars: int) -> None:
     changes, _ = again([row("A", 0, **{"tokens_input": 0, bucket: 100})])
     assert changes == {"A": 100 * dollars}

@@ -62,6 +62,36 @@ from tests.servers.provider import Provider
             Usage(cache_read=5, reasoning=2),
         ),
         ({"prompt_tokens": None, "completion_tokens": "7", "prompt_tokens_details": None}, Usage()),
+        # images, as LiteLLM fills them in for Gemini
+        (
+            {
+                "prompt_tokens": 300,
+                "completion_tokens": 1_400,
+                "prompt_tokens_details": {"text_tokens": 42, "image_tokens": 258},
+                "completion_tokens_details": {"text_tokens": 110, "image_tokens": 1_290},
+            },
+            Usage(input=42, input_image=258, output=110, output_image=1_290),
+        ),
+        # the names of responses and images
+        (
+            {
+                "input_tokens": 75,
+                "input_tokens_details": {"cached_tokens": 32},
+                "output_tokens": 1_186,
+                "output_tokens_details": {"reasoning_tokens": 1_024},
+                "total_tokens": 1_261,
+            },
+            Usage(input=43, cache_read=32, output=162, reasoning=1_024),
+        ),
+        # rejected predictions are billed as output, and counted in it
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 50,
+                "completion_tokens_details": {"accepted_prediction_tokens": 10, "rejected_prediction_tokens": 30, "reasoning_tokens": 0},
+            },
+            Usage(input=9, output=50),
+        ),
         ({"prompt_tokens": -4, "completion_tokens": True}, Usage()),
     ],
 )
@@ -96,20 +126,64 @@ def test_anthropics_numbers_become_disjoint_buckets(block: dict[str, Any], usage
 
 
 counts = st.integers(0, 1_000) | st.none()
-details = st.dictionaries(st.sampled_from(["cached_tokens", "audio_tokens", "reasoning_tokens", "cache_creation_tokens"]), counts)
+PARTS = [
+    "cached_tokens",
+    "audio_tokens",
+    "reasoning_tokens",
+    "cache_creation_tokens",
+    "image_tokens",
+    "text_tokens",
+    "rejected_prediction_tokens",
+]
+details = st.dictionaries(st.sampled_from(PARTS), counts)
 
 
-@given(prompt=st.integers(0, 500), completion=st.integers(0, 500), inward=details, outward=details)
-def test_buckets_always_sum_to_the_providers_totals(prompt: int, completion: int, inward: dict[str, Any], outward: dict[str, Any]) -> None:
-    block = {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "prompt_tokens_details": inward,
-        "completion_tokens_details": outward,
-    }
-    usage = openai_usage(block)
+names = st.sampled_from([("prompt_tokens", "completion_tokens"), ("input_tokens", "output_tokens")])
+
+
+def assert_disjoint(usage: Usage, prompt: int, completion: int) -> None:
     assert (usage.total_input, usage.total_output) == (prompt, completion)
-    assert min(usage.input, usage.output, usage.reasoning, usage.cache_write_5m, usage.input_audio, usage.output_audio) >= 0
+    assert min(getattr(usage, name) for name in Usage.__slots__ if name not in ("service_tier", "state")) >= 0
+
+
+@given(names=names, prompt=st.integers(0, 500), completion=st.integers(0, 500), inward=details, outward=details)
+def test_buckets_always_sum_to_the_providers_totals(
+    names: tuple[str, str], prompt: int, completion: int, inward: dict[str, Any], outward: dict[str, Any]
+) -> None:
+    sent, answered = names
+    usage = openai_usage({sent: prompt, answered: completion, f"{sent}_details": inward, f"{answered}_details": outward})
+    assert_disjoint(usage, prompt, completion)
+
+
+@given(
+    plain=st.integers(0, 500), read=st.integers(0, 500), written=st.integers(0, 500), hour=counts, output=st.integers(0, 500),
+    thinking=counts,
+)  # fmt: skip
+def test_anthropics_buckets_sum_to_its_totals(
+    plain: int, read: int, written: int, hour: int | None, output: int, thinking: int | None
+) -> None:
+    block = {"input_tokens": plain, "cache_read_input_tokens": read, "cache_creation_input_tokens": written, "output_tokens": output}
+    split = {"cache_creation": {"ephemeral_1h_input_tokens": hour}, "output_tokens_details": {"thinking_tokens": thinking}}
+    assert_disjoint(anthropic_usage({**block, **split}), plain + read + written, output)
+
+
+@pytest.mark.parametrize("wrong", [-1, 7.5, 10.0, "12", True, [3], 1 << 41])
+@pytest.mark.parametrize(
+    ("surface", "name"),
+    [
+        ("openai.chat", "completion_tokens"),
+        ("openai.chat", "prompt_tokens"),
+        ("anthropic.messages", "output_tokens"),
+        ("anthropic.messages", "cache_read_input_tokens"),
+    ],
+)
+def test_usage_that_is_no_count_is_not_believed_and_the_call_is_estimated(surface: Surface, name: str, wrong: Any) -> None:
+    meter = UsageMeter(surface)
+    sane = {"prompt_tokens": 5, "completion_tokens": 5} if surface == "openai.chat" else {"input_tokens": 5, "output_tokens": 5}
+    body = {"type": "message", "content": [{"type": "text", "text": "four"}], "choices": [{"message": {"content": "four"}}]}
+    meter.see(Delta({**body, "usage": {**sane, name: wrong}}))
+    assert meter.usage() is None
+    assert estimate(meter, surface, {"messages": []}).state == "estimated"
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -1,4 +1,4 @@
-"""Sums of charges by quarter of an hour and by day, and the hours whose sums are to be made again.
+"""Sums of charges by quarter of an hour and by day, the hours whose sums are to be made again, and tokens of images on charges.
 
 Follows 0006.
 
@@ -15,11 +15,13 @@ depends_on = None
 
 _SUMS = (
     "charges", "cost_micros", "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h", "tokens_input_audio",
-    "tokens_output", "tokens_reasoning", "tokens_output_audio",
+    "tokens_output", "tokens_reasoning", "tokens_output_audio", "tokens_input_image", "tokens_output_image",
 )  # fmt: skip
 
 
 def upgrade() -> None:
+    for image in ("tokens_input_image", "tokens_output_image"):
+        op.add_column("charges", sa.Column(image, sa.BigInteger(), server_default="0", nullable=False))
     for name in ("spend_quarters", "spend_slots", "spend_days"):
         op.create_table(
             name,
