@@ -47,10 +47,10 @@ class References:
         found: dict[tuple[str, str | None], SecretRef] = {}
         for ref in (
             *self.by_target.values(),
-            *self._parts(),
             *self.headers.values(),
             *self.client_keys.values(),
             *((self.content_key,) if self.content_key is not None else ()),
+            *self._parts(),
         ):
             place = (ref.slug, ref.secret_key)
             known = found.get(place)
@@ -94,16 +94,20 @@ def compile_references(document: Document, made: Mapping[str, SecretRef] | None 
     `required` comes from the target that uses one, unless the reference itself is not. ConfigError names a reference whose vault's
     credential is nowhere, or behind that vault itself.
     """
-    references = gather_references(document, made)
+    permits = compile_permits(document)
+    references = gather_references(document, {slug: measured(ref, permits) for slug, ref in (made or {}).items()}, permits)
     for slug in document.references:
         _check_inner(references.declared[slug], references.declared)
     return references
 
 
-def gather_references(document: Document, made: Mapping[str, SecretRef] | None = None) -> References:
-    """The same for a document that was compiled before, whatever was done by REST since: what does not fit fails when it is used."""
-    of_document, permits = document_references(document), compile_permits(document)
-    declared = {**{slug: measured(ref, permits) for slug, ref in (made or {}).items()}, **of_document}
+def gather_references(document: Document, made: Mapping[str, SecretRef], permits: Permits) -> References:
+    """The same for a document that was compiled before, whatever was done by REST since: what does not fit fails when it is used.
+
+    `made` were measured by the document's `permits` already: there may be thousands, and one has changed.
+    """
+    of_document = document_references(document)
+    declared = {**made, **of_document}
     by_target, parts = {}, _parts(document, declared)
     for target in document.targets:
         if target.id in parts:
@@ -235,6 +239,7 @@ def _target(section: TargetSection, references: References) -> Target:
         connect_timeout_s=section.connect_timeout_s,
         first_byte_timeout_s=section.first_byte_timeout_s,
         idle_timeout_s=section.idle_timeout_s,
+        composed=section.id in references.parts,
     )
 
 

@@ -15,13 +15,14 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.bootstrap.compile import References, compile_references, gather_references
+from pipeline.bootstrap.compile import References, compile_permits, compile_references, gather_references
 from pipeline.config.document import Document
 from pipeline.keys.revisions import REFERENCES, SECRETS, read_revisions
 from pipeline.keys.watch import POLL_S
 from pipeline.vaults.auth import ALIASES
 from pipeline.vaults.local_keys import LocalKeys
 from pipeline.vaults.model import SecretRef
+from pipeline.vaults.permits import NOTHING_ELSE, Permits, measured
 from pipeline.vaults.reference_sql import Switch, load_changes, read_switches
 from pipeline.vaults.resolver import Resolver
 from pipeline.vaults.sealing import literals_of
@@ -33,10 +34,12 @@ _WATCHED: Final = (REFERENCES, SECRETS)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the store says, as of its revisions."""
+    """What the store says, as of its revisions. `measured` is what was made by REST, measured by the document's `permits`."""
 
     revisions: Mapping[str, int] = field(default_factory=dict)
     made: Mapping[str, SecretRef] = field(default_factory=dict)
+    permits: Permits = NOTHING_ELSE
+    measured: Mapping[str, SecretRef] = field(default_factory=dict)
     switches: Mapping[str, Switch] = field(default_factory=dict)
 
 
@@ -51,6 +54,7 @@ class ReferenceBook:
         self._taking = asyncio.Lock()
         self._tell: Callable[[References], None] = lambda _: None
         self._document = Document()
+        self._permits = NOTHING_ELSE
         self._resolver: Resolver | None = None
 
     @property
@@ -60,7 +64,8 @@ class ReferenceBook:
 
     def serve(self, document: Document, resolver: Resolver, tell: Callable[[References], None]) -> None:
         """Say whose references these are, and who is told of new ones."""
-        self._document, self._resolver, self._tell = document, resolver, tell
+        self._resolver, self._tell = resolver, tell
+        self.follow(document)
 
     def compile(self, document: Document) -> References:
         """The references of a document with those made by REST."""
@@ -68,7 +73,7 @@ class ReferenceBook:
 
     def follow(self, document: Document) -> None:
         """Speak of another document from now on (it was reloaded)."""
-        self._document = document
+        self._document, self._permits = document, compile_permits(document)
 
     async def refresh(self) -> None:
         """Take over what the store says now. Raises SQLAlchemyError when it cannot be read."""
@@ -104,14 +109,17 @@ class ReferenceBook:
             for name, value in literals_of(each.auth_config).items():
                 self._announce(value.reveal(), f"{each.slug}.{name}")
         stays = {slug: ref for slug, ref in before.items() if slug in present}
-        return Loaded(revisions, {**stays, **{each.slug: each.ref() for each in changed}}, switches)
+        made = {**stays, **{each.slug: each.ref() for each in changed}}
+        permits = self._permits
+        return Loaded(revisions, made, permits, _measured(made, permits, self._loaded), switches)
 
     def _take(self, loaded: Loaded) -> None:
         before, self._loaded = self._loaded, loaded
         if self._resolver is None:
             return
         if {slug: ref.revision for slug, ref in before.made.items()} != {slug: ref.revision for slug, ref in loaded.made.items()}:
-            self._tell(gather_references(self._document, loaded.made))
+            fresh = loaded.measured if loaded.permits is self._permits else _measured(loaded.made, self._permits, Loaded())
+            self._tell(gather_references(self._document, fresh, self._permits))
         for slug in _outdated(before, loaded):
             self._resolver.purge(slug)
         if before.revisions and before.revisions.get(SECRETS) != loaded.revisions.get(SECRETS):
@@ -122,6 +130,12 @@ class ReferenceBook:
             self._resolver.disable(slug)
         for slug in self._resolver.disabled() - wanted:
             self._resolver.enable(slug)
+
+
+def _measured(made: Mapping[str, SecretRef], permits: Permits, before: Loaded) -> dict[str, SecretRef]:
+    """What was made, measured by what the document permits; of thousands only those that changed, unless the document did."""
+    kept = before.measured if before.permits is permits else {}
+    return {slug: kept[slug] if slug in kept and before.made.get(slug) is ref else measured(ref, permits) for slug, ref in made.items()}
 
 
 def _outdated(before: Loaded, now: Loaded) -> set[str]:

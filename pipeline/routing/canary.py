@@ -80,12 +80,14 @@ class Canary:
 
 
 def canary_of(target: Target, base: str | None, key: Secret, *, now_us: int) -> Canary | None:
-    """The canary call of a target with its resolved key, None where there is none. `base` is the target's address or its provider's.
+    """The canary call of a target with its resolved key, None where there is none: a part of a credential is sent nowhere.
+
+    `base` is the target's address or its provider's.
 
     Raises UpstreamError `auth` for a value that no header can hold.
     """
     name = _SAME.get(target.provider, target.provider)
-    if target.provider in _NONE or name.startswith("vertex"):
+    if target.composed or target.provider in _NONE or name.startswith("vertex"):
         return None
     way = WAYS.get(name, _OTHER)
     if name == "bedrock":

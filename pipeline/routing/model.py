@@ -23,7 +23,8 @@ class Target:
 
     `provider` is LiteLLM's provider name (`openai`, `anthropic`, `bedrock`, `gemini`, `azure`, `demo`, …), `model` the
     provider's model id. `reference` is the slug of the secret reference (None: the provider needs none). `extra` holds
-    allow-listed provider settings (`api_version`, `aws_region_name`, `vertex_project`, …). Times are seconds.
+    allow-listed provider settings (`api_version`, `aws_region_name`, `vertex_project`, …). Times are seconds. `composed`: its credential
+    has several parts, and its address may be one of them.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Target:
     connect_timeout_s: float = 5.0
     first_byte_timeout_s: float = 60.0
     idle_timeout_s: float = 60.0
+    composed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,10 +82,15 @@ _PLACES: Final[Mapping[str, str]] = {manager_type: kind for kind, manager_type i
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection of the document."""
+    """A connection of the document. `revision` is another after every edit of it."""
 
     manager_type: str
     auth_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    revision: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        named = revision_of(SecretRef(slug="", manager_type=self.manager_type, secret_path="", auth_config=self.auth_config))
+        object.__setattr__(self, "revision", named)  # once for the many references through it
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +150,8 @@ def _connected(ref: SecretRef, permits: Permits) -> SecretRef | Refusal:
         return Refusal(CONNECTION, "the document has no such connection", "Name one that stands under `vaults` in the document.")
     if ALIASES.get(ref.manager_type, ref.manager_type) != ALIASES.get(connection.manager_type, connection.manager_type):
         return Refusal(CONNECTION, "the connection is to another kind of vault", "Make another reference; leave manager_type out.")
-    filled = replace(ref, auth_config=connection.auth_config, vault=name)
     fault = next(_place(ALIASES.get(connection.manager_type, connection.manager_type), ref, permits), None)
-    return fault or replace(filled, revision=f"{ref.revision}-{revision_of(replace(filled, revision=''))}")
+    return fault or replace(ref, auth_config=connection.auth_config, vault=name, revision=f"{ref.revision}-{connection.revision}")
 
 
 def _faults(name: str, ref: SecretRef, permits: Permits) -> Iterator[Refusal]:

@@ -12,6 +12,7 @@ from pipeline.bootstrap.compile import compile_references, compile_routes
 from pipeline.bootstrap.opening import key_opener
 from pipeline.config.document import Document
 from pipeline.errors import SecretError
+from pipeline.routing.canary import canary_of
 from pipeline.routing.litellm_keys import credentials
 from pipeline.routing.mapping import applied
 from pipeline.routing.model import Target
@@ -141,4 +142,13 @@ async def test_every_part_is_asked_for_in_the_name_of_the_asker() -> None:
     with pytest.raises(SecretError) as error:
         await stage.key(asker=Asker("other"))
     assert error.value.code == "reference_not_allowed"
+    await stage.rig.resolver.close()
+
+
+async def test_a_part_of_a_credential_is_sent_to_nobody_to_try_it() -> None:
+    stage = Stage("openai", mapping("key", "k"), mapping("base_url", "e"))
+    stage.says("k", fresh_value())
+    stage.says("e", "https://models.internal/v1")
+    secret = await stage.key()
+    assert canary_of(stage.target, "https://api.openai.com/v1", secret, now_us=0) is None
     await stage.rig.resolver.close()

@@ -300,6 +300,16 @@ async def test_a_reference_of_a_former_document_is_refused_by_one_that_allows_le
     assert await pair.values() == good
 
 
+async def test_of_many_references_only_the_changed_one_is_measured_again(pair: Pair) -> None:
+    await pair.make(slug="made")
+    await pair.make(slug="unchanged", name="unchanged")
+    before = pair.one.references.declared
+    await pair.change("made", secret_path="llm/two")
+    after = pair.one.references.declared
+    assert after["unchanged"] is before["unchanged"]
+    assert after["made"] != before["made"]
+
+
 async def test_an_absent_reference_is_reported_as_not_found(pair: Pair) -> None:
     ref: SecretRef = pair.one.references.by_target["main"]
     probe = await pair.one.resolver.probe(ref, Asker("", "preflight"))
