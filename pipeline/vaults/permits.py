@@ -7,6 +7,7 @@ else it names (another host, a credential that is here already, a place on this 
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -77,6 +78,7 @@ _PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,126}")
 _TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,126}")
 _AZURE_OWN: Final = frozenset({"managed", "default"})
 _TOKEN_URIS: Final = frozenset({"https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token"})
+_ONEPASSWORD: Final = ("1password.com", "1password.eu", "1password.ca", "ent.1password.com")
 _PLACES: Final[Mapping[str, str]] = {manager_type: kind for kind, manager_type in KINDS.items()}
 
 
@@ -176,6 +178,8 @@ def _faults(name: str, ref: SecretRef, permits: Permits) -> Iterator[Refusal]:
                 yield Refusal(param, "it is no such name", "Write letters, digits and hyphens, as the vendor does.")
         elif field_name == "gcp_service_account_json":
             yield from _token_uri(param, value)
+        elif field_name == "op_service_account_token":
+            yield from _sign_in(param, value)
     yield from _identity(name, ref, permits)
 
 
@@ -234,6 +238,19 @@ def _identity(name: str, ref: SecretRef, permits: Permits) -> Iterator[Refusal]:
         yield from _credential(f"auth_config.{shape.selector}", "file", SERVICE_ACCOUNT_TOKEN, permits)
     if cloud:
         yield from _credential(f"auth_config.{shape.selector}", "identity", cloud, permits)
+
+
+def _sign_in(param: str, value: Any) -> Iterator[Refusal]:
+    """A service account's token of 1Password names its server itself: `ops_` and base64url of JSON with `signInAddress`."""
+    encoded = value.reveal().removeprefix("ops_") if isinstance(value, Secret) else ""
+    try:
+        told = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except (ValueError, RecursionError):
+        told = None
+    server = told.get("signInAddress") if isinstance(told, dict) else None
+    address = read_address(f"https://{server}") if isinstance(server, str) else None
+    if address is None or not _is_fixed(address, _ONEPASSWORD):
+        yield Refusal(param, "it is no token of a service account at 1Password's own servers", "Send the token as 1Password shows it.")
 
 
 def _token_uri(param: str, value: Any) -> Iterator[Refusal]:

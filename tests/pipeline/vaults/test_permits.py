@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -310,6 +311,31 @@ def test_switches_of_the_machines_own_places_belong_to_the_document(name: str, f
 def test_the_key_of_a_service_account_asks_for_tokens_at_googles_address_alone(uri: Any) -> None:
     given = {"gcp_auth_mode": "serviceAccount", "gcp_service_account_json": Secret(json.dumps({"token_uri": uri}), reference="x")}
     assert judged("gcp_sm", given, SOME) == "auth_config.gcp_service_account_json"
+
+
+@pytest.mark.parametrize(
+    ("server", "good"),
+    [
+        ("team.1password.com", True),
+        ("team.1password.eu", True),
+        ("evil.example", False),
+        ("team.1password.com@evil.example", False),
+        ("team.1password.com.evil.example", False),
+        ("127.0.0.1:8443", False),
+        ("team.1password.com:8443", False),
+        ("", False),
+        (7, False),
+    ],
+)
+def test_the_token_of_a_1password_service_account_leads_to_1password_alone(server: Any, good: bool) -> None:
+    told = base64.urlsafe_b64encode(json.dumps({"signInAddress": server}).encode()).decode().rstrip("=")
+    given = {"op_auth_mode": "serviceAccount", "op_service_account_token": Secret("ops_" + told, reference="x")}
+    assert judged("onepassword", given, SOME) == ("" if good else "auth_config.op_service_account_token")
+
+
+def test_a_token_that_cannot_be_read_leads_nowhere() -> None:
+    given = {"op_auth_mode": "serviceAccount", "op_service_account_token": Secret("ops_x", reference="x")}
+    assert judged("onepassword", given, SOME) == "auth_config.op_service_account_token"
 
 
 def test_every_field_of_every_vault_is_of_one_kind() -> None:
