@@ -28,6 +28,8 @@ _DECISIONS: Final = frozenset({"error", "redaction", "cost", "parent", "ratio", 
 _FULL_ANSWERS: Final = frozenset({"shed_content", "block", "refuse"})
 _REJECTIONS: Final = frozenset({"sampled", "full", "dropped", "partial_success", "live_secret"})
 _SENT: Final = frozenset({"delivered", "rejected", "retry", "buried", "live_secret"})
+_CHECKPOINTS: Final = frozenset({"signed", "unsigned", "raced", "no_key", "broken", "failed"})
+_COPIES: Final = frozenset({"copied", "failed"})
 _DIRECTIONS: Final = frozenset({"prompt", "answer", "telemetry"})
 _ACTIONS: Final = frozenset({"allow", "pseudonymize", "hash", "mask", "replace", "remove", "block"})
 _SIGNALS: Final = frozenset({"traces", "logs", "metrics"})
@@ -150,6 +152,14 @@ class Metrics:
         """Count a call whose content should have been stored and was not, by why: its span went without it."""
         self._at(self._content_unstored, _of(UNSTORED, reason)).inc()
 
+    def audit_checkpoint(self, outcome: str) -> None:
+        """Count what became of an attempt to make a checkpoint."""
+        self._at(self._checkpoints, _of(_CHECKPOINTS, outcome)).inc()
+
+    def audit_copy(self, outcome: str, items: int) -> None:
+        """Count checkpoints that were copied to a place outside, or attempts that failed."""
+        self._at(self._copies, _of(_COPIES, outcome)).inc(items)
+
     def outbox_sent(self, destination: str, signal: str, outcome: str, items: int) -> None:
         """Count what a destination did with a batch."""
         self._at(self._sent, _of(self._closed.destinations, destination), _of(_SIGNALS, signal), _of(_SENT, outcome)).inc(items)
@@ -270,6 +280,8 @@ class Metrics:
         self._content_unstored = Counter(
             "lockgate_content_unstored", "Calls whose content could not be stored: their spans went without it.", ("reason",), registry=home
         )
+        self._checkpoints = Counter("lockgate_audit_checkpoints", "Checkpoints by what became of them.", ("outcome",), registry=home)
+        self._copies = Counter("lockgate_audit_checkpoint_copies", "Copies of checkpoints outside.", ("outcome",), registry=home)
         self._sent = Counter("lockgate_outbox_sent_items", "Items by what became of them.", (*sink, "outcome"), registry=home)
         self._outbox = Gauge("lockgate_outbox_items", "The loss equation.", (*sink, "state"), registry=home)
         self._outbox_bytes = Gauge("lockgate_outbox_bytes", "Bytes that are kept.", (*sink, "state"), registry=home)

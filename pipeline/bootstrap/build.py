@@ -28,7 +28,8 @@ from pipeline.bootstrap.parts import (
     workspace_models,
 )
 from pipeline.bootstrap.policies import Redaction, compile_policies
-from pipeline.bootstrap.preflight import refuse_if_missing
+from pipeline.bootstrap.preflight import check_keys, refuse_if_missing
+from pipeline.bootstrap.proof import proof_of
 from pipeline.bootstrap.receiving import intake_of, receivers_of
 from pipeline.bootstrap.recognition import WAITING, open_recognizer
 from pipeline.bootstrap.reference_book import ReferenceBook
@@ -126,8 +127,9 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             await refuse_if_missing(secrets.swapped.references.preflight(), secrets.resolver, core.clock)
             people = await _people(core, secrets)
             telemetry = telemetry_of(core, secrets.swapped, secrets.resolver, lambda: show_outbox(house))
-            await _check_content_key(secrets, core.plan.document, secrets.swapped.references)
-            house = _house(core, secrets, people, telemetry)
+            await check_keys(core.plan.document, secrets.swapped.references, secrets.content_keys, secrets.resolver)
+            proof = proof_of(core, secrets.swapped, secrets.resolver)
+            house = replace(_house(core, secrets, people, telemetry), remarks=proof.remarks)
             await open_outbox(core, telemetry, house.desk.reads)
         except BaseException:
             await secrets.resolver.close()  # a start that is tried again and again must not leave leases behind each time
@@ -154,6 +156,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("idempotency", forget_expired_claims(core.ledger, core.clock)),
             ("contents", forget_expired_contents(core.ledger, core.clock)),
             ("spend", roll_up_spend(core.ledger, core.clock)),
+            ("proof", proof.run()),
             ("warm-up", _warm_up(redaction, house)),
         )
     ]
@@ -174,6 +177,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         await telemetry.metrics.push()
         await telemetry.outbox.stop()
         await house.providers.aclose()
+        await proof.finish()
         await secrets.resolver.close()
         await core.ledger.stop()
         house.desk.reads.close()
@@ -387,7 +391,7 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     recognizer = await _recognizer(core, document, swapped.recognizer)
     pricer, policies = pricer_of(document), compile_policies(document, core.redaction, core.tenant_keys(), recognizer)
     await refuse_if_missing(references.preflight(), secrets.resolver, clock)
-    await _check_content_key(secrets, document, references)
+    await check_keys(document, references, secrets.content_keys, secrets.resolver)
     await core.ledger.run(lambda connection: mirror_workspaces(connection, wanted_workspaces(document), now_us=clock.now_us()))
     await mirror_document(core, document, secrets.local_keys)
     references = secrets.book.compile(document)  # what was made by REST meanwhile counts
@@ -397,12 +401,6 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     secrets.audit.follow(references)
     await asyncio.to_thread(authenticator.restrict, workspace_models(document))
     return document.digest
-
-
-async def _check_content_key(secrets: Secrets, document: Document, references: References) -> None:
-    """What stored content is sealed with must be a key. Raises ConfigError, or SecretError when it is away."""
-    if document.telemetry.capture_content == "stored" and references.content_key is not None:
-        await secrets.content_keys.of(references.content_key)
 
 
 def _refresh_all(authenticator: Authenticator, sessions: Sessions) -> None:

@@ -41,6 +41,7 @@ class References:
     content_key: SecretRef | None = None
     made: frozenset[str] = frozenset()
     permits: Permits = NOTHING_ELSE
+    signing_key: SecretRef | None = None
 
     def all(self) -> tuple[SecretRef, ...]:
         """Each reference once, required if anything requires it."""
@@ -49,7 +50,7 @@ class References:
             *self.by_target.values(),
             *self.headers.values(),
             *self.client_keys.values(),
-            *((self.content_key,) if self.content_key is not None else ()),
+            *(ref for ref in (self.content_key, self.signing_key) if ref is not None),
             *self._parts(),
         ):
             place = (ref.slug, ref.secret_key)
@@ -62,8 +63,7 @@ class References:
     def preflight(self) -> tuple[SecretRef, ...]:
         """What a start and a reload read: everything but what was made by REST and that nothing uses. There may be thousands of those."""
         used = {ref.slug for ref in (*self.by_target.values(), *self._parts(), *self.headers.values(), *self.client_keys.values())}
-        if self.content_key is not None:
-            used.add(self.content_key.slug)
+        used.update(ref.slug for ref in (self.content_key, self.signing_key) if ref is not None)
         return tuple(ref for ref in self.all() if ref.slug in used or ref.slug not in self.made)
 
     def users_of(self, slug: str) -> tuple[str, ...]:
@@ -73,6 +73,7 @@ class References:
             *(f"header {name} of destination {place}" for (place, name), ref in self.headers.items() if ref.slug == slug),
             *(f"client key of destination {place}" for place, ref in self.client_keys.items() if ref.slug == slug),
             *(("stored content",) if self.content_key is not None and self.content_key.slug == slug else ()),
+            *(("signature of checkpoints",) if self.signing_key is not None and self.signing_key.slug == slug else ()),
             *(f"reference {other}" for other, ref in self.declared.items() if other != slug and slug in named_slugs(ref.auth_config)),
         )
 
@@ -129,8 +130,10 @@ def gather_references(document: Document, made: Mapping[str, SecretRef], permits
     }
     stored = document.telemetry.stored_content.secret_key_ref
     content_key = None if stored is None else _used(stored, declared, "telemetry.stored_content.secret_key_ref")
+    signing = document.audit.checkpoints.signing_key
+    signing_key = None if signing is None else _used(signing, declared, "audit.checkpoints.signing_key")
     by_rest = frozenset(declared.keys() - of_document.keys())
-    return References(declared, by_target, parts, headers, client_keys, content_key, by_rest, permits)
+    return References(declared, by_target, parts, headers, client_keys, content_key, by_rest, permits, signing_key)
 
 
 def _parts(document: Document, declared: Mapping[str, SecretRef]) -> dict[str, dict[str, SecretRef]]:

@@ -123,6 +123,10 @@ class AdminClient:
             if not cursor:
                 return
 
+    def prove(self, event_id: str) -> dict[str, Any]:
+        """The proof that an event was written down."""
+        return self._call("GET", f"/v1/audit/events/{quote(event_id, safe='')}/proof")
+
     def show_letter(self, ident: int) -> dict[str, Any]:
         """One dead letter with its content."""
         return self._call("GET", f"/v1/outbox/dead-letters/{ident}")

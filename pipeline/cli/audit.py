@@ -70,13 +70,19 @@ def list_events(
 
 
 @app.command("verify")
-def verify(context: typer.Context, as_json: JsonOption = False) -> None:
+def verify(
+    context: typer.Context,
+    *,
+    public_key: Annotated[list[Path] | None, typer.Option("--public-key", help="A key that checkpoints may be signed by (PEM).")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check every chain, checkpoint, journal and charge. 0 when all is as it was written, 5 with the first bad row otherwise.
 
-    Example: lockgate audit verify
+    Example: lockgate audit verify --public-key audit-key.pub.pem
     """
     from dataclasses import asdict
 
+    from pipeline.cli.audit_keys import trusted_keys
     from pipeline.cli.output import counted, note, print_json
     from pipeline.cli.reading import existing_url
     from pipeline.ledger.verify import verify_store
@@ -86,7 +92,7 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
     engine = open_read_engine(existing_url(process))
     journal = process.layout.journal
     try:
-        report = verify_store(engine, journal if journal.is_dir() else None)
+        report = verify_store(engine, journal if journal.is_dir() else None, trusted_keys(public_key or []))
     finally:
         engine.dispose()
     from pipeline.cli.exits import BROKEN

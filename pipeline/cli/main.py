@@ -17,6 +17,7 @@ from typer.main import get_command
 from pipeline.cli import (
     about,
     audit,
+    audit_proof,
     configuration,
     database,
     event,
@@ -74,6 +75,7 @@ for name, group in (
     ("db", database.app),
 ):
     app.add_typer(group, name=name)
+audit_proof.register(audit.app)
 app.add_typer(secret.app, name="secret", hidden=True)
 
 

@@ -163,6 +163,13 @@ class OfflineAdmin:
         """Write down who looks, before anything is shown."""
         await self._ledger.append(service.event(self._office, self._actor, kind, detail, outcome=outcome))
 
+    def prove(self, event_id: str) -> dict[str, Any]:
+        """The proof that an event was written down."""
+        from pipeline.ledger.inclusion import prove_event
+
+        self._do(self._note("audit:event:prove", {"event": event_id}, "ok"))
+        return self._read(lambda connection: prove_event(connection, event_id))
+
     def export(self, filters: Mapping[str, str], form: str) -> Iterator[bytes]:
         """The audit events of a filter as CSV or JSON lines. The export itself is written down first."""
         from pipeline.cli.event_lines import csv_pieces, json_pieces

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.audit import CheckpointsSection
 from pipeline.config.section import Seconds, Section
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -92,3 +93,5 @@ class AuditSection(Section):
 
     require: Literal["all", "any"] = "all"
     """`all`: database and journal both; `any`: one of the two is enough. When it cannot be written, it does not happen."""
+    checkpoints: CheckpointsSection = CheckpointsSection()
+    """Proof that what was written stayed as it was."""

@@ -39,7 +39,11 @@ async def ready(house: House, _request: AdminRequest, _who: Who | None, _body: d
         reasons[f"outbox:{destination}"] = f"full: {_FULL[answer]}"
     reasons.update(house.reasons())
     headers = {"retry-after": "1"} if reasons else {}
-    return Reply(status=503 if reasons else 200, json={"status": "not_ready" if reasons else "ready", "reasons": reasons}, headers=headers)
+    told: dict[str, Any] = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
+    remarks = house.remarks()
+    if remarks:
+        told["remarks"] = remarks
+    return Reply(status=503 if reasons else 200, json=told, headers=headers)
 
 
 async def metrics(house: House, request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:

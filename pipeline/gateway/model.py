@@ -175,6 +175,11 @@ class UsedReferences(Protocol):
         """What those made by REST may name."""
         ...
 
+    @property
+    def signing_key(self) -> SecretRef | None:
+        """What checkpoints and bundles are signed with."""
+        ...
+
     def all(self) -> tuple[SecretRef, ...]:
         """Each once."""
         ...
@@ -246,6 +251,8 @@ class House:
     intake: Intake
     site: Site
     identities: Identities
+    remarks: Callable[[], dict[str, str]] = dict
+    """What is wrong and does not keep calls from being taken: told by `/health/ready`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,11 @@ class DurableLedger:
         self._ended: frozenset[str] = frozenset()  # epochs whose journals are closed, and need no second look
         self._upkeep: asyncio.Task[None] | None = None
 
+    @property
+    def epoch_id(self) -> str:
+        """The id of this life, and of its chain."""
+        return self._epoch.id
+
     async def start(self) -> None:
         """Connect, and settle what dead processes left. A database that is away does not stop the start: `ready` says why."""
         await self._writer.start()

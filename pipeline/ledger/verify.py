@@ -8,7 +8,7 @@ checkpoints and the journal from some row on can still hide it: keep the journal
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, exists, select
 
 from pipeline.ledger.chain import Fault, Head, Row, verify
 from pipeline.ledger.journal_copy import Copy, is_alive, journal_epochs, read_copy
+from pipeline.ledger.verify_checkpoints import Check, verify_checkpoints
 from pipeline.store.statements import EVENT_COLUMNS
 from pipeline.store.tables import charges, checkpoints, epochs, events
 
@@ -48,8 +49,11 @@ class _Findings:
     remarks: list[str] = field(default_factory=list)
 
 
-def verify_store(engine: Engine, journal_dir: Path | None = None) -> Report:
-    """Verify a whole store over a read-only engine, and the journals of this machine against it, while the gateway runs or not."""
+def verify_store(engine: Engine, journal_dir: Path | None = None, trusted: Mapping[str, Check] | None = None) -> Report:
+    """Verify a whole store over a read-only engine, and the journals of this machine against it, while the gateway runs or not.
+
+    `trusted` checks the signatures of checkpoints, by key id; without it they are only counted.
+    """
     found = _Findings()
     with engine.connect() as connection:
         chains = [*connection.execute(select(events.c.chain).distinct().order_by(events.c.chain)).scalars()]
@@ -59,12 +63,15 @@ def verify_store(engine: Engine, journal_dir: Path | None = None) -> Report:
         for chain, marks in points.items():
             found.faults.append(Fault(chain, 1, "", f"deleted: the whole chain, which a checkpoint has up to {max(marks)}"))
         _charges(connection, found)
+        sealed = verify_checkpoints(connection, trusted or {})
+    found.faults.extend(sealed.faults)
+    found.remarks.extend(sealed.remarks)
     epoch_ids = journal_epochs(journal_dir) if journal_dir is not None else ()
     if journal_dir is not None:
         for epoch_id in epoch_ids:
             _compare(engine, journal_dir, epoch_id, heads, found)
         _unjournaled(engine, epoch_ids, found)
-    return Report(found.events, len(chains), checked, len(epoch_ids), tuple(found.faults), tuple(found.remarks))
+    return Report(found.events, len(chains), checked + sealed.checkpoints, len(epoch_ids), tuple(found.faults), tuple(found.remarks))
 
 
 def _checkpoints(connection: Connection) -> dict[str, dict[int, str]]:

@@ -72,6 +72,20 @@ def ask(service: Service, ref: SecretRef, call: Callable[[], Any]) -> Mapping[st
     return body
 
 
+def code_of(call: Callable[[], Any]) -> str:
+    """Make one call of boto3's whose answer nobody needs: "" when it succeeded, otherwise AWS's code or the class of the error."""
+    from botocore import exceptions
+
+    try:
+        call()
+    except exceptions.ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        return code if code.isalnum() and len(code) <= 64 else "ClientError"
+    except (exceptions.BotoCoreError, UnreadableIdentityError) as error:
+        return type(error).__name__
+    return ""
+
+
 def _by_code(service: Service, ref: SecretRef, code: str) -> Failure:
     match _CODES.get(code):
         case "not_found":

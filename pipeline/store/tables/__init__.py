@@ -10,14 +10,17 @@ from pipeline.store.tables.columns import metadata
 from pipeline.store.tables.keys import budgets, virtual_keys
 from pipeline.store.tables.ledger import charges, checkpoints, epochs, events, idempotency_claims, redactions, reservations
 from pipeline.store.tables.people import logins, organizations, users, workspaces
+from pipeline.store.tables.proof import audit_checkpoints, checkpoint_copies
 from pipeline.store.tables.references import local_secrets, reference_switches, secret_references, secret_status
 from pipeline.store.tables.rollups import spend_days, spend_gaps, spend_quarters, spend_slots
 from pipeline.store.tables.shared import revisions, settings
 from pipeline.store.tables.telemetry import dead_letters, outbox, outbox_accounts, outbox_rejections, stored_contents
 
 __all__ = [
+    "audit_checkpoints",
     "budgets",
     "charges",
+    "checkpoint_copies",
     "checkpoints",
     "dead_letters",
     "epochs",
