@@ -13,7 +13,6 @@ from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineErro
 
 TIMEOUT_S: Final = 30.0
 _CHUNK: Final = 64 * 1024
-_PAGE: Final = 1000
 
 
 class GatewayError(PipelineError):
@@ -99,11 +98,8 @@ class AdminClient:
         return self._call("POST", f"/v1/secret-references/{quote(slug, safe='')}/{action}", body or {})
 
     def export(self, filters: Mapping[str, str], form: str) -> Iterator[bytes]:
-        """The audit events of a filter as CSV or JSON lines, in pieces, newest first."""
-        return self._csv(filters) if form == "csv" else self._json_lines(filters)
-
-    def _csv(self, filters: Mapping[str, str]) -> Iterator[bytes]:
-        connection, answer = self._open("GET", "/v1/audit/events" + _query({**filters, "format": "csv"}), None)
+        """The audit events of a filter in a format, in pieces, newest first; `bundle`: the evidence bundle of a period."""
+        connection, answer = self._open("GET", "/v1/audit/export" + _query({**filters, "format": form}), None)
         try:
             while piece := answer.read(_CHUNK):
                 yield piece
@@ -111,17 +107,6 @@ class AdminClient:
             raise _unreachable(self.url, error) from None
         finally:
             connection.close()
-
-    def _json_lines(self, filters: Mapping[str, str]) -> Iterator[bytes]:
-        from pipeline.cli.event_lines import json_pieces
-
-        cursor = ""
-        while True:
-            page = self._call("GET", "/v1/audit/events" + _query({**filters, "limit": str(_PAGE), "cursor": cursor}))
-            yield from json_pieces(page["data"])
-            cursor = page.get("next_cursor") or ""
-            if not cursor:
-                return
 
     def prove(self, event_id: str) -> dict[str, Any]:
         """The proof that an event was written down."""

@@ -20,6 +20,7 @@ UntilOption = Annotated[str, typer.Option("--until", "--to", help="Until when.")
 KindOption = Annotated[str, typer.Option("--kind", help="Kind of event, or a beginning with *: policy:*.")]
 KeyOption = Annotated[str, typer.Option("--key", help="Id of a virtual key.")]
 WorkspaceOption = Annotated[str, typer.Option("--workspace", help="Slug of a workspace.")]
+FORMS = ("bundle", "csv", "json", "parquet", "ocsf", "ecs", "cef", "cloudevents")
 RequestOption = Annotated[str, typer.Option("--request-id", help="The x-request-id of an answer.")]
 
 
@@ -120,19 +121,21 @@ def export(
     key: KeyOption = "",
     workspace: WorkspaceOption = "",
     request_id: RequestOption = "",
-    form: Annotated[str, typer.Option("--format", help="csv or json (one object per line).")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="bundle, csv, json, parquet, ocsf, ecs, cef, cloudevents.")] = "csv",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Into this file (owner-only) instead of standard output.")] = None,
 ) -> None:
-    """Export events. The export is an event itself.
+    """Export events, or the evidence bundle of a period with its own verifier. The export is an event itself.
 
-    Example: lockgate audit export --since 2026-11-01 --until 2026-12-01 --format csv --output november.csv
+    Example: lockgate audit export --from 2026-11-01 --to 2026-12-01 --format bundle --output november.zip
     """
     from pipeline.cli.administration import administration
     from pipeline.cli.output import note
     from pipeline.errors import BadRequest
 
-    if form not in ("csv", "json"):
-        raise BadRequest("--format is csv or json.")
+    if form not in FORMS:
+        raise BadRequest(f"--format is one of {', '.join(FORMS)}.")
+    if output is None and form in ("bundle", "parquet") and sys.stdout.isatty():
+        raise BadRequest("This format is no text.", hint="Name a file with --output.")
     filters = _filters(since=since, until=until, kind=kind, key=key, workspace=workspace, request_id=request_id)
     with administration(process_of(context)) as admin:
         pieces = admin.export(filters, form)

@@ -171,17 +171,23 @@ class OfflineAdmin:
         return self._read(lambda connection: prove_event(connection, event_id))
 
     def export(self, filters: Mapping[str, str], form: str) -> Iterator[bytes]:
-        """The audit events of a filter as CSV or JSON lines. The export itself is written down first."""
-        from pipeline.cli.event_lines import csv_pieces, json_pieces
+        """The audit events of a filter in a format, or the evidence bundle. The export itself is written down first."""
+        from pipeline.cli import exporting
+        from pipeline.store.formats.catalog import FORMATS
         from pipeline.store.read_model import parse_filter
         from pipeline.store.reads import open_reads
 
         asked = parse_filter(filters)
-        noted = service.event(self._office, self._actor, "audit:export:create", {"what": "events", "format": form, "filter": dict(filters)})
-        self._do(self._ledger.append(noted))
+        detail = {"what": "events", "format": form, "filter": dict(filters)}
+        if form == exporting.BUNDLE:
+            signer = self._do(exporting.signer_of_home(self._process))
+            self._do(self._note("audit:export:create", {**detail, "signed_by": signer.key_id if signer else ""}, "ok"))
+            yield from exporting.bundle(self._engine, asked, signer, self._clock.now_us())
+            return
+        self._do(self._note("audit:export:create", detail, "ok"))
         reads = open_reads(self._url)
         try:
-            yield from (csv_pieces if form == "csv" else json_pieces)(reads.iterate_events(asked))
+            yield from FORMATS[form].pieces(reads.iterate_events(asked))
         finally:
             reads.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.gateway import (
     admin_config,
     admin_contents,
+    admin_export,
     admin_keys,
     admin_outbox,
     admin_proof,
@@ -92,6 +93,7 @@ def route_table() -> RouteTable:
         Route("POST", "/v1/secret-references/{slug}/enable", ADMIN, admin_references.enable),
         Route("GET", "/v1/audit/events", LOOKERS, admin_reads.events),
         Route("GET", "/v1/audit/events/{id}/proof", LOOKERS, admin_proof.proof),
+        Route("GET", "/v1/audit/export", LOOKERS, admin_export.export),
         Route("GET", "/v1/audit/checkpoints", READERS, admin_proof.checkpoints),
         Route("GET", "/v1/spend", LOOKERS, admin_reads.spend),
         Route("GET", "/v1/spend/report", LOOKERS, admin_reads.spend),
