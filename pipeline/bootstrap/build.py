@@ -65,6 +65,7 @@ from pipeline.keys.identities import Identities
 from pipeline.keys.limits import RateLimits
 from pipeline.keys.people import FrontDesk
 from pipeline.keys.pepper import derived_key
+from pipeline.keys.seen import EndUsers
 from pipeline.keys.service import Office, ensure_admin_key
 from pipeline.keys.sessions import Sessions
 from pipeline.keys.store import mark_used
@@ -373,6 +374,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
             failed=core.metrics.content_unstored,
         ),
         intake=intake,
+        end_users=EndUsers(core.peppers),
         site=site_of(document),
         identities=identities,
     )

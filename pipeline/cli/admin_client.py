@@ -112,6 +112,10 @@ class AdminClient:
         """The proof that an event was written down."""
         return self._call("GET", f"/v1/audit/events/{quote(event_id, safe='')}/proof")
 
+    def hash_value(self, value: str) -> dict[str, Any]:
+        """The keyed hashes of a value, and where they stand in the record."""
+        return self._call("POST", "/v1/audit/hash", {"value": value})
+
     def show_letter(self, ident: int) -> dict[str, Any]:
         """One dead letter with its content."""
         return self._call("GET", f"/v1/outbox/dead-letters/{ident}")

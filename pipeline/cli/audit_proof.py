@@ -1,4 +1,4 @@
-"""`audit keygen`, `audit checkpoints`, `audit prove`: what an auditor holds in hand to prove the record without us."""
+"""`audit keygen`, `audit checkpoints`, `audit prove`, `audit hash`: what an auditor holds in hand to prove the record without us."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def keygen(
 ) -> None:
     """Make an Ed25519 key pair for checkpoints. The private key goes to a file or the store, the public one to standard output.
 
-    Example: lockgate audit keygen --output audit-key.pem > audit-key.pub.pem
+    Example: lockgate audit keygen --output audit.key > audit.pub.pem
     """
     from pipeline.cli.administration import administration
     from pipeline.cli.output import note, print_json
     from pipeline.errors import BadRequest
-    from pipeline.ledger.signing import make_private_pem, signer_of
+    from pipeline.ledger.signing import make_private_key, signer_of
 
     if (output is None) == (not store):
         raise BadRequest("Say where the private key goes: --output FILE or --store NAME.")
-    pem = make_private_pem()
-    signer = signer_of(pem)
+    private = make_private_key()
+    signer = signer_of(private)
     if output is not None:
-        _write_new(output, pem)
+        _write_new(output, private + "\n")
         where = f"{{file: {output}}}"
     else:
         with administration(process_of(context)) as admin:
-            admin.store_secret(store, pem)
+            admin.store_secret(store, private)
         where = f"{{store: {store}}}"
     if as_json:
         print_json("lockgate.audit.keygen/1", {"key_id": signer.key_id, "public_key": signer.public_pem})
@@ -106,8 +106,41 @@ def prove(context: typer.Context, event_id: Annotated[str, typer.Argument(help="
         print(json.dumps(admin.prove(event_id), ensure_ascii=False))
 
 
+def hash_value(
+    context: typer.Context,
+    *,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read the value from standard input.")] = False,
+    env_var: Annotated[str, typer.Option("--env-var", help="Read it from this variable.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Was this value ever seen, as a secret or as an end user? Its keyed hashes, and where they stand. The value is never an argument.
+
+    Example: lockgate audit hash --stdin < leaked-key.txt
+    """
+    from pipeline.cli.administration import administration
+    from pipeline.cli.asking import read_value
+    from pipeline.cli.output import counted, print_json, print_table
+    from pipeline.clock import rfc3339
+
+    value = read_value("Value", stdin=stdin, env_var=env_var)
+    with administration(process_of(context)) as admin:
+        found = admin.hash_value(value)
+    if as_json:
+        print_json("lockgate.audit.hash/1", found)
+        return
+    print_table((("AS", "use"), ("KEY", "key_id"), ("HASH", "hash")), found["hashes"], empty="")
+    print("Seen." if found["seen"] else "Never seen under a key that this installation still has.")
+    for name, what in (("secret_reads", "read of a vault"), ("charges", "charge"), ("end_user_calls", "call for this end user")):
+        part = found[name]
+        if part["count"]:
+            print(f"{counted(part['count'], what)}, from {rfc3339(part['first_us'])} to {rfc3339(part['last_us'])}")
+    if found["references"]:
+        print(f"Held now by {', '.join(found['references'])}.")
+
+
 def register(group: typer.Typer) -> None:
     """Add these to `audit`."""
     group.command("keygen")(keygen)
     group.command("checkpoints")(checkpoints)
     group.command("prove")(prove)
+    group.command("hash")(hash_value)

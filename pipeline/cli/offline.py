@@ -170,6 +170,15 @@ class OfflineAdmin:
         self._do(self._note("audit:event:prove", {"event": event_id}, "ok"))
         return self._read(lambda connection: prove_event(connection, event_id))
 
+    def hash_value(self, value: str) -> dict[str, Any]:
+        """The keyed hashes of a value, and where they stand in the record."""
+        from pipeline.keys import seen
+
+        hashes = seen.hashes_of(seen.value_of({"value": value}), self._home.peppers())
+        found = self._read(lambda connection: seen.where_seen(connection, hashes, "default"))
+        self._do(self._note("audit:value:search", {"seen": found["seen"]}, "ok"))
+        return seen.view(hashes, found)
+
     def export(self, filters: Mapping[str, str], form: str) -> Iterator[bytes]:
         """The audit events of a filter in a format, or the evidence bundle. The export itself is written down first."""
         from pipeline.cli import exporting

@@ -1,4 +1,4 @@
-"""Proof over HTTP: of one event, of what checkpoints there are. Asking for it is itself an event."""
+"""Proof over HTTP: of one event, of what checkpoints there are, of whether a value was ever seen. Asking for it is itself an event."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pipeline.errors import BadRequest, KeyOutOfScope
 from pipeline.gateway.admin_reads import apart, reads_for
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
+from pipeline.gateway.routes import READERS
+from pipeline.keys.seen import hashes_of, value_of, view, where_seen
 from pipeline.ledger.copies import line_of
 from pipeline.ledger.inclusion import prove_event
 from pipeline.store.checkpoints import all_checkpoints
@@ -45,8 +47,22 @@ async def checkpoints(house: House, request: AdminRequest, who: Who | None, _bod
     return Reply(content=await apart(house, lines), content_type=JSON_LINES)
 
 
+async def hash_value(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
+    """`POST /v1/audit/hash` with `{"value": …}`: the keyed hashes that the value would have left, and where they stand. Nothing is kept."""
+    assert who is not None
+    hashes = hashes_of(value_of(body), house.desk.office.peppers)
+
+    def look() -> dict[str, Any]:
+        with reading(house.desk.reader) as connection:
+            return where_seen(connection, hashes, who.org_id)
+
+    found = await apart(house, look)
+    await house.ledger.append(admin_event(house, request, who, "audit:value:search", "ok", {"seen": found["seen"]}))
+    return Reply(json=view(hashes, found))
+
+
 def of_installation(who: Who | None) -> None:
     """Chains hold the events of every organization, so what is made of whole chains is for the first one's readers. KeyOutOfScope."""
     assert who is not None
-    if who.org_id != "default" or who.workspace_id:
+    if who.org_id != "default" or who.role not in READERS:
         raise KeyOutOfScope("Chains and checkpoints belong to the installation, not to an organization.")

@@ -30,6 +30,7 @@ from pipeline.keys.limits import Admission, RateLimits
 from pipeline.keys.model import Caller
 from pipeline.keys.people import FrontDesk
 from pipeline.keys.policy import PolicySource
+from pipeline.keys.seen import EndUsers
 from pipeline.keys.service import Office
 from pipeline.keys.sessions import Sessions
 from pipeline.ledger.ledger import DurableLedger
@@ -251,6 +252,7 @@ class House:
     intake: Intake
     site: Site
     identities: Identities
+    end_users: EndUsers
     remarks: Callable[[], dict[str, str]] = dict
     """What is wrong and does not keep calls from being taken: told by `/health/ready`."""
 

@@ -53,8 +53,10 @@ class Trail:
 
     def start_event(self, house: House) -> Event:
         """`gateway:call:start`: the intent, with what was redacted from the prompt and the worst case in micro-dollars."""
+        end_user = house.end_users.named_by(self.asked.body)
         detail = {
             "surface": self.call.surface,
+            **({"end_user": end_user} if end_user else {}),
             **({"subject": self.caller.subject} if self.caller.subject else {}),
             "stream": self.asked.stream,
             "bytes": self.asked.size,

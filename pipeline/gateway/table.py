@@ -94,6 +94,7 @@ def route_table() -> RouteTable:
         Route("GET", "/v1/audit/events", LOOKERS, admin_reads.events),
         Route("GET", "/v1/audit/events/{id}/proof", LOOKERS, admin_proof.proof),
         Route("GET", "/v1/audit/export", LOOKERS, admin_export.export),
+        Route("POST", "/v1/audit/hash", READERS, admin_proof.hash_value, repeatable=True),
         Route("GET", "/v1/audit/checkpoints", READERS, admin_proof.checkpoints),
         Route("GET", "/v1/spend", LOOKERS, admin_reads.spend),
         Route("GET", "/v1/spend/report", LOOKERS, admin_reads.spend),

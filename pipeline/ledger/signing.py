@@ -1,4 +1,4 @@
-"""Ed25519 keys of checkpoints and bundles: made, read from PEM, used. The private key comes by secret reference and is never printed."""
+"""Ed25519 keys of checkpoints and bundles: made, read, used. The private key comes by secret reference and is never printed."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Signer:
         return base64.b64encode(self._sign(domain + message)).decode()
 
 
-def make_private_pem() -> str:
-    """A new private key: PKCS #8, PEM."""
+def make_private_key() -> str:
+    """A new private key: the base64 of its DER (PKCS #8) on one line, because a secret that a reference names has one."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return base64.b64encode(Ed25519PrivateKey.generate().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
 
 
 def signer_of(text: str) -> Signer:
-    """Read a private key: PEM (PKCS #8), or the base64 of its DER on one line. Raises KeyUnusable."""
+    """Read a private key (PKCS #8): the base64 of its DER on one line, or PEM. Raises KeyUnusable."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     private = _private(text)
@@ -94,5 +94,5 @@ def _private(text: str) -> Ed25519PrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyUnusable("this is not an Ed25519 private key in PEM (PKCS #8)")
+        raise KeyUnusable("this is not an Ed25519 private key (PKCS #8, base64 of DER on one line)")
     return key

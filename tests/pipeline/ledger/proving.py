@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.ledger.copies import Copier, Place
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.ledger.notary import Notary, Pace
-from pipeline.ledger.signing import Signer, make_private_pem, public_key, signer_of
+from pipeline.ledger.signing import Signer, make_private_key, public_key, signer_of
 from pipeline.store.engine import open_reader
 from tests.pipeline.ledger.calls import Clock, event, running
 
@@ -48,7 +48,7 @@ async def desk(url: str, *, signed: bool = True, **fields: Any) -> AsyncIterator
     clock, engine = Clock(), open_reader(url)
     try:
         async with running(url, clock=clock, **fields) as ledger:
-            made = Desk(ledger, clock, signer_of(make_private_pem()) if signed else None)
+            made = Desk(ledger, clock, signer_of(make_private_key()) if signed else None)
             made.notary = Notary(
                 engine=engine, run_write=ledger.run, clock=clock, own=ledger.epoch_id, pace=lambda: made.pace,
                 config_digest=lambda: DIGEST, signer=made.signer, told=lambda outcome: made.told.update([outcome]),

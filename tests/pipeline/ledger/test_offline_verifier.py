@@ -20,7 +20,7 @@ from pipeline.ledger.checkpoint import Sealed
 from pipeline.ledger.journal import event_line
 from pipeline.ledger.notary import Segment, checkpoint_of
 from pipeline.ledger.operations import draft
-from pipeline.ledger.signing import CHECKPOINT, Signer, make_private_pem, signer_of
+from pipeline.ledger.signing import CHECKPOINT, Signer, make_private_key, signer_of
 
 SCRIPT = Path(offline_verifier.__file__)
 Lines = list[bytes]
@@ -74,7 +74,7 @@ def points_over(key: Signer | None, rows: list[Any]) -> Lines:
 
 @pytest.fixture
 def evidence(tmp_path: Path) -> Evidence:
-    key, both = signer_of(make_private_pem()), chained(30, Head("C1"))
+    key, both = signer_of(make_private_key()), chained(30, Head("C1"))
     return Evidence(tmp_path, key, [line for _, line in both], points_over(key, [row for row, _ in both]))
 
 
@@ -176,7 +176,7 @@ def test_what_is_not_signed_or_has_no_key_is_not_verified(evidence: Evidence, ca
     code, said = verify(evidence.write(None, points_over(None, rows)), capsys)
     assert code == 3
     assert "is not signed" in said
-    other = signer_of(make_private_pem())
+    other = signer_of(make_private_key())
     evidence.key = other
     code, said = verify(evidence.write(), capsys)
     assert code == 1
