@@ -54,7 +54,8 @@ class CheckpointsSection(Section):
     """Checkpoints: Merkle roots over what was written down, signed, linked, and copied elsewhere, so that nobody can rewrite the past."""
 
     signing_key: SecretKeyRef | None = None
-    """The Ed25519 private key (PKCS #8, base64 of DER on one line; `lockgate audit keygen` makes one). Without one checkpoints are made and are not signed."""
+    """The Ed25519 private key (PKCS #8, base64 of DER on one line; `lockgate audit keygen` makes one). Without it checkpoints are not
+    signed, and say so."""
     every_events: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     """Events after which a checkpoint is made."""
     every_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
