@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pipeline.bootstrap.compile import folder_of
 from pipeline.bootstrap.core import Core
@@ -19,6 +22,9 @@ from pipeline.store.checkpoints import Stored
 from pipeline.vaults.aws_lock import LockedBucket
 from pipeline.vaults.registry import VaultContext
 from pipeline.vaults.resolver import Resolver
+
+FINISH_S: Final = 5.0
+"""Seconds that a stopping process gives to its last copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +60,10 @@ class Proof:
         await self.notary.run(self.copier.look)
 
     async def finish(self) -> None:
-        """Cover and copy what is left, before the ledger stops."""
-        await self.notary.look(last=True)
-        await self.copier.look()
+        """Cover and copy what is left, before the ledger stops; what takes longer the next start does."""
+        await self.notary.look(last=True)  # bounded by the deadlines of the ledger and of vaults
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.copier.look(), FINISH_S)
 
     def remarks(self) -> dict[str, str]:
         """What is wrong, for `/health/ready`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pipeline.config.references import SecretKeyRef
 from pipeline.config.section import Section
@@ -62,3 +63,9 @@ class CheckpointsSection(Section):
     """Seconds after which one is made, also when nothing has happened."""
     copies: tuple[CopySection, ...] = ()
     """Where they are copied to, outside of every request; what fails is tried again and told by metrics and `/health/ready`."""
+
+    @field_validator("signing_key", mode="before")
+    @classmethod
+    def _unwrapped(cls, form: Any) -> Any:
+        """Also as `{secret_key_ref: {…}}`, as a reference stands elsewhere in the document."""
+        return form["secret_key_ref"] if isinstance(form, Mapping) and [*form] == ["secret_key_ref"] else form
