@@ -21,7 +21,17 @@ def with_calls(process: Process, document: Document, statuses: Sequence[Mapping[
     if client is None:
         return _from_here(process, document, statuses)
     known = {each["slug"] for each in client.references()["data"]}
-    return [{**status, "calls": _by_gateway(client, status) if status["slug"] in known else _unknown(status)} for status in statuses]
+    return [{**status, "calls": _by_gateway(client, status) if status["slug"] in known else _unknown(status)} for status in _once(statuses)]
+
+
+def _once(statuses: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Each status, with targets where its slug stands first alone: a secret of several fields has a status for each of them."""
+    seen: set[str] = set()
+    found: list[Mapping[str, Any]] = []
+    for status in statuses:
+        found.append({**status, "targets": []} if status["slug"] in seen else status)
+        seen.add(status["slug"])
+    return found
 
 
 def code_of_calls(statuses: Sequence[Mapping[str, Any]], *, strict: bool) -> int:
@@ -79,7 +89,7 @@ def _from_here(process: Process, document: Document, statuses: Sequence[Mapping[
             admin.note("admin:secret:verify", {"reference": slug, "targets": wanted[slug], "calls": said}, "ok" if good else "failed")
     finally:
         admin.close()
-    return [{**status, "calls": calls.get(status["slug"], [])} for status in statuses]
+    return [{**status, "calls": calls.get(status["slug"], []) if status["targets"] else []} for status in _once(statuses)]
 
 
 async def _call(process: Process, document: Document, wanted: Mapping[str, Sequence[str]]) -> dict[str, list[dict[str, Any]]]:
@@ -90,8 +100,9 @@ async def _call(process: Process, document: Document, wanted: Mapping[str, Seque
     from pipeline.cli.resolving import open_resolver
     from pipeline.clock import SystemClock
     from pipeline.routing.canary_call import call_canaries
+    from pipeline.routing.canary_keys import keys_for
     from pipeline.routing.providers import read_catalog
-    from pipeline.vaults.check import look
+    from pipeline.vaults.check import PREFLIGHT
 
     made, clock, bases = made_references(process), SystemClock(), read_catalog().bases
     references = compile_references(document, made.references)
@@ -100,12 +111,8 @@ async def _call(process: Process, document: Document, wanted: Mapping[str, Seque
     async with open_resolver(process, references.declared) as resolver:
         for slug in made.disabled:
             resolver.disable(slug)
-        for ref in references.all():
-            if ref.slug not in wanted:
-                continue
-            _, secret = await look(ref, resolver, clock)
-            if secret is not None:
-                mine = [targets[target] for target in wanted[ref.slug]]
-                calls = await call_canaries(mine, lambda target: target.base_url or bases.get(target.provider), secret, clock)
-                found[ref.slug] = [asdict(call) for call in calls]
+        for slug, names in wanted.items():
+            keyed = await keys_for([targets[name] for name in names], references, resolver, PREFLIGHT)
+            calls = await call_canaries(keyed, lambda target: target.base_url or bases.get(target.provider), clock)
+            found[slug] = [asdict(call) for call in calls]
     return found

@@ -14,6 +14,7 @@ from pipeline.gateway.admin_references import known_reference
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 from pipeline.routing.canary_call import call_canaries
+from pipeline.routing.canary_keys import keys_for
 from pipeline.vaults.check import look
 from pipeline.vaults.model import Asker
 
@@ -24,7 +25,8 @@ async def verify(house: House, request: AdminRequest, who: Who | None, body: dic
     ref = await known_reference(house, request, who)
     assert who is not None
     targets = list(house.desk.references().targets_of(ref.slug))
-    found, secret = await look(ref, house.desk.resolver, house.clock, asker=Asker("", who.id, request.request_id))
+    asker = Asker("", who.id, request.request_id)
+    found, secret = await look(ref, house.desk.resolver, house.clock, asker=asker)
     detail: dict[str, Any] = {"reference": ref.slug, "reason": str(found.reason), "targets": targets}
     answer: dict[str, Any] = {**asdict(found), "resolvable": found.resolvable, "targets": targets}
     if asked:
@@ -32,7 +34,8 @@ async def verify(house: House, request: AdminRequest, who: Who | None, body: dic
         if secret is not None:
             await house.ledger.append(admin_event(house, request, who, "admin:secret:call", "ok", {**detail, "version": found.version}))
             mine = [target for target in house.swapped.router.targets() if target.id in targets]
-            calls = [asdict(called) for called in await call_canaries(mine, house.providers.base, secret, house.clock)]
+            keyed = await keys_for(mine, house.desk.references(), house.desk.resolver, asker, known=((ref, secret),))
+            calls = [asdict(called) for called in await call_canaries(keyed, house.providers.base, house.clock)]
         answer["calls"] = calls
         detail["calls"] = [{name: call[name] for name in ("target", "verdict", "status")} for call in calls]
     good = found.resolvable and not any(call["verdict"] in ("denied", "unreachable") for call in answer.get("calls", ()))

@@ -181,6 +181,16 @@ class UsedReferences(Protocol):
         """What checkpoints and bundles are signed with."""
         ...
 
+    @property
+    def by_target(self) -> Mapping[str, SecretRef]:
+        """The reference of a target's credential, or of its first part, by target."""
+        ...
+
+    @property
+    def parts(self) -> Mapping[str, Mapping[str, SecretRef]]:
+        """All parts of credentials that have several, by target and field."""
+        ...
+
     def all(self) -> tuple[SecretRef, ...]:
         """Each once."""
         ...

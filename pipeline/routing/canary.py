@@ -9,10 +9,11 @@ Sources: the providers' API references; which of them list models to anybody was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from pipeline.routing.canary_keys import Keyed
 from pipeline.routing.direct import ANTHROPIC_VERSION, reveal
 from pipeline.routing.litellm_keys import aws_fields
 from pipeline.routing.model import Target, UpstreamError
@@ -172,28 +173,34 @@ NOTES: Final[Mapping[Verdict, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One canary call and the targets for which it speaks: those with the same address and headers."""
+    """One canary call and the targets for which it speaks: those with the same address, headers and key."""
 
     canary: Canary
     targets: tuple[Target, ...]
 
 
-def errands_of(
-    targets: Sequence[Target], base_of: Callable[[Target], str | None], key: Secret, *, now_us: int
-) -> tuple[list[Errand], list[Called]]:
-    """The calls to make for the targets of one reference, each address once, and what is known without a call."""
+UNUSABLE: Final = "The value can be no key of this provider: its form is wrong."
+UNRESOLVED: Final = "The target's credential does not resolve, so that nothing was sent."
+
+
+def errands_of(keyed: Iterable[Keyed], base_of: Callable[[Target], str | None], *, now_us: int) -> tuple[list[Errand], list[Called]]:
+    """The calls to make for targets with their keys, each address and key once, and what is known without a call."""
     found: dict[tuple[str, ...], Errand] = {}
     told: list[Called] = []
-    for target in targets:
+    for each in keyed:
+        target = each.target
+        if each.key is None:
+            told.append(Called(target.id, target.provider, "unsupported", note=UNRESOLVED))
+            continue
         try:
-            canary = canary_of(target, base_of(target), key, now_us=now_us)
+            canary = canary_of(target, base_of(target), each.key, now_us=now_us)
         except UpstreamError:
-            told.append(Called(target.id, target.provider, "denied", note="The value can be no key of this provider: its form is wrong."))
+            told.append(Called(target.id, target.provider, "denied", note=UNUSABLE))
             continue
         if canary is None:
             told.append(Called(target.id, target.provider, "unsupported", note=NOTES["unsupported"]))
             continue
-        place = (canary.url, *canary.bare.values(), *canary.credentials)
-        known = found.get(place)
-        found[place] = Errand(known.canary, (*known.targets, target)) if known else Errand(canary, (target,))
+        place = (canary.url, *canary.bare.values(), *canary.credentials, *canary.credentials.values())
+        before = found.get(place)
+        found[place] = Errand(before.canary, (*before.targets, target)) if before else Errand(canary, (target,))
     return list(found.values()), told

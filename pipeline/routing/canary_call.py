@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from pipeline.clock import Clock
 from pipeline.routing.canary import NOTES, Called, Errand, Verdict, errands_of, judge
+from pipeline.routing.canary_keys import Keyed
 from pipeline.routing.model import Target
-from pipeline.vaults.model import Secret
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -22,11 +22,11 @@ _HEAD: Final = 64
 """Bytes of an answer that are read: enough to see that it is JSON."""
 
 
-async def call_canaries(targets: Sequence[Target], base_of: Callable[[Target], str | None], key: Secret, clock: Clock) -> list[Called]:
-    """Ask the provider of every target with the key, once for each address. Raises nothing; a verdict for each target asked or not."""
+async def call_canaries(keyed: Iterable[Keyed], base_of: Callable[[Target], str | None], clock: Clock) -> list[Called]:
+    """Ask the provider of every target with its key, once for each address. Raises nothing; a verdict for each target, asked or not."""
     import aiohttp
 
-    errands, told = errands_of(targets, base_of, key, now_us=clock.now_us())
+    errands, told = errands_of(keyed, base_of, now_us=clock.now_us())
     if not errands:
         return told
     places = asyncio.Semaphore(AT_ONCE)

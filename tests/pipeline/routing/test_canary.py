@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,10 +16,13 @@ from pipeline.clock import SystemClock
 from pipeline.routing import canary_call
 from pipeline.routing.canary import NOTES, WAYS, Called, Way, canary_of, judge
 from pipeline.routing.canary_call import call_canaries
+from pipeline.routing.canary_keys import Keyed, keys_for
 from pipeline.routing.model import Target
 from pipeline.routing.providers import read_catalog
 from pipeline.routing.sigv4 import signed_headers
+from pipeline.vaults.model import SecretRef
 from tests.pipeline.routing.asking import AWS, HandClock, secret, target
+from tests.pipeline.vaults.rig import ASKER, Rig
 from tests.servers.provider import Provider, running_provider
 
 KEY = "key-of-the-loopback"
@@ -52,7 +56,8 @@ def of(provider: Provider, name: str, **more: Any) -> Target:
 
 async def asked(targets: Sequence[Target], value: str = KEY) -> list[Called]:
     bases = read_catalog().bases
-    return await call_canaries(targets, lambda each: each.base_url or bases.get(each.provider), secret(value), SystemClock())
+    keyed = [Keyed(each, secret(value)) for each in targets]
+    return await call_canaries(keyed, lambda each: each.base_url or bases.get(each.provider), SystemClock())
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -179,3 +184,31 @@ def test_a_target_without_an_address_is_asked_at_its_providers_usual_one() -> No
     assert found["deepseek"] == "https://api.deepseek.com/user/balance"
     assert found["bedrock"] == "https://bedrock.us-east-1.amazonaws.com/foundation-models"
     assert [name for name, url in found.items() if url is None] == ["azure"]  # Azure has no address but a customer's own
+
+
+@dataclass
+class Declared:
+    by_target: dict[str, SecretRef]
+    parts: dict[str, dict[str, SecretRef]]
+
+
+async def test_each_target_is_tried_with_its_own_credential_and_a_place_is_read_once(provider: Provider) -> None:
+    rig = Rig()
+    pair = {name: rig.ref("pair", secret_key=name) for name in ("aws_access_key_id", "aws_secret_access_key")}
+    address = rig.ref("address", announced=False)
+    one, other, lost = rig.ref("one"), rig.ref("other"), rig.ref("lost")
+    rig.vault().values |= {"pair": AWS, "address": provider.url, "one": KEY, "other": "another-key"}
+    references = Declared(
+        {"a": one, "b": one, "c": other, "d": lost, "e": pair["aws_secret_access_key"], "f": one},
+        {"e": pair, "f": {"key": one, "base_url": address}, "g": {"key": lost, "base_url": address}},
+    )
+    targets = [of(provider, "openai", ident=ident) for ident in "abcd"]
+    targets += [of(provider, "bedrock", ident="e"), target("azure", ident="f"), target("azure", ident="g")]
+    keyed = await keys_for(targets, references, rig.resolver, ASKER, known=[(one, secret(KEY))])
+    found = await call_canaries(keyed, lambda each: each.base_url, SystemClock())
+    assert {called.target: called.verdict for called in found} == {
+        "a": "works", "b": "works", "c": "denied", "d": "unsupported", "e": "works", "f": "works", "g": "unsupported",
+    }  # fmt: skip
+    assert rig.vault().calls == 5  # the two fields, the address, `other` and `lost`; `one` was known
+    assert [look.path for look in provider.looks if look.key == KEY] == ["/v1/models", "/openai/models"]
+    await rig.resolver.close()
