@@ -11,8 +11,9 @@ import pytest
 
 from pipeline.errors import SecretError, SecretNotFound, VaultUnavailable
 from tests.pipeline.vaults.cloud_stages import CLOUD_STAGES, CLOUD_VERSIONED, cloud_staged
+from tests.pipeline.vaults.keychain_stage import real_keychain_staged
 from tests.pipeline.vaults.rig import fresh_value
-from tests.pipeline.vaults.stages import STAGES, Stage, real_keychain_staged, real_vault_staged, staged
+from tests.pipeline.vaults.stages import STAGES, Stage, real_vault_staged, staged
 from tests.servers.secret_service import missing
 
 _ADDRESS, _TOKEN = os.environ.get("VAULT_ADDR", ""), os.environ.get("VAULT_TOKEN", "")

@@ -13,8 +13,9 @@ from pipeline.errors import SecretError, SecretForbidden, VaultUnavailable
 from pipeline.vaults.keychain import put_in_keychain
 from pipeline.vaults.model import SecretRef
 from pipeline.vaults.registry import VaultContext, open_vault
+from tests.pipeline.vaults.keychain_stage import real_keychain_staged
 from tests.pipeline.vaults.rig import Clock, fresh_value
-from tests.pipeline.vaults.stages import MemoryKeyring, real_keychain_staged
+from tests.pipeline.vaults.stages import MemoryKeyring
 from tests.servers.secret_service import missing
 
 REF = SecretRef(slug="keychain:openai", manager_type="keychain", secret_path="openai")
