@@ -15,6 +15,8 @@ from pipeline.keys.tokens import Issuer
 
 def providers_of(document: Document, folder: Path, clock: Clock) -> tuple[Provider, ...]:
     """The providers of a document; relative paths of key files start at `folder`. Nothing is fetched before the first token comes."""
+    if document.identity.providers:
+        import jwt  # noqa: F401 - loaded now, so that the first token does not keep the event loop waiting for it
     return tuple(_provider(section, folder, clock) for section in document.identity.providers)
 
 

@@ -24,8 +24,8 @@ from pipeline.config.environment import DEFAULT_PORT
 from pipeline.config.home import Home
 from pipeline.config.otel import Otel
 from pipeline.gateway.contents import Limits
+from pipeline.gateway.locality import Site
 from pipeline.gateway.routes import RouteTable
-from pipeline.gateway.site import Site
 from pipeline.gateway.table import route_table
 from pipeline.keys.requests import Limit, NewWorkspace
 from pipeline.ledger.budgets import Period

@@ -19,7 +19,7 @@ Environments = Annotated[
 Audiences = Annotated[list[str] | None, typer.Option("--audience", help="A name (server.audience) it is meant for; repeat for more.")]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="How many calls it may make, ever.", min=1)]
 CAVEATS = ("audiences", "cidrs", "environments", "max_calls", "routes", "tools")
-_UNLIMITED = {"models": None, "duration": "expires_at", "rpm": "rpm_limit", "tpm": "tpm_limit", "parallel": "max_parallel_requests"}
+_UNLIMITED = {"models": "models", "duration": "expires_at", "rpm": "rpm_limit", "tpm": "tpm_limit", "parallel": "max_parallel_requests"}
 
 
 def caveats_of(**given: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _lift(name: str, body: dict[str, Any], caveats: dict[str, Any]) -> None:
     if name in CAVEATS:
         caveats[name] = None
     elif name in _UNLIMITED:
-        body[_UNLIMITED[name] or name] = None
+        body[_UNLIMITED[name]] = None
     else:
         raise BadRequest("--lift names no limit of a key.", hint=f"Known: {', '.join((*_UNLIMITED, *CAVEATS))}.")
 

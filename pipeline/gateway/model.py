@@ -21,8 +21,8 @@ from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers, HttpLimits
 from pipeline.gateway.intake import Intake
 from pipeline.gateway.kept import KeptAnswers
+from pipeline.gateway.locality import Site
 from pipeline.gateway.routes import RouteTable
-from pipeline.gateway.site import Site
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.caveats import RouteName
 from pipeline.keys.identities import Identities

@@ -34,6 +34,7 @@ from pipeline.config.loader import load_with_warnings
 from pipeline.gateway import chat, endings, leaving, reply, settle, wire
 from pipeline.gateway.http import read_headers
 from pipeline.gateway.model import Call, House
+from pipeline.gateway.permission import circumstances, permit
 from pipeline.keys.service import Actor, create_key
 from pipeline.routing.usage import UsageMeter
 from tests.benchmarks.gateway_contenders import bodies, document
@@ -105,6 +106,7 @@ def arrival(house: House, headers: list[tuple[bytes, bytes]]) -> Call:
         started=house.clock.monotonic(),
         peer="127.0.0.1",
         span=house.tracing.start(None),
+        route="chat",
     )
 
 
@@ -115,11 +117,14 @@ async def walk(house: House, lap: Lap, body: bytes, headers: list[tuple[bytes, b
     with lap.of("arrive (id, headers, span)"):
         calls = [arrival(house, headers) for _ in many]
     with lap.of("2 who"):
-        callers = [chat.identify(house, call) for call in calls]
+        callers = [await chat.identify(house, call) for call in calls]
+        around = [circumstances(house, call.route, call.peer) for call in calls]
+        for i in many:
+            permit(callers[i], around[i])
     with lap.of("1 read"):
         asked = [await chat.read(house, calls[i], receives[i]) for i in many]
     with lap.of("3 where"):
-        plans = [chat.place(house, callers[i], asked[i]) for i in many]
+        plans = [chat.place(house, callers[i], asked[i], around[i]) for i in many]
     policies = [house.swapped.policies.of(caller) for caller in callers]
     with lap.of("4 screen the prompt"):
         screened = [await chat.screen(house, policies[i], asked[i]) for i in many]
