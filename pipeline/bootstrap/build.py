@@ -53,6 +53,7 @@ from pipeline.config.document import Document
 from pipeline.config.home import secret_folders
 from pipeline.config.otel import refuse_named_twice
 from pipeline.errors import LedgerError
+from pipeline.gateway.abandoned import ReadOn
 from pipeline.gateway.app import Gateway
 from pipeline.gateway.content_keys import ContentKeys
 from pipeline.gateway.contents import ContentStore
@@ -377,6 +378,7 @@ def _house(core: Core, secrets: Secrets, people: People, telemetry: Telemetry) -
         end_users=EndUsers(core.peppers),
         site=site_of(document),
         identities=identities,
+        read_on=ReadOn(document.limits.read_on_s, document.limits.read_on_tokens, document.limits.read_on_streams),
     )
 
 

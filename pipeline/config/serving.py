@@ -77,6 +77,13 @@ class LimitsSection(Section):
     """Seconds that running calls have to end when the gateway stops. Until then what is new is answered 503 with Retry-After."""
     drain_notice_s: Annotated[float, Field(ge=0, le=300)] = 0.0
     """Seconds for which a stopping gateway answers 503 at least, also when nothing runs, so that load balancers notice; at most drain_s."""
+    read_on_s: Annotated[float, Field(ge=0, le=300)] = 0.0
+    """Seconds for which a stream is read on whose caller has left, so that the provider's own numbers are charged. 0: it is cut off, which
+    stops most providers, and charged by our count (`aborted_estimated`)."""
+    read_on_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
+    """Tokens, by our count, that are read on of one stream; one that goes on is cut off."""
+    read_on_streams: Annotated[int, Field(ge=1, le=10_000)] = 16
+    """Streams that are read on at a time; of further ones nothing is."""
 
 
 class IdempotencySection(Section):

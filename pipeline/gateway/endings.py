@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from pipeline.errors import AllTargetsFailed, PipelineError
 from pipeline.gateway.error_table import render, spoken
 from pipeline.gateway.model import House
@@ -14,6 +17,8 @@ from pipeline.routing.model import Cost, UpstreamError, Usage
 from pipeline.routing.tokens import estimate
 from pipeline.routing.usage import UsageMeter
 from redactors.model import Remark
+
+_ESTIMATED: Final[Mapping[ChargeState, ChargeState]] = {"observed": "estimated", "aborted_drained": "aborted_estimated"}
 
 
 def last_words(trail: Trail, error: PipelineError) -> bytes:
@@ -60,7 +65,7 @@ def ending_of(
         usage = Usage()  # counting is free
     elif usage is None or (state == "aborted_estimated" and not usage.total_output):
         usage = estimate(meter, trail.call.surface, trail.asked.body)
-        state = "estimated" if state == "observed" else state
+        state = _ESTIMATED.get(state, state)
     cost: Cost = trail.bound.pricer.cost(answer.target, usage)
     return Ending(
         outcome,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from pipeline.gateway.abandoned import ReadOn
 from pipeline.gateway.http import Receive
 
 
@@ -19,10 +20,14 @@ def has_left(receive: Receive) -> bool:
 
 
 class Watch:
-    """Waits for the caller of a stream to leave, and cancels the work for it when that happens: the task that makes the watch."""
+    """Waits for the caller of a stream to leave, and cancels the work for it when that happens: the task that makes the watch.
+
+    Work that has begun to stream may read on for a time: it looks at `gone` itself, and is cancelled when the time is over.
+    """
 
     def __init__(self, receive: Receive) -> None:
         self._gone = False
+        self._reading: ReadOn | None = None
         self._work = asyncio.current_task()
         self._task = asyncio.create_task(self._wait(receive))
 
@@ -31,9 +36,28 @@ class Watch:
             message = await receive()
             if message["type"] == "http.disconnect":
                 self._gone = True
-                if self._work is not None:
-                    self._work.cancel()
+                await self._read_on()
+                self.give_up()
                 return
+
+    async def _read_on(self) -> None:
+        """Wait as long as the work may read on."""
+        reading = self._reading
+        if reading is None or not reading.begin():
+            return
+        try:
+            await asyncio.sleep(reading.seconds)
+        finally:
+            reading.end()
+
+    def may_read_on(self, reading: ReadOn) -> None:
+        """From now on a caller who leaves does not end the work at once."""
+        self._reading = reading
+
+    def give_up(self) -> None:
+        """Cancel the work now."""
+        if self._work is not None:
+            self._work.cancel()
 
     @property
     def gone(self) -> bool:

@@ -16,6 +16,7 @@ from collectors.metrics import Metrics
 from collectors.tracing import CallSpan, Tracing
 from pipeline.clock import Clock
 from pipeline.errors import PipelineError
+from pipeline.gateway.abandoned import ReadOn
 from pipeline.gateway.contents import ContentStore
 from pipeline.gateway.error_table import Dialect
 from pipeline.gateway.http import Headers, HttpLimits
@@ -265,6 +266,7 @@ class House:
     end_users: EndUsers
     remarks: Callable[[], dict[str, str]] = dict
     """What is wrong and does not keep calls from being taken: told by `/health/ready`."""
+    read_on: ReadOn = field(default_factory=ReadOn)
 
 
 @dataclass(frozen=True, slots=True)

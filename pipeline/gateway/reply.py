@@ -116,12 +116,16 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watc
     """Send a streamed answer. Every way it can end is settled before its last byte, and none of them is silent."""
     headers = reply_headers(trail, answer, None, None)
     copy = Copy(send, house.kept.max_answer_bytes, _SSE_NAMED | headers) if trail.claim is not None else None
-    flow = _Flow(house, trail, answer, copy or send)
+    flow = _Flow(house, trail, answer, copy or send, watch)
+    watch.may_read_on(house.read_on)
     start = [*_SSE_HEADERS, *header_list(headers)]
     await send({"type": "http.response.start", "status": 200, "headers": start})
     try:
         wire = await flow.pump()
         watch.stop()
+        if flow.abandoned:
+            await _abandoned(house, trail, answer, flow)
+            return
         ending = ending_of(house, trail, answer, flow.meter, "ok", 200, "observed", flow.screen.remarks(), first_us=flow.first_us)
         if flow.gathered is not None:
             ending = replace(ending, answer=await _recorded(house, trail, flow.gathered.body(), flow.gathered.size))
@@ -147,12 +151,18 @@ async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watc
 class _Flow:
     """One streamed answer on its way: what was counted, screened and gathered of it so far."""
 
-    def __init__(self, house: House, trail: Trail, answer: Answer, send: Send) -> None:
-        self._house, self._trail, self._answer, self._send = house, trail, answer, send
+    def __init__(self, house: House, trail: Trail, answer: Answer, send: Send, watch: Watch) -> None:
+        self._house, self._trail, self._answer, self._send, self._watch = house, trail, answer, send, watch
+        self._left_at = -1
         self.screen = stream_screen(trail.call.surface, trail.policy.answer)
         self.meter = UsageMeter(trail.call.surface)
         self.gathered = Gathered(trail.call.surface) if house.swapped.capture_content else None
         self.first_us = 0
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether it was read on without its caller."""
+        return self._left_at >= 0
 
     async def pump(self) -> Wire:
         """Send clean events as they come, those that came together in one message; gives the last bytes, which wait for the settlement."""
@@ -166,6 +176,12 @@ class _Flow:
                 (tail if is_terminal(surface, shown) else together).append(shown)
             if delta.more and not tail:
                 continue
+            if self._watch.gone:
+                await self._read_on()
+                together.clear()
+                if tail:
+                    return b""
+                continue
             events, screened = await _fed(house, self.screen, together, self.meter.written - screened), self.meter.written
             together.clear()
             if events:
@@ -173,6 +189,14 @@ class _Flow:
             if tail:
                 break
         return encode(self.screen.feed_all(tail) or self.screen.close(), house.is_dirty)
+
+    async def _read_on(self) -> None:
+        """The caller has left: what comes is counted, and no more than that. Too much of it ends the work."""
+        if self._left_at < 0:
+            self._left_at = self.meter.written
+        if self.meter.written - self._left_at > 4 * self._house.read_on.tokens:
+            self._watch.give_up()
+            await asyncio.sleep(0)  # where the cancellation is raised
 
     def _note(self, delta: Delta) -> Delta | None:
         """Count an event; gives what the caller may see of it."""
@@ -199,6 +223,13 @@ async def _recorded(house: House, trail: Trail, body: dict[str, Any] | None, siz
     except RedactionError:
         house.metrics.content_dropped()
         return None
+
+
+async def _abandoned(house: House, trail: Trail, answer: Answer, flow: _Flow) -> None:
+    """Settle a stream that was read to its end after its caller had left: by the provider's numbers, where it gave any."""
+    remarks, why = flow.screen.remarks(), "client_disconnected"
+    ending = ending_of(house, trail, answer, flow.meter, "aborted", 499, "aborted_drained", remarks, error=why, first_us=flow.first_us)
+    await asyncio.shield(_close_and_settle(house, trail, answer, ending))
 
 
 async def _break_off(
