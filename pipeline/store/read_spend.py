@@ -119,13 +119,14 @@ def _summed(
     for table, where in _sources(connection, scope, asked, whole_days=step in (0, DAY_US), slots=slots):
         # SQLite would walk all of an index in the order of the groups, rather than the part of another that is in the period.
         names: list[ColumnElement[Any]] = [table.c[name].op("||")("") if table is charges else table.c[name] for name in groups]
-        if step:
-            names.insert(0, (_moment(table) // step).label("step"))
+        if step:  # what is summed already comes in the order of its index, and is folded here
+            names.insert(0, (table.c.at_us // step * step).label("start_us") if table is charges else table.c.start_us)
         for row in connection.execute(select(*names, *_sums(table)).where(where).group_by(*names)):
             counted = row[len(names) :]
             if counted[0] == 0:  # without groups there is always a row
                 continue
-            sums = found.setdefault(tuple(row[: len(names)]), dict.fromkeys(SUM_COLUMNS, 0))
+            key = (row[0] // step, *row[1 : len(names)]) if step else tuple(row[: len(names)])
+            sums = found.setdefault(key, dict.fromkeys(SUM_COLUMNS, 0))
             for name, value in zip(SUM_COLUMNS, counted, strict=True):
                 sums[name] += int(value or 0)
     return found

@@ -48,6 +48,7 @@ def _rollup(name: str) -> Table:
 
 
 spend_quarters = _rollup("spend_quarters")  # one row a quarter of an hour and group: any time zone's days are made of them
+Index("ix_spend_quarters_key", spend_quarters.c.key_id, spend_quarters.c.start_us)
 spend_slots = _rollup("spend_slots")  # one row a quarter of an hour, workspace and state; the other groups are empty
 spend_days = _rollup("spend_days")  # one row a day (UTC) and group
 

@@ -41,6 +41,7 @@ def upgrade() -> None:
             sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{name}")),
         )
         op.create_index(f"ix_{name}_start", name, ["start_us"])
+    op.create_index("ix_spend_quarters_key", "spend_quarters", ["key_id", "start_us"])
     op.create_table(
         "spend_gaps",
         sa.Column("hour_us", sa.BigInteger(), autoincrement=False, nullable=False),
