@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Connection
+
 from pipeline.bootstrap.compile import References, compile_limits, folder_of
 from pipeline.bootstrap.core import Core, core_of, migrated
 from pipeline.bootstrap.identity import providers_of
@@ -21,6 +23,7 @@ from pipeline.bootstrap.opening import key_opener
 from pipeline.bootstrap.parts import (
     Plan,
     Swapped,
+    organization_budgets,
     pricer_of,
     router_of,
     site_of,
@@ -283,7 +286,7 @@ async def _people(core: Core, secrets: Secrets) -> People:
         await secrets.book.look()
 
     office = Office(core.ledger, core.peppers, clock, core.recorder.tree, changed=changed)
-    await core.ledger.run(lambda connection: mirror_workspaces(connection, wanted_workspaces(document), now_us=clock.now_us()))
+    await core.ledger.run(partial(_mirror_workspaces, document=document, now_us=clock.now_us()))
     await mirror_document(core, document, secrets.local_keys)
     await ensure_admin_key(office, core.plan.home.admin_key())
     await changed()
@@ -396,7 +399,7 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     pricer, policies = pricer_of(document), compile_policies(document, core.redaction, core.tenant_keys(), recognizer)
     await refuse_if_missing(references.preflight(), secrets.resolver, clock)
     await check_keys(document, references, secrets.content_keys, secrets.resolver)
-    await core.ledger.run(lambda connection: mirror_workspaces(connection, wanted_workspaces(document), now_us=clock.now_us()))
+    await core.ledger.run(partial(_mirror_workspaces, document=document, now_us=clock.now_us()))
     await mirror_document(core, document, secrets.local_keys)
     references = secrets.book.compile(document)  # what was made by REST meanwhile counts
     secrets.book.follow(document)
@@ -405,6 +408,10 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     secrets.audit.follow(references)
     await asyncio.to_thread(authenticator.restrict, workspace_models(document))
     return document.digest
+
+
+def _mirror_workspaces(connection: Connection, document: Document, now_us: int) -> None:
+    mirror_workspaces(connection, wanted_workspaces(document), now_us=now_us, organization=organization_budgets(document))
 
 
 def _refresh_all(authenticator: Authenticator, sessions: Sessions) -> None:

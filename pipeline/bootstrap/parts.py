@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from collectors.addressing import Recipient, Sampling
 from collectors.backlog import Bound
@@ -22,13 +22,14 @@ from pipeline.config.destinations import DestinationSection
 from pipeline.config.document import Document
 from pipeline.config.environment import DEFAULT_PORT
 from pipeline.config.home import Home
+from pipeline.config.money import BudgetSection
 from pipeline.config.otel import Otel
 from pipeline.gateway.contents import Limits
 from pipeline.gateway.locality import Site
 from pipeline.gateway.routes import RouteTable
 from pipeline.gateway.table import route_table
-from pipeline.keys.requests import Limit, NewWorkspace
-from pipeline.ledger.budgets import Period
+from pipeline.keys.requests import NewWorkspace
+from pipeline.ledger.budget_rows import Terms
 from pipeline.routing.prices import read_price_map
 from pipeline.routing.pricing import Pricer
 from pipeline.routing.router import Router
@@ -152,11 +153,22 @@ def wanted_workspaces(document: Document) -> list[Any]:
             slug,
             section.name,
             section.policy,
-            Limit(section.budget.limit_micros, cast(Period, section.budget.sql_period)) if section.budget else None,
-            section.environment or "",
+            budgets=tuple(_terms(budget) for budget in section.every_budget),
+            environment=section.environment or "",
         )
         for slug, section in document.workspaces.items()
     ]
+
+
+def organization_budgets(document: Document) -> list[Terms]:
+    """What the document lets the organization spend."""
+    return [_terms(budget) for budget in document.organization.budgets]
+
+
+def _terms(section: BudgetSection) -> Terms:
+    zone = "" if section.timezone == "UTC" else section.timezone
+    percents = ",".join(str(percent) for percent in sorted(set(section.alert_at)))
+    return Terms(section.limit_micros, section.sql_period, zone, section.soft_micros, percents)
 
 
 def workspace_models(document: Document) -> dict[str, tuple[str, ...]]:

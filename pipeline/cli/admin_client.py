@@ -53,6 +53,18 @@ class AdminClient:
         """Make a workspace."""
         return self._call("POST", "/v1/workspaces", body)
 
+    def create_budget(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a budget."""
+        return self._call("POST", "/v1/budgets", body)
+
+    def update_budget(self, budget_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change a budget."""
+        return self._call("PUT", f"/v1/budgets/{quote(budget_id, safe='')}", body)
+
+    def delete_budget(self, budget_id: str) -> dict[str, Any]:
+        """Take a budget away."""
+        return self._call("DELETE", f"/v1/budgets/{quote(budget_id, safe='')}")
+
     def create_user(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make a dashboard user."""
         return self._call("POST", "/v1/users", body)

@@ -18,6 +18,7 @@ from pipeline.cli import (
     about,
     audit,
     audit_proof,
+    budget,
     configuration,
     database,
     event,
@@ -61,6 +62,7 @@ for module in (serving, preflight, redaction, about):
     module.register(app)
 for name, group in (
     ("keys", key.app),
+    ("budgets", budget.app),
     ("users", user.app),
     ("secrets", secret.app),
     ("audit", audit.app),

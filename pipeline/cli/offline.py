@@ -17,7 +17,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.environment import Process, database_url
 from pipeline.config.home import Home, prepare_home
 from pipeline.errors import BadRequest, PipelineError
-from pipeline.keys import contents, letters, people, references, service, spending, storing
+from pipeline.keys import budgets, contents, letters, people, references, service, spending, storing
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.store.engine import StoreError
 from pipeline.store.migrate import migrate
@@ -101,6 +101,18 @@ class OfflineAdmin:
     def create_workspace(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make a workspace."""
         return self._do(service.create_workspace(self._office, self._actor, body))
+
+    def create_budget(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a budget."""
+        return self._do(budgets.create_budget(self._office, self._actor, body))
+
+    def update_budget(self, budget_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change a budget."""
+        return self._do(budgets.update_budget(self._office, self._actor, budget_id, body))
+
+    def delete_budget(self, budget_id: str) -> dict[str, Any]:
+        """Take a budget away."""
+        return self._do(budgets.delete_budget(self._office, self._actor, budget_id))
 
     def create_user(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make a dashboard user."""

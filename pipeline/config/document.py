@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline.config.detection import DetectionSection
 from pipeline.config.identity import IdentitySection
-from pipeline.config.money import PriceSection, WorkspaceSection
+from pipeline.config.money import OrganizationSection, PriceSection, WorkspaceSection
 from pipeline.config.policies import PolicySection, default_policy
 from pipeline.config.reference_api import ReferenceApiSection
 from pipeline.config.references import ReferenceSection, VaultSection
@@ -43,6 +43,8 @@ class Document(Section):
         default_factory=lambda: {"default": WorkspaceSection()}
     )
     """Workspaces, by slug."""
+    organization: OrganizationSection = OrganizationSection()
+    """What all workspaces may spend together."""
     telemetry: TelemetrySection = TelemetrySection()
     """Traces and where they go."""
     prices: Mapping[Annotated[str, Field(min_length=3, max_length=255, pattern=r"^\S+$")], PriceSection] = Field(default_factory=dict)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from pipeline.config.section import Environment, Name, Section, Usd
+from pipeline.periods import is_time_zone
 
 MICROS = Decimal(1_000_000)
 
@@ -38,18 +39,63 @@ class BudgetSection(Section):
 
     limit_usd: Annotated[Decimal, Field(gt=0, le=1_000_000_000, allow_inf_nan=False)]
     """The limit in US dollars."""
-    period: Literal["day", "week", "month", "total"] = "total"
-    """When it starts anew (calendar, UTC); `total` never does."""
+    period: Literal["day", "week", "month", "quarter", "total"] = "total"
+    """When it starts anew (calendar); `total` never does."""
+    rolling: Literal["24h", "7d", "30d"] | None = None
+    """A window that moves on with time, in place of a period. Counted in buckets of 30 minutes, 4 hours, 12 hours: what was spent leaves
+    the window with its whole bucket, so that no 24 hours (7 days, 30 days) ever cost more than the limit."""
+    timezone: Annotated[str, StringConstraints(max_length=64)] = "UTC"
+    """The IANA time zone whose midnight a calendar period begins at."""
+    soft_limit_usd: Annotated[Decimal, Field(gt=0, le=1_000_000_000, allow_inf_nan=False)] | None = None
+    """From here on calls are served, with a header that says so, an event and an alert."""
+    alert_at: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(max_length=8)] = (50, 80, 100)
+    """At how many percent of the limit an alert is told, once in each period."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> BudgetSection:
+        if self.rolling is not None and self.period != "total":
+            raise ValueError("rolling stands in place of a period")
+        if self.timezone != "UTC" and (self.period == "total" or not is_time_zone(self.timezone)):
+            raise ValueError("timezone is an IANA name and goes with a period")
+        if self.soft_limit_usd is not None and self.soft_limit_usd > self.limit_usd:
+            raise ValueError("soft_limit_usd lies below limit_usd")
+        return self
 
     @property
     def limit_micros(self) -> int:
         """The limit in integer micro-dollars."""
-        return int((self.limit_usd * MICROS).to_integral_value(rounding=ROUND_HALF_UP))
+        return _micros(self.limit_usd)
+
+    @property
+    def soft_micros(self) -> int:
+        """The soft limit in integer micro-dollars; 0 for none."""
+        return 0 if self.soft_limit_usd is None else _micros(self.soft_limit_usd)
 
     @property
     def sql_period(self) -> str:
         """The period as the ledger spells it: empty for `total`."""
-        return "" if self.period == "total" else self.period
+        return self.rolling or ("" if self.period == "total" else self.period)
+
+
+def _micros(usd: Decimal) -> int:
+    return int((usd * MICROS).to_integral_value(rounding=ROUND_HALF_UP))
+
+
+class OrganizationSection(Section):
+    """What everybody may spend together."""
+
+    budgets: tuple[BudgetSection, ...] = ()
+    """Its budgets, one for each period."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> OrganizationSection:
+        _once_a_period(self.budgets)
+        return self
+
+
+def _once_a_period(budgets: tuple[BudgetSection, ...]) -> None:
+    if len({budget.sql_period for budget in budgets}) != len(budgets):
+        raise ValueError("there is one budget for each period")
 
 
 class WorkspaceSection(Section):
@@ -63,8 +109,20 @@ class WorkspaceSection(Section):
     """The environment that it stands in (`production`, `staging`): references of any other are out of its reach."""
     budget: BudgetSection | None = None
     """What all its keys may spend together."""
+    budgets: tuple[BudgetSection, ...] = ()
+    """More of them, for other periods: a day's beside a month's."""
     models: tuple[Name, ...] = ()
     """The models its keys may use; every model when empty."""
     destinations: tuple[Name, ...] | None = None
     """Where the traces of its calls and the telemetry of its programs are sent, by id; to every destination when it does not say, nowhere
     when it names none."""
+
+    @property
+    def every_budget(self) -> tuple[BudgetSection, ...]:
+        """`budget` and `budgets`."""
+        return (*((self.budget,) if self.budget is not None else ()), *self.budgets)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> WorkspaceSection:
+        _once_a_period(self.every_budget)
+        return self

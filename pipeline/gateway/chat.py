@@ -32,7 +32,7 @@ from pipeline.gateway.workers import INLINE_BYTES, worked
 from pipeline.keys.caveats import Circumstances
 from pipeline.keys.limits import Need
 from pipeline.keys.model import Caller
-from pipeline.ledger.model import ClaimTaken, Intent, Scope
+from pipeline.ledger.model import ClaimTaken, Intent, Receipt, Scope, model_scope
 from pipeline.routing.attempts import Answer, TargetsFailed, ask
 from pipeline.routing.model import Attempt, Outbound, Plan, Target
 from pipeline.routing.pricing import least_tokens
@@ -83,7 +83,7 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
 async def carry_out(house: House, trail: Trail, receive: Receive, send: Send) -> None:
     """Steps 6 to 10: write down, ask, answer, settle; or give the answer of the call that came first with the same idempotency key."""
     try:
-        await write_down(house, trail)  # 6
+        trail = replace(trail, over_soft=(await write_down(house, trail)).soft)  # 6
     except ClaimTaken as taken:
         await answer_again(house, trail, taken, send)
         return
@@ -194,13 +194,13 @@ def price(house: House, call: Call, asked: Asked, screened: Screened, plan: Plan
     return Bound(worst + max(plan.max_attempts - 1, 0) * max(inward), plan, pricer, unanswered, admission)
 
 
-async def write_down(house: House, trail: Trail) -> None:
+async def write_down(house: House, trail: Trail) -> Receipt:
     """Step 6: the intent and the reservations, durably, before anything leaves. Raises BudgetExceeded, LedgerError or ClaimTaken."""
     key = trail.caller.key
-    scopes = (Scope("org", key.org_id), Scope("workspace", key.workspace_id), Scope("key", key.id))
+    scopes = (Scope("org", key.org_id), Scope("workspace", key.workspace_id), Scope("key", key.id), model_scope(key.id, trail.asked.model))
     try:
         async with counted(house, trail.caller, trail.claim):
-            await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes, trail.claim))
+            return await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes, trail.claim))
     except PipelineError as error:
         await refused(house, trail.call, error, trail.caller, trail.asked, Looked(trail.policy, trail.screened))
         raise

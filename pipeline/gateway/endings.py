@@ -93,6 +93,8 @@ def reply_headers(trail: Trail, answer: Answer, cost: Cost | None, redactions: i
         "x-lockgate-attempts": str(max(1, len(answer.attempts))),
         **spoken(trail.bound.rate_headers, trail.call.dialect),
     }
+    if trail.over_soft:
+        headers["x-lockgate-budget-soft-limit"] = ",".join(trail.over_soft)
     if cost is not None:
         headers["x-lockgate-cost"] = f"{(cost.micros + in_vain_micros(trail, answer.attempts[:-1])) / 1_000_000:.6f}"
     if redactions is not None:

@@ -45,6 +45,7 @@ class Trail:
     screened: Screened
     bound: Bound
     claim: Claim | None = None
+    over_soft: tuple[str, ...] = ()  # the kinds of scope whose soft limit the call passes
 
     @property
     def prompt_remarks(self) -> tuple[Remark, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.gateway import (
+    admin_budgets,
     admin_config,
     admin_contents,
     admin_export,
@@ -73,6 +74,12 @@ def route_table() -> RouteTable:
         Route("POST", "/v1/keys/{id}/rotate", KEEPERS, admin_keys.rotate_key, shown_once=True),
         Route("POST", "/v1/workspaces", ADMIN, admin_keys.create_workspace),
         Route("GET", "/v1/workspaces", LOOKERS, admin_keys.list_workspaces),
+        Route("POST", "/v1/budgets", ADMIN, admin_budgets.create),
+        Route("GET", "/v1/budgets", READERS, admin_budgets.find),
+        Route("GET", "/v1/budgets/{id}", READERS, admin_budgets.show),
+        Route("PUT", "/v1/budgets/{id}", ADMIN, admin_budgets.change),
+        Route("DELETE", "/v1/budgets/{id}", ADMIN, admin_budgets.remove),
+        Route("GET", "/v1/alerts", READERS, admin_budgets.alerts),
         Route("POST", "/v1/users", ADMIN, admin_keys.create_user),
         Route("GET", "/v1/users", READERS, admin_keys.list_users),
         Route("DELETE", "/v1/users/{name}", ADMIN, admin_keys.delete_user),

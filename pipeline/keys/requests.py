@@ -8,18 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final, cast, get_args
 
 from pipeline.clock import parse_rfc3339
 from pipeline.errors import BadRequest
+from pipeline.keys.budget_requests import read_terms
 from pipeline.keys.caveat_requests import read_caveats
 from pipeline.keys.caveats import Caveats
 from pipeline.keys.model import Role
-from pipeline.ledger.budgets import PERIODS, Period
+from pipeline.ledger.budget_rows import Terms
 
 SECOND_US: Final = 1_000_000
-MAX_MICROS: Final = 1_000_000_000 * 1_000_000
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw])")
@@ -49,12 +48,8 @@ WORKSPACE_FIELDS: Final = frozenset({"slug", "name", "policy", "budget", "enviro
 USER_FIELDS: Final = frozenset({"name", "role", "password", "workspace"})
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A budget's limit in micro-dollars and its period ("" for one that never starts anew)."""
-
-    limit_micros: int
-    period: Period = ""
+Limit = Terms
+"""What a key or a workspace may spend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +79,7 @@ class NewWorkspace:
     policy: str = ""
     budget: Limit | None = None
     environment: str = ""
+    budgets: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,31 +149,12 @@ def read_new_user(body: Mapping[str, Any]) -> NewUser:
 
 
 def read_limit(tree: Any) -> Limit | None:
-    """Read `{"limit_usd": …, "period": …}`; None when there is none. Amounts are decimal, so that no cent is lost on the way."""
+    """Read a budget (`{"limit_usd": …, "period": …}`); None when there is none. Amounts are decimal, so that no cent is lost on the way."""
     if tree is None:
         return None
     if not isinstance(tree, Mapping):
         raise BadRequest("A budget is an object with limit_usd and period.", param="budget")
-    _only(tree, frozenset({"limit_usd", "period"}), "budget.")
-    period = tree.get("period") or ""
-    if period == "total":
-        period = ""
-    if period not in PERIODS:
-        raise BadRequest("A budget's period is day, week, month or total.", param="budget.period")
-    return Limit(usd_micros(tree.get("limit_usd"), "budget.limit_usd"), period)
-
-
-def usd_micros(amount: Any, param: str) -> int:
-    """Dollars (number or text) as integer micro-dollars, rounded half up. BadRequest unless it is more than zero."""
-    try:
-        if isinstance(amount, bool) or not isinstance(amount, int | float | str | Decimal):
-            raise InvalidOperation
-        micros = int((Decimal(str(amount)) * SECOND_US).to_integral_value(rounding=ROUND_HALF_UP))
-    except (InvalidOperation, ValueError, OverflowError):
-        raise BadRequest(f"{param} is an amount in dollars.", hint="For example 25 or 0.50.", param=param) from None
-    if not 0 < micros <= MAX_MICROS:
-        raise BadRequest(f"{param} must be more than zero, and at most a billion dollars.", param=param)
-    return micros
+    return read_terms(tree, prefix="budget.")
 
 
 def duration_us(text: str, param: str) -> int:

@@ -319,4 +319,4 @@ def _shown(connection: Connection, key: VirtualKey, now_us: int) -> dict[str, An
 
 
 def _budgets(connection: Connection) -> dict[tuple[str, str], Budget]:
-    return {(budget.scope.kind, budget.scope.id): budget for budget in list_budgets(connection)}
+    return {(budget.scope.kind, budget.scope.id): budget for budget in reversed(list_budgets(connection))}

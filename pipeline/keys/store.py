@@ -21,7 +21,7 @@ from pipeline.keys.pepper import Peppers
 from pipeline.keys.requests import NewKey
 from pipeline.keys.revisions import KEYS, bump
 from pipeline.keys.workspaces import workspace_by_slug
-from pipeline.ledger.budgets import set_budget
+from pipeline.ledger.budget_rows import add_budget
 from pipeline.ledger.model import Scope
 from pipeline.store.tables import virtual_keys, workspaces
 
@@ -78,7 +78,7 @@ def create_key(
         )
     )
     if new.budget is not None:
-        set_budget(connection, Scope("key", key_id), new.budget.limit_micros, new.budget.period, now_us)
+        add_budget(connection, Scope("key", key_id), new.budget, now_us=now_us, org_id=org_id)
     bump(connection, KEYS)
     return get_key(connection, key_id, within)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.clock import rfc3339
+from pipeline.keys.budget_views import standing_view, usd
 from pipeline.keys.caveats import plain
 from pipeline.keys.model import VirtualKey
 from pipeline.keys.users import User
 from pipeline.keys.workspaces import Workspace
-from pipeline.ledger.budgets import Budget, period_start
+from pipeline.ledger.budgets import Budget
+
+__all__ = ["budget_view", "key_view", "usd", "user_view", "workspace_view"]
 
 
 def key_view(key: VirtualKey, budget: Budget | None, now_us: int) -> dict[str, Any]:
@@ -39,18 +42,8 @@ def key_view(key: VirtualKey, budget: Budget | None, now_us: int) -> dict[str, A
 
 
 def budget_view(budget: Budget | None, now_us: int) -> dict[str, Any] | None:
-    """A budget in its current period. Amounts are dollars as decimal texts with six places: nothing is rounded away."""
-    if budget is None:
-        return None
-    over = bool(budget.period) and period_start(budget.period, now_us) > budget.period_start_us
-    spent = 0 if over else budget.spent_micros
-    return {
-        "limit_usd": usd(budget.limit_micros),
-        "period": budget.period or "total",
-        "spent_usd": usd(spent),
-        "reserved_usd": usd(budget.reserved_micros),
-        "remaining_usd": usd(max(0, budget.limit_micros - spent - budget.reserved_micros)),
-    }
+    """The first budget of a key or workspace in its current period; all of them stand under `/v1/budgets`."""
+    return None if budget is None else standing_view(budget, now_us)
 
 
 def workspace_view(workspace: Workspace, budget: Budget | None, now_us: int) -> dict[str, Any]:
@@ -78,13 +71,6 @@ def user_view(user: User) -> dict[str, Any]:
         "created_at": _at(user.created_us),
         "last_login_at": _at(user.last_login_us),
     }
-
-
-def usd(micros: int) -> str:
-    """Integer micro-dollars as a decimal text with six places."""
-    sign = "-" if micros < 0 else ""
-    whole, rest = divmod(abs(micros), 1_000_000)
-    return f"{sign}{whole}.{rest:06d}"
 
 
 def _at(at_us: int) -> str | None:

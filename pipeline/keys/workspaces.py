@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
@@ -13,7 +13,7 @@ from pipeline.ids import ulid
 from pipeline.keys.model import Reach
 from pipeline.keys.requests import NewWorkspace
 from pipeline.keys.revisions import KEYS, bump
-from pipeline.ledger.budgets import delete_budget, get_budget, set_budget
+from pipeline.ledger.budget_rows import Terms, add_budget, mirror_budgets
 from pipeline.ledger.model import Scope
 from pipeline.store.tables import organizations, workspaces
 
@@ -41,29 +41,31 @@ def create_workspace(connection: Connection, new: NewWorkspace, *, now_us: int, 
     workspace = Workspace(ulid(now_us), org_id, new.slug, new.name or new.slug, new.policy, now_us, new.environment)
     _insert(connection, workspace)
     if new.budget is not None:
-        set_budget(connection, Scope("workspace", workspace.id), new.budget.limit_micros, new.budget.period, now_us)
+        add_budget(connection, Scope("workspace", workspace.id), new.budget, now_us=now_us, org_id=org_id)
     bump(connection, KEYS)
     return workspace
 
 
-def mirror_workspaces(connection: Connection, wanted: Iterable[NewWorkspace], *, now_us: int, org_id: str = "default") -> bool:
-    """Bring the document's workspaces into the store: policy and budget as it says. True when anything changed.
+def mirror_workspaces(
+    connection: Connection, wanted: Iterable[NewWorkspace], *, now_us: int, org_id: str = "default", organization: Iterable[Terms] = ()
+) -> bool:
+    """Bring the document's workspaces into the store: policy and budgets as it says, also its organization's. True when anything changed.
 
     Workspaces that the document no longer names stay: their keys, budgets and history do not vanish with a line of YAML.
     """
     changed = _ensure_organization(connection, org_id, now_us)
+    changed = mirror_budgets(connection, Scope("org", org_id), organization, now_us=now_us, org_id=org_id) or changed
     for new in wanted:
         known = _find(connection, new.slug, org_id)
         if known is None:
-            create_workspace(connection, new, now_us=now_us, org_id=org_id)
+            known = create_workspace(connection, replace(new, budget=None), now_us=now_us, org_id=org_id)
             changed = True
-            continue
         name = new.name or new.slug
         if (known.name, known.policy, known.environment) != (name, new.policy, new.environment):
             said = {"name": name, "policy": new.policy, "environment": new.environment}
             connection.execute(update(workspaces).where(_W.id == known.id).values(**said))
             changed = True
-        changed = _mirror_budget(connection, known, new, now_us) or changed
+        changed = mirror_budgets(connection, Scope("workspace", known.id), _budgets(new), now_us=now_us, org_id=org_id) or changed
     if changed:
         bump(connection, KEYS)
     return changed
@@ -113,12 +115,6 @@ def _ensure_organization(connection: Connection, org_id: str, now_us: int) -> bo
     return True
 
 
-def _mirror_budget(connection: Connection, known: Workspace, new: NewWorkspace, now_us: int) -> bool:
-    scope = Scope("workspace", known.id)
-    present = get_budget(connection, scope)
-    if new.budget is None:
-        return delete_budget(connection, scope) if present is not None else False
-    if present is not None and (present.limit_micros, present.period) == (new.budget.limit_micros, new.budget.period):
-        return False
-    set_budget(connection, scope, new.budget.limit_micros, new.budget.period, now_us)
-    return True
+def _budgets(new: NewWorkspace) -> tuple[Terms, ...]:
+    """All budgets that a workspace is to have."""
+    return (*((new.budget,) if new.budget is not None else ()), *new.budgets)

@@ -7,7 +7,7 @@ them in the order it came, and what came of it is written together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from collectors.model import OutboxRow
 from pipeline.errors import LedgerError, PipelineError
 from pipeline.ids import ulid
+from pipeline.ledger.alerting import alert_event, alert_row, notice
 from pipeline.ledger.budgets import Standing, exceeded, reserve, roll, settle
 from pipeline.ledger.chain import Head, Row, link
 from pipeline.ledger.claims import Claims, take_claims
@@ -66,7 +67,7 @@ class _Page:
 
     batch: _Batch
     held: dict[str, _Held]
-    standings: dict[tuple[str, str], Standing]
+    standings: dict[tuple[str, str], list[Standing]]
     events: list[Row] = field(default_factory=list)
     reservations: list[Row] = field(default_factory=list)
     charges: list[Row] = field(default_factory=list)
@@ -150,7 +151,7 @@ def _open(operation: Open, page: _Page) -> Receipt | Exception:
         return LedgerError(
             "A request with this id was already written down.", code="request_id_used", status=409, type="invalid_request_error"
         )
-    limited = [page.standings[scope] for scope in operation.scopes if scope in page.standings]
+    limited = [standing for scope in operation.scopes for standing in page.standings.get(scope, ())]
     full = reserve(limited, operation.amount)
     if full is not None:
         if operation.claim is not None:
@@ -160,7 +161,9 @@ def _open(operation: Open, page: _Page) -> Receipt | Exception:
     page.held[request_id] = _Held("open", operation.amount, scopes)
     row = (request_id, page.batch.epoch_id, operation.amount, orjson.dumps(scopes).decode(), "open", page.batch.now_us, 0, *operation.owner)
     page.reservations.append(row)
-    return _record(operation.draft, page)
+    receipt = _record(operation.draft, page)
+    passed = tuple(dict.fromkeys(each.kind for each in limited if each.soft and each.spent + each.reserved > each.soft))
+    return replace(receipt, soft=passed) if passed else receipt
 
 
 def _close(operation: Close, page: _Page) -> Receipt | PipelineError | None:
@@ -171,11 +174,11 @@ def _close(operation: Close, page: _Page) -> Receipt | PipelineError | None:
     if found.state != "open":
         return None
     found.state = "closed"
-    for kind, scope_id, budget_id in found.scopes:
-        standing = page.standings.get((kind, scope_id))
-        if standing is not None:
-            # A budget that was deleted and made anew never held this reservation.
-            settle(standing, found.amount if standing.id == budget_id else 0, operation.cost)
+    holding = {budget_id for _, _, budget_id in found.scopes}
+    for scope in dict.fromkeys((kind, scope_id) for kind, scope_id, _ in found.scopes):
+        for standing in page.standings.get(scope, ()):
+            # A budget that was made (or deleted and made anew) since never held this reservation.
+            settle(standing, found.amount if standing.id in holding else 0, operation.cost)
     if operation.kept is not None:
         page.batch.claims.end(operation.request_id, operation.kept)
     page.ended.append(operation.request_id)
@@ -197,8 +200,8 @@ def _closed_before(operation: Close, batch: _Batch) -> Receipt:
 
 def _append(operation: Append, page: _Page) -> Receipt:
     for scope in operation.scopes:
-        if scope in page.standings:
-            settle(page.standings[scope], 0, operation.cost)
+        for standing in page.standings.get(scope, ()):
+            settle(standing, 0, operation.cost)
     if operation.charge is not None:
         page.charges.append(operation.charge)
     page.redactions.extend(operation.redactions)
@@ -226,21 +229,25 @@ def _read_reservations(batch: _Batch, operations: Sequence[Operation]) -> dict[s
     return held
 
 
-def _read_budgets(batch: _Batch, operations: Sequence[Operation], held: dict[str, _Held]) -> dict[tuple[str, str], Standing]:
+def _read_budgets(batch: _Batch, operations: Sequence[Operation], held: dict[str, _Held]) -> dict[tuple[str, str], list[Standing]]:
     wanted = {scope for operation in operations if isinstance(operation, Open | Append) for scope in operation.scopes}
     wanted.update((kind, scope_id) for found in held.values() for kind, scope_id, _ in found.scopes)
     if not wanted:
         return {}
-    standings = {}
+    standings: dict[tuple[str, str], list[Standing]] = {}
     for row in batch.sql.lists.budgets(batch.session.cursor, wanted):
         standing = Standing(*row)
         roll(standing, batch.now_us)
-        standings[standing.kind, standing.scope_id] = standing
+        standings.setdefault((standing.kind, standing.scope_id), []).append(standing)
     return standings
 
 
 def _flush(page: _Page) -> None:
     cursor, sql, now_us = page.batch.session.cursor, page.batch.sql, page.batch.now_us
+    touched = [standing for some in page.standings.values() for standing in some if standing.touched]
+    noticed = [alert_row(standing, mark, now_us) for standing in touched for mark in notice(standing)]
+    for alert in noticed:
+        _record(alert_event(alert), page)
     if page.events:
         sql.events(cursor, page.events)
     if page.reservations:
@@ -256,8 +263,7 @@ def _flush(page: _Page) -> None:
         enqueue(cursor, sql, page.outbox, now_us)
     if page.ended:
         sql.lists.end_reservations(cursor, page.ended, now_us)
-    touched = [
-        (standing.id, standing.start_us, standing.spent, standing.reserved) for standing in page.standings.values() if standing.touched
-    ]
+    if noticed:
+        sql.alerts(cursor, noticed)
     if touched:
-        sql.lists.set_budgets(cursor, sorted(touched))
+        sql.lists.set_budgets(cursor, sorted(standing.row() for standing in touched))

@@ -96,7 +96,7 @@ class RedactionCount:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One level at which a budget may stand: ("org", id), ("workspace", id), ("key", id)."""
+    """One level at which a budget may stand: ("org", id), ("workspace", id), ("key", id), ("model", "key id/model")."""
 
     kind: ScopeKind
     id: str
@@ -172,11 +172,17 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of durability: the event's place in its writer's chain."""
+    """Proof of durability: the event's place in its writer's chain. `soft` names the kinds of scope whose soft limit a call passes."""
 
     chain: str
     seq: int
     hash: str = field(repr=False, default="")
+    soft: tuple[str, ...] = ()
+
+
+def model_scope(key_id: str, model: str) -> Scope:
+    """The scope of one key's use of one model."""
+    return Scope("model", f"{key_id}/{model[:255]}")
 
 
 class Ledger(Protocol):

@@ -13,7 +13,7 @@ from collectors.model import OutboxRow
 from pipeline.errors import LedgerError
 from pipeline.ids import ulid
 from pipeline.ledger.chain import Row, detail_text
-from pipeline.ledger.model import Charge, Claim, Event, Intent, Kept, RedactionCount, Settlement
+from pipeline.ledger.model import Charge, Claim, Event, Intent, Kept, RedactionCount, Settlement, model_scope
 from pipeline.store import tables
 from redactors.model import is_clean
 
@@ -197,7 +197,8 @@ def append_of(event: Event, charge: Charge | None, redactions: Sequence[Redactio
     counted = _counted(event, event.at_us, redactions)
     if charge is None:
         return Append(draft_of(event), redactions=counted, outbox=tuple(outbox))
-    scopes = (("org", charge.org_id), ("workspace", charge.workspace_id), ("key", charge.key_id))
+    model = model_scope(charge.key_id, charge.model)
+    scopes = (("org", charge.org_id), ("workspace", charge.workspace_id), ("key", charge.key_id), (model.kind, model.id))
     return Append(draft_of(event), charge_row(charge), charge.cost_micros, scopes, counted, tuple(outbox))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, func, select
 
+from pipeline import periods
 from pipeline.store.read_model import Filter, Row
 from pipeline.store.read_scope import Scope
 from pipeline.store.tables import budgets, events, virtual_keys, workspaces
@@ -19,23 +19,22 @@ def keys(connection: Connection, scope: Scope, asked: Filter, now_us: int) -> li
     """All keys of the viewer, by workspace and alias: state, scope, budget of the current period, last use, expiry.
 
     `state` is the stored status, or `expired` once an active key is past its expiry. `budget_limit_micros` is None where
-    there is no budget. `used_us` is the newest event that names the key. 0 stands for never.
+    there is no budget; of several the fullest is shown. `used_us` is the newest event that names the key. 0 stands for never.
     """
     last = select(func.max(events.c.at_us)).where(events.c.key_id == _K.id).correlate(virtual_keys).scalar_subquery()
     columns = (_K.id, _K.alias, _K.hint, _K.workspace_id, _K.role, _K.status, _K.models, _K.expires_us, _K.rpm_limit, _K.policy)
     named = (workspaces.c.policy.label("workspace_policy"),)
     limits = (_K.tpm_limit, _K.max_parallel_requests)
     times = (_K.created_us, _K.created_by, _K.revoked_us, _K.replaced_by, _K.last_used_us, last.label("last_event_us"))
-    money = (budgets.c.limit_micros, budgets.c.period, budgets.c.period_start_us, budgets.c.spent_micros, budgets.c.reserved_micros)
-    joined = virtual_keys.outerjoin(budgets, and_(budgets.c.scope_kind == "key", budgets.c.scope_id == _K.id))
-    joined = joined.outerjoin(workspaces, workspaces.c.id == _K.workspace_id)
+    joined = virtual_keys.outerjoin(workspaces, workspaces.c.id == _K.workspace_id)
     # A former token of a rotated key has a row of its own, which names the key; it is not a key.
-    query = select(*columns, *named, *limits, *times, *money).select_from(joined).where(_K.org_id == scope.org_id, _K.replaced_by == "")
+    query = select(*columns, *named, *limits, *times).select_from(joined).where(_K.org_id == scope.org_id, _K.replaced_by == "")
     if scope.ids is not None:
         query = query.where(_K.workspace_id.in_(scope.ids))
     if asked.key:
         query = query.where(_K.id == asked.key)
-    rows = [_key(found._mapping, scope, now_us) for found in connection.execute(query)]
+    fullest = _fullest(connection, now_us, asked.key)
+    rows = [_key(found._mapping, fullest.get(found.id), scope, now_us) for found in connection.execute(query)]
     return sorted(rows, key=lambda row: (row["workspace"], row["alias"], row["id"]))
 
 
@@ -72,25 +71,51 @@ def workspace_slugs(connection: Connection, scope: Scope) -> tuple[str, ...]:
     return tuple(connection.execute(query.order_by(workspaces.c.slug)).scalars())
 
 
-def period_start(now_us: int, period: str) -> int:
-    """When the current budget period began (epoch microseconds, calendar in UTC); 0 for a budget without periods."""
-    day = datetime.fromtimestamp(now_us // 1_000_000, UTC).replace(hour=0, minute=0, second=0)
-    starts = {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}
-    return int(starts[period].timestamp()) * 1_000_000 if period in starts else 0
+def period_start(now_us: int, period: str, timezone: str = "") -> int:
+    """When the current budget period began (epoch microseconds); 0 for a budget without periods."""
+    return periods.period_start(period, now_us, timezone)
+
+
+def _fullest(connection: Connection, now_us: int, key: str) -> dict[str, Row]:
+    """Key id → the state of that of its budgets which has the smallest part of its limit left."""
+    query = select(budgets).where(budgets.c.scope_kind == "key").order_by(budgets.c.id)
+    if key:
+        query = query.where(budgets.c.scope_id == key)
+    found: dict[str, Row] = {}
+    for row in connection.execute(query):
+        state = _budget(row._mapping, now_us)
+        before = found.get(row.scope_id)
+        if before is None or _used(state) > _used(before):
+            found[row.scope_id] = state
+    return found
+
+
+def _used(state: Row) -> float:
+    taken: int = state["budget_spent_micros"] + state["budget_reserved_micros"]
+    limit: int = state["budget_limit_micros"]
+    return taken / max(1, limit)
 
 
 def _budget(budget: Any, now_us: int) -> Row:
     """The current state of a budget row; what was spent in a period that is over no longer counts."""
-    over = budget["period_start_us"] < period_start(now_us, budget["period"])
+    period = budget["period"]
+    spent, limit = budget["spent_micros"], budget["limit_micros"]
+    if period in periods.ROLLING:
+        first = periods.first_bucket(period, now_us)
+        spent = sum(micros for number, micros in json.loads(budget["buckets"]).items() if int(number) >= first)
+    elif budget["period_start_us"] < period_start(now_us, period, budget["timezone"]):
+        spent = 0
+    if now_us < budget["increase_until_us"]:
+        limit += budget["increase_micros"]
     return {
-        "budget_limit_micros": budget["limit_micros"],
-        "budget_period": budget["period"],
-        "budget_spent_micros": 0 if over else budget["spent_micros"],
+        "budget_limit_micros": limit,
+        "budget_period": period,
+        "budget_spent_micros": spent,
         "budget_reserved_micros": budget["reserved_micros"],
     }
 
 
-def _key(key: Any, scope: Scope, now_us: int) -> Row:
+def _key(key: Any, budget: Row | None, scope: Scope, now_us: int) -> Row:
     expired = key["status"] == "active" and 0 < key["expires_us"] <= now_us
     nothing = {"budget_limit_micros": None, "budget_period": "", "budget_spent_micros": 0, "budget_reserved_micros": 0}
     return {
@@ -106,7 +131,7 @@ def _key(key: Any, scope: Scope, now_us: int) -> Row:
         "rpm_limit": key["rpm_limit"],
         "tpm_limit": key["tpm_limit"],
         "max_parallel_requests": key["max_parallel_requests"],
-        **(nothing if key["limit_micros"] is None else _budget(key, now_us)),
+        **(nothing if budget is None else budget),
         "created_us": key["created_us"],
         "created_by": key["created_by"],
         "expires_us": key["expires_us"],

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from pipeline.store import tables
 from pipeline.store.claims import ClaimStatements
 from pipeline.store.engine import StoreError, open_writer, sqlite_path
-from pipeline.store.statements import EVENT_COLUMNS, BulkInsert, Cursor, PostgresStatements, SqliteStatements, Statements
+from pipeline.store.statements import ALERT_COLUMNS, EVENT_COLUMNS, BulkInsert, Cursor, PostgresStatements, SqliteStatements, Statements
 
 Trouble = Literal["row", "busy", "lost"]
 """What an error is about: one row (the others may go on), a collision (try again), or the database itself."""
@@ -33,6 +33,7 @@ class HotSql:
     outbox: BulkInsert
     checkpoints: BulkInsert
     spend_gaps: BulkInsert
+    alerts: BulkInsert
     claims: ClaimStatements
 
 
@@ -51,6 +52,7 @@ def hot_sql(*, postgres: bool) -> HotSql:
         outbox=bulk(tables.outbox, "id", "attempts", "due_us", "lease_until_us", "reason"),
         checkpoints=bulk(tables.checkpoints),
         spend_gaps=BulkInsert(tables.spend_gaps, ("hour_us",), postgres=postgres, suffix=" ON CONFLICT (hour_us) DO NOTHING"),
+        alerts=BulkInsert(tables.alerts, ALERT_COLUMNS, postgres=postgres, suffix=" ON CONFLICT DO NOTHING"),
         claims=ClaimStatements(postgres=postgres),
     )
 

@@ -24,6 +24,11 @@ EVENT_COLUMNS = (
     "target_id", "trace_id", "workspace_id", "prev_hash", "hash",
 )  # fmt: skip
 
+ALERT_COLUMNS = (
+    "id", "at_us", "kind", "mark", "subject", "org_id", "scope_kind", "scope_id", "period", "period_start_us", "limit_micros",
+    "spent_micros", "reserved_micros",
+)  # fmt: skip
+
 
 class Cursor(Protocol):
     """What is used of a DBAPI cursor."""
@@ -82,11 +87,11 @@ class Statements(Protocol):
         ...
 
     def budgets(self, cursor: Cursor, scopes: Iterable[tuple[str, str]]) -> list[Row]:
-        """Read and lock, in the order of their ids, the budget rows of scopes that have one."""
+        """Read and lock, in the order of their ids, the budget rows of scopes that have one; columns in the order of `Standing`."""
         ...
 
     def set_budgets(self, cursor: Cursor, rows: Sequence[Row]) -> None:
-        """Write (id, period_start_us, spent_micros, reserved_micros)."""
+        """Write (id, period_start_us, spent_micros, reserved_micros, buckets, alerted)."""
         ...
 
     def end_reservations(self, cursor: Cursor, request_ids: Sequence[str], now_us: int) -> None:
@@ -115,12 +120,14 @@ class SqliteStatements:
     )
     _BUDGETS = (
         "SELECT json_group_array(json_array(b.id, b.scope_kind, b.scope_id, b.limit_micros, b.period, b.period_start_us, b.spent_micros, "
-        "b.reserved_micros)) FROM json_each(?) AS j CROSS JOIN budgets AS b "
-        "ON b.scope_kind = json_extract(j.value, '$[0]') AND b.scope_id = json_extract(j.value, '$[1]')"
+        "b.reserved_micros, b.org_id, b.timezone, b.soft_micros, b.alert_at, b.alerted, b.increase_micros, b.increase_until_us, "
+        "b.buckets)) FROM json_each(?) AS j CROSS JOIN budgets AS b ON b.scope_kind = json_extract(j.value, '$[0]') "
+        "AND b.scope_id = json_extract(j.value, '$[1]')"
     )
     _SET_BUDGETS = (
         "UPDATE budgets SET period_start_us = json_extract(j.value, '$[1]'), spent_micros = json_extract(j.value, '$[2]'), "
-        "reserved_micros = json_extract(j.value, '$[3]') FROM json_each(?) AS j WHERE budgets.id = json_extract(j.value, '$[0]')"
+        "reserved_micros = json_extract(j.value, '$[3]'), buckets = json_extract(j.value, '$[4]'), "
+        "alerted = json_extract(j.value, '$[5]') FROM json_each(?) AS j WHERE budgets.id = json_extract(j.value, '$[0]')"
     )
     _END = "UPDATE reservations SET state = 'closed', closed_us = ? WHERE request_id IN (SELECT value FROM json_each(?))"
     _ACCEPT = (
@@ -143,7 +150,7 @@ class SqliteStatements:
         return _json_rows(cursor, self._BUDGETS, orjson.dumps(list(scopes)).decode())
 
     def set_budgets(self, cursor: Cursor, rows: Sequence[Row]) -> None:
-        """Write (id, period_start_us, spent_micros, reserved_micros)."""
+        """Write (id, period_start_us, spent_micros, reserved_micros, buckets, alerted)."""
         cursor.execute(self._SET_BUDGETS, (orjson.dumps(rows).decode(),))
 
     def end_reservations(self, cursor: Cursor, request_ids: Sequence[str], now_us: int) -> None:
@@ -173,12 +180,14 @@ class PostgresStatements:
         "ORDER BY request_id FOR UPDATE"
     )
     _BUDGETS = (
-        "SELECT id, scope_kind, scope_id, limit_micros, period, period_start_us, spent_micros, reserved_micros FROM budgets "
+        "SELECT id, scope_kind, scope_id, limit_micros, period, period_start_us, spent_micros, reserved_micros, org_id, timezone, "
+        "soft_micros, alert_at, alerted, increase_micros, increase_until_us, buckets FROM budgets "
         "WHERE (scope_kind, scope_id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[])) ORDER BY id FOR UPDATE"
     )
     _SET_BUDGETS = (
-        "UPDATE budgets SET period_start_us = v.start, spent_micros = v.spent, reserved_micros = v.reserved "
-        "FROM unnest(%s::varchar[], %s::bigint[], %s::bigint[], %s::bigint[]) AS v(id, start, spent, reserved) WHERE budgets.id = v.id"
+        "UPDATE budgets SET period_start_us = v.start, spent_micros = v.spent, reserved_micros = v.reserved, buckets = v.buckets, "
+        "alerted = v.alerted FROM unnest(%s::varchar[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::varchar[]) "
+        "AS v(id, start, spent, reserved, buckets, alerted) WHERE budgets.id = v.id"
     )
     _END = "UPDATE reservations SET state = 'closed', closed_us = %s WHERE request_id = ANY(%s::varchar[])"
     _ACCEPT = (
@@ -204,7 +213,7 @@ class PostgresStatements:
         return list(cursor.fetchall())
 
     def set_budgets(self, cursor: Cursor, rows: Sequence[Row]) -> None:
-        """Write (id, period_start_us, spent_micros, reserved_micros)."""
+        """Write (id, period_start_us, spent_micros, reserved_micros, buckets, alerted)."""
         cursor.execute(self._SET_BUDGETS, tuple(list(column) for column in zip(*rows, strict=True)))
 
     def end_reservations(self, cursor: Cursor, request_ids: Sequence[str], now_us: int) -> None:

@@ -6,6 +6,7 @@ JSON is stored as text that was redacted before. Nothing here ever holds a provi
 
 from __future__ import annotations
 
+from pipeline.store.tables.alerts import alert_deliveries, alerts
 from pipeline.store.tables.columns import metadata
 from pipeline.store.tables.keys import budgets, virtual_keys
 from pipeline.store.tables.ledger import charges, checkpoints, epochs, events, idempotency_claims, redactions, reservations
@@ -18,6 +19,8 @@ from pipeline.store.tables.telemetry import dead_letters, outbox, outbox_account
 
 __all__ = [
     "audit_checkpoints",
+    "alert_deliveries",
+    "alerts",
     "budgets",
     "charges",
     "checkpoint_copies",

@@ -39,12 +39,21 @@ budgets = Table(
     metadata,
     Column("id", String(26), primary_key=True),
     Column("scope_kind", String(16), nullable=False),
-    Column("scope_id", String(64), nullable=False),
+    Column("scope_id", String(320), nullable=False),  # of a model for a key: its key's id, a slash, the model
     Column("limit_micros", BigInteger, nullable=False),
-    Column("period", String(16), nullable=False, default="", server_default=""),  # "", day, week, month (calendar, UTC)
+    Column("period", String(16), nullable=False, default="", server_default=""),  # pipeline.periods.Period
     moment("period_start_us"),
     counter("spent_micros"),
     counter("reserved_micros"),
     moment("created_us"),
-    UniqueConstraint("scope_kind", "scope_id"),
+    words("org_id", 64),
+    words("timezone", 64),  # of a calendar period, IANA; "" is UTC
+    counter("soft_micros"),  # from here on calls are served with a warning; 0 for none
+    words("alert_at", 64),  # percents of the limit, `50,80,100`
+    words("alerted", 128),  # what was told in this period: percents, `soft`, `full`
+    counter("increase_micros"),  # added to the limit until `increase_until_us`
+    moment("increase_until_us"),
+    Column("buckets", Text, nullable=False, default="{}", server_default="{}"),  # of a rolling window: JSON {bucket number: micros}
+    words("origin", 16),  # `document` where the document made it
+    UniqueConstraint("scope_kind", "scope_id", "period"),
 )

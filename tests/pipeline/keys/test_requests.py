@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import BadRequest
-from pipeline.keys.requests import Limit, NewKey, duration_us, read_new_key, read_new_user, read_new_workspace, usd_micros
+from pipeline.keys.budget_requests import usd_micros
+from pipeline.keys.requests import Limit, NewKey, duration_us, read_new_key, read_new_user, read_new_workspace
 
 NOW = 1_790_000_000_000_000
 
