@@ -14,22 +14,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
-
+from pipeline.bootstrap.alerts import alert_desk, tell_alerts, watch_spending
 from pipeline.bootstrap.compile import References, compile_limits, folder_of
 from pipeline.bootstrap.core import Core, core_of, migrated
 from pipeline.bootstrap.identity import providers_of
 from pipeline.bootstrap.opening import key_opener
-from pipeline.bootstrap.parts import (
-    Plan,
-    Swapped,
-    organization_budgets,
-    pricer_of,
-    router_of,
-    site_of,
-    wanted_workspaces,
-    workspace_models,
-)
+from pipeline.bootstrap.parts import Plan, Swapped, mirror_spending, pricer_of, router_of, site_of, workspace_models
 from pipeline.bootstrap.policies import Redaction, compile_policies
 from pipeline.bootstrap.preflight import check_keys, refuse_if_missing
 from pipeline.bootstrap.proof import proof_of
@@ -73,7 +63,6 @@ from pipeline.keys.seen import EndUsers
 from pipeline.keys.service import Office, ensure_admin_key
 from pipeline.keys.sessions import Sessions
 from pipeline.keys.store import mark_used
-from pipeline.keys.workspaces import mirror_workspaces
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.routing.demo import DemoProvider
 from pipeline.routing.direct import DirectProvider
@@ -144,6 +133,7 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         raise
     if core.plan.count_log_failures is not None:
         core.plan.count_log_failures(partial(core.metrics.telemetry_tombstone, "logs"))
+    desk = alert_desk(core, secrets.swapped, secrets.resolver, people.office)
     tasks = [
         asyncio.create_task(work, name=f"lockgate-{name}")
         for name, work in (
@@ -162,6 +152,8 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
             ("contents", forget_expired_contents(core.ledger, core.clock)),
             ("spend", roll_up_spend(core.ledger, core.clock)),
             ("proof", proof.run()),
+            ("alerts", tell_alerts(desk)),
+            ("spending", watch_spending(desk)),
             ("warm-up", _warm_up(redaction, house)),
         )
     ]
@@ -286,7 +278,7 @@ async def _people(core: Core, secrets: Secrets) -> People:
         await secrets.book.look()
 
     office = Office(core.ledger, core.peppers, clock, core.recorder.tree, changed=changed)
-    await core.ledger.run(partial(_mirror_workspaces, document=document, now_us=clock.now_us()))
+    await core.ledger.run(partial(mirror_spending, document=document, now_us=clock.now_us()))
     await mirror_document(core, document, secrets.local_keys)
     await ensure_admin_key(office, core.plan.home.admin_key())
     await changed()
@@ -399,7 +391,7 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     pricer, policies = pricer_of(document), compile_policies(document, core.redaction, core.tenant_keys(), recognizer)
     await refuse_if_missing(references.preflight(), secrets.resolver, clock)
     await check_keys(document, references, secrets.content_keys, secrets.resolver)
-    await core.ledger.run(partial(_mirror_workspaces, document=document, now_us=clock.now_us()))
+    await core.ledger.run(partial(mirror_spending, document=document, now_us=clock.now_us()))
     await mirror_document(core, document, secrets.local_keys)
     references = secrets.book.compile(document)  # what was made by REST meanwhile counts
     secrets.book.follow(document)
@@ -410,8 +402,6 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     return document.digest
 
 
-def _mirror_workspaces(connection: Connection, document: Document, now_us: int) -> None:
-    mirror_workspaces(connection, wanted_workspaces(document), now_us=now_us, organization=organization_budgets(document))
 
 
 def _refresh_all(authenticator: Authenticator, sessions: Sessions) -> None:

@@ -7,7 +7,7 @@ that only shows when they meet stops `check` and `serve` here, not the first req
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class References:
     made: frozenset[str] = frozenset()
     permits: Permits = NOTHING_ELSE
     signing_key: SecretRef | None = None
+    alerts: Mapping[tuple[str, str], SecretRef] = field(default_factory=dict)
+    """By alert destination and field (`url_ref`, `secret_key_ref`)."""
 
     def all(self) -> tuple[SecretRef, ...]:
         """Each reference once, required if anything requires it."""
@@ -50,6 +52,7 @@ class References:
             *self.by_target.values(),
             *self.headers.values(),
             *self.client_keys.values(),
+            *self.alerts.values(),
             *(ref for ref in (self.content_key, self.signing_key) if ref is not None),
             *self._parts(),
         ):
@@ -62,7 +65,8 @@ class References:
 
     def preflight(self) -> tuple[SecretRef, ...]:
         """What a start and a reload read: everything but what was made by REST and that nothing uses. There may be thousands of those."""
-        used = {ref.slug for ref in (*self.by_target.values(), *self._parts(), *self.headers.values(), *self.client_keys.values())}
+        placed = (*self.headers.values(), *self.client_keys.values(), *self.alerts.values())
+        used = {ref.slug for ref in (*self.by_target.values(), *self._parts(), *placed)}
         used.update(ref.slug for ref in (self.content_key, self.signing_key) if ref is not None)
         return tuple(ref for ref in self.all() if ref.slug in used or ref.slug not in self.made)
 
@@ -72,6 +76,7 @@ class References:
             *(f"target {target}" for target in self.targets_of(slug)),
             *(f"header {name} of destination {place}" for (place, name), ref in self.headers.items() if ref.slug == slug),
             *(f"client key of destination {place}" for place, ref in self.client_keys.items() if ref.slug == slug),
+            *(f"alerts to {place}" for (place, _), ref in self.alerts.items() if ref.slug == slug),
             *(("stored content",) if self.content_key is not None and self.content_key.slug == slug else ()),
             *(("signature of checkpoints",) if self.signing_key is not None and self.signing_key.slug == slug else ()),
             *(f"reference {other}" for other, ref in self.declared.items() if other != slug and slug in named_slugs(ref.auth_config)),
@@ -133,7 +138,8 @@ def gather_references(document: Document, made: Mapping[str, SecretRef], permits
     signing = document.audit.checkpoints.signing_key
     signing_key = None if signing is None else _used(signing, declared, "audit.checkpoints.signing_key")
     by_rest = frozenset(declared.keys() - of_document.keys())
-    return References(declared, by_target, parts, headers, client_keys, content_key, by_rest, permits, signing_key)
+    alerts = _of_alerts(document, declared)
+    return References(declared, by_target, parts, headers, client_keys, content_key, by_rest, permits, signing_key, alerts)
 
 
 def _parts(document: Document, declared: Mapping[str, SecretRef]) -> dict[str, dict[str, SecretRef]]:
@@ -158,6 +164,15 @@ def compile_permits(document: Document) -> Permits:
         secrets=tuple(map(read_name_rule, section.allowed_secrets)),
         connections={name: Connection(vault.manager_type, vault.auth_config) for name, vault in document.vaults.items()},
     )
+
+
+def _of_alerts(document: Document, declared: Mapping[str, SecretRef]) -> dict[tuple[str, str], SecretRef]:
+    return {
+        (section.id, name): _used(ref, declared, f"alerts.destinations.{section.id}.{name}")
+        for section in document.alerts.destinations
+        for name, ref in (("url_ref", section.url_ref), ("secret_key_ref", section.secret_key_ref))
+        if ref is not None
+    }
 
 
 def _check_inner(ref: SecretRef, declared: Mapping[str, SecretRef]) -> None:

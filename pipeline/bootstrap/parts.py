@@ -9,6 +9,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from collectors.addressing import Recipient, Sampling
 from collectors.backlog import Bound
 from collectors.metrics import Closed
@@ -29,6 +31,7 @@ from pipeline.gateway.locality import Site
 from pipeline.gateway.routes import RouteTable
 from pipeline.gateway.table import route_table
 from pipeline.keys.requests import NewWorkspace
+from pipeline.keys.workspaces import mirror_workspaces
 from pipeline.ledger.budget_rows import Terms
 from pipeline.routing.prices import read_price_map
 from pipeline.routing.pricing import Pricer
@@ -160,9 +163,10 @@ def wanted_workspaces(document: Document) -> list[Any]:
     ]
 
 
-def organization_budgets(document: Document) -> list[Terms]:
-    """What the document lets the organization spend."""
-    return [_terms(budget) for budget in document.organization.budgets]
+def mirror_spending(connection: Connection, document: Document, now_us: int) -> bool:
+    """Bring the document's workspaces and budgets into the store. True when anything changed."""
+    organization = [_terms(budget) for budget in document.organization.budgets]
+    return mirror_workspaces(connection, wanted_workspaces(document), now_us=now_us, organization=organization)
 
 
 def _terms(section: BudgetSection) -> Terms:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.config.alerts import AlertsSection
 from pipeline.config.detection import DetectionSection
 from pipeline.config.identity import IdentitySection
 from pipeline.config.money import OrganizationSection, PriceSection, WorkspaceSection
@@ -45,6 +46,8 @@ class Document(Section):
     """Workspaces, by slug."""
     organization: OrganizationSection = OrganizationSection()
     """What all workspaces may spend together."""
+    alerts: AlertsSection = AlertsSection()
+    """Alerts about money."""
     telemetry: TelemetrySection = TelemetrySection()
     """Traces and where they go."""
     prices: Mapping[Annotated[str, Field(min_length=3, max_length=255, pattern=r"^\S+$")], PriceSection] = Field(default_factory=dict)
