@@ -11,6 +11,7 @@ from pipeline.errors import BadRequest
 from pipeline.keys import store, workspaces
 from pipeline.keys.budget_requests import INCREASE, TERMS, NewBudget, read_changes, read_new_budget
 from pipeline.keys.budget_views import alert_view, budget_view
+from pipeline.keys.model import Reach
 from pipeline.keys.service import Actor, Office, event
 from pipeline.ledger.budget_rows import DOCUMENT, add_budget, change_budget, find_budget, remove_budget, terms_of
 from pipeline.ledger.budgets import Budget, list_budgets
@@ -27,7 +28,7 @@ async def create_budget(office: Office, actor: Actor, body: Mapping[str, Any]) -
     new = read_new_budget(body, now_us)
 
     def apply(connection: Connection) -> dict[str, Any]:
-        scope, names = _named(connection, new, actor.org_id)
+        scope, names = _named(connection, new, actor.reach)
         return budget_view(add_budget(connection, scope, new.terms, now_us=now_us, org_id=actor.org_id), now_us, names)
 
     detail = {"scope": new.level, "workspace": new.workspace, "key": new.key, "model": new.model, **_told(new.terms.values())}
@@ -88,14 +89,14 @@ def show_alerts(connection: Connection, *, org_id: str = "default") -> dict[str,
     return {"object": "list", "data": [alert_view(row) for row in connection.execute(query)]}
 
 
-def _named(connection: Connection, new: NewBudget, org_id: str) -> tuple[Scope, dict[str, str]]:
+def _named(connection: Connection, new: NewBudget, within: Reach) -> tuple[Scope, dict[str, str]]:
     """The scope that a request names, and its names."""
     if new.level == "org":
-        return Scope("org", org_id), {}
+        return Scope("org", within.org_id), {}
     if new.level == "workspace":
-        found = workspaces.workspace_by_slug(connection, new.workspace, org_id)
+        found = workspaces.workspace_by_slug(connection, new.workspace, within)
         return Scope("workspace", found.id), {"workspace": found.slug}
-    key = store.get_key(connection, new.key, org_id)
+    key = store.get_key(connection, new.key, within)
     names = {"workspace": key.workspace, "key": key.id}
     if new.level == "key":
         return Scope("key", key.id), names
