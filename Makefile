@@ -39,7 +39,7 @@ walks: .venv-test/.installed clients backend ## Only the end-to-end walks
 	@$(TESTS) tests/walks $(PYTEST_FLAGS)
 
 faults: .venv-test/.installed ## The long fault matrix: more kills, more points, more time
-	@LOCKGATE_TEST_KILLS=20 LOCKGATE_TEST_SINK_S=600 .venv-test/bin/python -m pytest tests/faults $(PYTEST_FLAGS)
+	@LOCKGATE_TEST_KILLS=20 LOCKGATE_TEST_CALLERS=200 LOCKGATE_TEST_SINK_S=600 .venv-test/bin/python -m pytest tests/faults $(PYTEST_FLAGS)
 
 bench: .venv-test/.installed ## Throughput, latency and cost per step, as ratios against floors measured in the same run
 	@.venv-test/bin/python -m tests.benchmarks

@@ -102,13 +102,17 @@ def assert_nothing_lost(books: Books, acknowledged: Iterable[str], calls: list[C
     _charges_are_told(endings, charges)
     _provider_is_known(starts, charges, calls, price)
     for budget in books.budgets():
-        spent = sum(row["cost_micros"] for row in charges.values() if row[_SCOPES[budget["scope_kind"]]] == budget["scope_id"])
+        spent = sum(row["cost_micros"] for row in charges.values() if _scope_id(row, budget["scope_kind"]) == budget["scope_id"])
         assert (budget["reserved_micros"], budget["spent_micros"]) == (0, spent), budget
         assert spent <= budget["limit_micros"], budget
     return Counter(f"{row['kind'].rsplit(':', 1)[1]}:{row['outcome']}" for row in endings.values())
 
 
-_SCOPES = {"org": "org_id", "workspace": "workspace_id", "key": "key_id"}
+def _scope_id(charge: Mapping[str, Any], kind: str) -> str:
+    """The scope of a kind that a charge belongs to."""
+    if kind == "model":
+        return f"{charge['key_id']}/{charge['model']}"
+    return str(charge[{"org": "org_id", "workspace": "workspace_id", "key": "key_id"}[kind]])
 
 
 def _charges_are_told(endings: Mapping[str, Any], charges: Mapping[str, Any]) -> None:
