@@ -185,7 +185,7 @@ class Sender:
 async def _deliver(desk: AlertDesk, sender: Sender, leased: rows.Leased) -> int:
     section = desk.section()
     to = next((each for each in section.destinations if each.id == leased.destination), None)
-    reason = "no_destination" if to is None else await sender.send(to, leased.alert)
+    reason = "no_destination" if to is None else await _sent(sender, to, leased.alert)
     now_us = desk.clock.now_us()
     if not reason:
         await desk.ledger.run(partial(rows.ended, leased=leased, state="delivered", now_us=now_us))
@@ -197,6 +197,13 @@ async def _deliver(desk: AlertDesk, sender: Sender, leased: rows.Leased) -> int:
     wait_s = min(MOST_RETRY_S, FIRST_RETRY_S * 2**leased.attempts)
     await desk.ledger.run(partial(rows.again, leased=leased, due_us=now_us + wait_s * 1_000_000, reason=reason))
     return 0
+
+
+async def _sent(sender: Sender, to: AlertDestinationSection, alert: Any) -> str:
+    try:
+        return await sender.send(to, alert)
+    except Exception:  # noqa: BLE001 - whatever a resolver or redaction does: the others are sent, and this one counts as tried
+        return "failed"
 
 
 def _ask(engine: Engine, read: Callable[[Connection], Any]) -> Any:

@@ -47,7 +47,8 @@ async def note_spike(office: Office, spike: Spike) -> bool:
 
     def apply(connection: Connection) -> None:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        if not connection.execute(dialect.insert(alerts).values(**row).on_conflict_do_nothing()).rowcount:
+        made = dialect.insert(alerts).values(**row).on_conflict_do_nothing().returning(alerts.c.id)
+        if connection.execute(made).first() is None:
             raise _Known
 
     detail = {"alert": alert_id, "spent_micros": spike.spent_micros, "usual_micros": spike.usual_micros, "score": f"{spike.score:.1f}"}

@@ -130,3 +130,22 @@ def test_outbox_rows_keep_their_order_behind_all_dead_letters_and_letters_learn_
             assert connection.exec_driver_sql("SELECT id FROM outbox").scalar_one() == 11, "no id comes again"
         assert connection.exec_driver_sql("SELECT bytes FROM dead_letters").scalar_one() == 3
     engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_budgets_keep_what_was_spent_and_learn_whose_they_are(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue("postgres").fresh_database() if kind == "postgres" else f"sqlite:///{tmp_path}/lockgate.db"
+    engine = open_writer(url, create=True)
+    with engine.connect() as connection:
+        migrating._upgrade(connection, "0006")
+        with connection.begin():
+            columns = "id, scope_kind, scope_id, limit_micros, period, period_start_us, spent_micros, reserved_micros, created_us"
+            for kind_of, scope in (("key", "K1"), ("workspace", "W1")):
+                values = f"('{kind_of}', '{kind_of}', '{scope}', 100, 'month', 5, 60, 30, 1)"
+                connection.exec_driver_sql(f"INSERT INTO budgets ({columns}) VALUES {values}")
+    assert migrate(url).up_to_date
+    with engine.connect() as connection:
+        shown = "scope_id, spent_micros, reserved_micros, period_start_us, org_id, alert_at, origin"
+        found = {tuple(row) for row in connection.exec_driver_sql(f"SELECT {shown} FROM budgets")}
+    assert found == {("K1", 60, 30, 5, "default", "50,80,100", ""), ("W1", 60, 30, 5, "default", "50,80,100", "document")}
+    engine.dispose()
