@@ -402,8 +402,6 @@ async def _reload(core: Core, secrets: Secrets, authenticator: Authenticator) ->
     return document.digest
 
 
-
-
 def _refresh_all(authenticator: Authenticator, sessions: Sessions) -> None:
     authenticator.refresh()
     sessions.refresh()

@@ -67,7 +67,8 @@ class AlertsSection(Section):
     anomaly: AnomalySection = AnomalySection()
     """Unusual spending."""
     block_key_on: tuple[Literal["exhausted", "anomaly"], ...] = ()
-    """For which alerts their key is blocked, until somebody unblocks it (`lockgate keys unblock`)."""
+    """For which alerts their key is blocked, until somebody unblocks it (`lockgate keys unblock`). `exhausted`: what a key spent left no
+    room for a call of it."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 12
     """How often a delivery is tried, over about half a day, before it is given up."""
 

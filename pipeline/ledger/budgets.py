@@ -52,7 +52,7 @@ class Standing:
     increase_until_us: int = 0
     buckets: str = "{}"
     touched: bool = False
-    refused: bool = False  # whether it was too full for a call that it could have covered
+    refused: bool = False  # whether what was spent (not what is in flight) left no room for a call that the limit could cover
     _spent_in: dict[int, int] = field(default_factory=dict)  # of a rolling window, by bucket
     _bucket: int = 0  # of the batch's moment
 
@@ -100,7 +100,7 @@ def reserve(standings: Iterable[Standing], amount: int) -> Standing | None:
     held = tuple(standings)
     for standing in held:
         if standing.limit - standing.spent - standing.reserved < amount:
-            if amount <= standing.limit and _FULL not in standing.alerted:
+            if standing.limit - standing.spent < amount <= standing.limit and _FULL not in standing.alerted:
                 standing.refused = standing.touched = True
             return standing
     for standing in held:

@@ -20,6 +20,7 @@ from tests.walks.house import wait_for
 from tests.walks.rig import MASK_ALL, Gateway, openai_target, running_gateway
 
 SIGNING = base64.b64encode(planted.secret("password", Random(41)).encode() * 4).decode()
+SAID = planted.secret("openai_project", Random(43))
 CHAT_PATH = "/services/" + planted.secret("password", Random(42))
 
 
@@ -81,7 +82,7 @@ def verified(call: Call) -> dict[str, Any]:
 
 def test_alerts_are_delivered_signed_once_each_and_the_key_is_blocked(gateway: Gateway, receiver: Receiver) -> None:
     made = gateway.create_key(alias="spender", budget={"limit_usd": "0.03", "period": "day"})
-    asked = {"model": "echo", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 12}
+    asked = {"model": "echo", "messages": [{"role": "user", "content": f"my key is {SAID}"}], "max_tokens": 12}
 
     def ask() -> int:
         return gateway.call("POST", "/v1/chat/completions", asked, key=made["key"]).status
@@ -110,6 +111,12 @@ def test_alerts_are_delivered_signed_once_each_and_the_key_is_blocked(gateway: G
     assert next(each for each in gateway.admin("GET", "/v1/alerts")["data"] if each["kind"] == "exhausted")["key_blocked"]
     gateway.admin("POST", f"/v1/keys/{made['id']}/unblock")
     wait_for(lambda: ask() == 429, "the key to work again, up to its budget")
+
+
+def test_nothing_of_what_was_said_is_in_an_alert(receiver: Receiver) -> None:
+    sent = b"".join(call.body + json.dumps(call.headers).encode() for call in receiver.calls)
+    assert b"budget.threshold" in sent
+    assert planted.leaks(sent, {"prompt": SAID}) == []
 
 
 def test_no_address_and_no_signing_secret_is_written_anywhere(gateway: Gateway) -> None:

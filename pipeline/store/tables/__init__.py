@@ -18,9 +18,9 @@ from pipeline.store.tables.shared import revisions, settings
 from pipeline.store.tables.telemetry import dead_letters, outbox, outbox_accounts, outbox_rejections, stored_contents
 
 __all__ = [
-    "audit_checkpoints",
     "alert_deliveries",
     "alerts",
+    "audit_checkpoints",
     "budgets",
     "charges",
     "checkpoint_copies",

@@ -147,6 +147,20 @@ async def test_a_call_that_no_limit_could_cover_does_not_count_as_exhausted(sqli
     assert rows(sqlite_url, tables.alerts) == []
 
 
+async def test_calls_in_flight_that_leave_no_room_do_not_count_as_exhausted(url: str) -> None:
+    async with running(url) as ledger:
+        await add(ledger, limit_micros=100)
+        held = ulid(NOW)
+        await ledger.open(intent(held, 80))
+        with pytest.raises(BudgetExceeded):
+            await ledger.open(intent(amount=30))
+        assert rows(url, tables.alerts) == []
+        await ledger.close(settlement(held, 80, outbox=(), redactions=()))
+        with pytest.raises(BudgetExceeded):
+            await ledger.open(intent(amount=30))
+    assert {row["kind"] for row in rows(url, tables.alerts)} == {"threshold", "exhausted"}
+
+
 async def test_a_changed_limit_does_not_tell_again_what_was_told_in_this_period(sqlite_url: str) -> None:
     async with running(sqlite_url) as ledger:
         budget_id = await add(ledger, limit_micros=100, period="day")
