@@ -9,15 +9,14 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline.bootstrap.alerts import alert_desk, tell_alerts, watch_spending
 from pipeline.bootstrap.compile import References, compile_limits, folder_of
 from pipeline.bootstrap.core import Core, core_of, migrated
 from pipeline.bootstrap.identity import providers_of
+from pipeline.bootstrap.life import Life, People, Secrets
 from pipeline.bootstrap.opening import key_opener
 from pipeline.bootstrap.parts import Plan, Swapped, mirror_spending, pricer_of, router_of, site_of, workspace_models
 from pipeline.bootstrap.policies import Redaction, compile_policies
@@ -29,23 +28,12 @@ from pipeline.bootstrap.reference_book import ReferenceBook
 from pipeline.bootstrap.reference_mirror import mirror_document
 from pipeline.bootstrap.secret_audit import SecretAudit
 from pipeline.bootstrap.spans import Telemetry, follow, open_outbox, telemetry_of
-from pipeline.bootstrap.upkeep import (
-    forget_expired_claims,
-    forget_expired_contents,
-    keep_what_is_loaded,
-    mark_used_keys,
-    roll_up_spend,
-    tend_vaults,
-    watch_backlog,
-    watch_lag,
-)
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.changes import needs_restart
 from pipeline.config.checks import is_loopback
 from pipeline.config.document import Document
 from pipeline.config.home import secret_folders
 from pipeline.config.otel import refuse_named_twice
-from pipeline.errors import LedgerError
 from pipeline.gateway.abandoned import ReadOn
 from pipeline.gateway.app import Gateway
 from pipeline.gateway.content_keys import ContentKeys
@@ -62,7 +50,6 @@ from pipeline.keys.pepper import derived_key
 from pipeline.keys.seen import EndUsers
 from pipeline.keys.service import Office, ensure_admin_key
 from pipeline.keys.sessions import Sessions
-from pipeline.keys.store import mark_used
 from pipeline.ledger.ledger import DurableLedger
 from pipeline.routing.demo import DemoProvider
 from pipeline.routing.direct import DirectProvider
@@ -70,7 +57,6 @@ from pipeline.routing.litellm_lane import LitellmProvider
 from pipeline.routing.litellm_parts import Parts, load
 from pipeline.routing.providers import Providers, read_catalog
 from pipeline.store.reads import open_reads
-from pipeline.vaults.local_keys import LocalKeys
 from pipeline.vaults.local_sql import SqlRows
 from pipeline.vaults.registry import VaultContext, open_vault
 from pipeline.vaults.resolver import Resolver
@@ -133,81 +119,9 @@ async def build(plan: Plan, redaction: Redaction, clock: Clock | None = None) ->
         raise
     if core.plan.count_log_failures is not None:
         core.plan.count_log_failures(partial(core.metrics.telemetry_tombstone, "logs"))
-    desk = alert_desk(core, secrets.swapped, secrets.resolver, people.office)
-    tasks = [
-        asyncio.create_task(work, name=f"lockgate-{name}")
-        for name, work in (
-            ("keys", people.authenticator.run()),
-            ("sessions", people.sessions.run()),
-            ("secret-audit", secrets.audit.run()),
-            ("references", secrets.book.run()),
-            ("used", mark_used_keys(core.ledger, people.authenticator)),
-            ("spool", telemetry.spool.run()),
-            ("logs", telemetry.logs.run()),
-            ("metrics", telemetry.metrics.run()),
-            ("vaults", tend_vaults(secrets.resolver)),
-            ("lag", watch_lag(core.metrics)),
-            ("backlog", watch_backlog(telemetry.backlog, house.desk.reads)),
-            ("idempotency", forget_expired_claims(core.ledger, core.clock)),
-            ("contents", forget_expired_contents(core.ledger, core.clock)),
-            ("spend", roll_up_spend(core.ledger, core.clock)),
-            ("proof", proof.run()),
-            ("alerts", tell_alerts(desk)),
-            ("spending", watch_spending(desk)),
-            ("warm-up", _warm_up(redaction, house)),
-        )
-    ]
-
-    async def stop() -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await secrets.audit.flush()
-        with suppress(LedgerError):
-            await core.ledger.run(lambda connection: mark_used(connection, people.authenticator.drain_used()))
-        if core.plan.follow_logs is not None:
-            core.plan.follow_logs(None)
-        if core.plan.count_log_failures is not None:
-            core.plan.count_log_failures(None)
-        await telemetry.spool.close()
-        await telemetry.logs.close()
-        await telemetry.metrics.push()
-        await telemetry.outbox.stop()
-        await house.providers.aclose()
-        await proof.finish()
-        await secrets.resolver.close()
-        await core.ledger.stop()
-        house.desk.reads.close()
-        core.reader.dispose()
-        house.pool.shutdown(wait=False, cancel_futures=True)
-        house.screening.shutdown(wait=False, cancel_futures=True)
-        house.waiting.shutdown(wait=False, cancel_futures=True)
-        house.intake.pool.shutdown(wait=False, cancel_futures=True)
-        if secrets.swapped.recognizer is not None:
-            secrets.swapped.recognizer.close()
-
-    return Running(Gateway(house, house.routes), house, core.ledger, people.office, telemetry.provider, stop)
-
-
-async def _warm_up(redaction: Redaction, house: House) -> None:
-    """Load in the background what the first call that needs it would wait for: Presidio, and LiteLLM where a target needs its lane."""
-    keep_what_is_loaded()
-    await asyncio.to_thread(redaction.warm_up)
-    if any(house.providers.lane(target, "openai.chat") == "litellm" for target in house.swapped.router.targets()):
-        await house.providers.warm()
-    keep_what_is_loaded()
-
-
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """References and what resolves them."""
-
-    swapped: Swapped
-    resolver: Resolver
-    audit: SecretAudit
-    book: ReferenceBook
-    local_keys: LocalKeys = field(repr=False)
-    content_keys: ContentKeys
+    life = Life(core, secrets, people, telemetry, house, proof)
+    tasks = life.begin(redaction)
+    return Running(Gateway(house, house.routes), house, core.ledger, people.office, telemetry.provider, partial(life.end, tasks))
 
 
 async def _recognizer(core: Core, document: Document, running: NerDetector | None = None) -> NerDetector | None:
@@ -254,16 +168,6 @@ async def _secrets(core: Core, recognizer: NerDetector | None) -> Secrets:
     book.serve(document, resolver, tell)
     await book.refresh()  # the switches, now that there is somebody to set them
     return Secrets(swapped, resolver, audit, book, local_keys, content_keys)
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """Who may do what."""
-
-    authenticator: Authenticator
-    sessions: Sessions
-    office: Office
-    front: FrontDesk
 
 
 async def _people(core: Core, secrets: Secrets) -> People:

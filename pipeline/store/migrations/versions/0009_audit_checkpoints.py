@@ -1,6 +1,6 @@
 """Checkpoints with Merkle roots and signatures, and which of them were copied to where.
 
-Follows 0011.
+Follows 0008.
 
 Revision: 0009
 """
