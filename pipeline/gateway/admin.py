@@ -67,7 +67,7 @@ async def _run(house: House, route: Route, request: AdminRequest, who: Who | Non
 async def _once(house: House, route: Route, request: AdminRequest, who: Who, body: dict[str, Any], size: int, send: Send) -> None:
     """Run a write unless one with its key has run: then its answer is given again."""
     try:
-        asked = (request.method, request.path, request.query_string.decode("latin-1"))
+        asked = (request.method, request.path, request.query_string.decode("latin-1"), *request.key_segment())
         parts = (who.id, token_of(request.headers), asked, body, house.clock.now_us())
         claim = await worked(house.pool, size, house.kept.claim, *parts)
         start = admin_event(house, request, who, "admin:request:start", "ok", {"method": request.method, "path": request.path}, status=0)

@@ -37,7 +37,8 @@ async def reading(house: House, read: Callable[[Connection], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(house.pool, run)
 
 
-def _refuse_unknown_policy(house: House, body: dict[str, Any]) -> None:
+def refuse_unknown_policy(house: House, body: dict[str, Any]) -> None:
+    """Refuse a policy that the document does not have."""
     policy = body.get("policy")
     if isinstance(policy, str) and policy and not house.swapped.policies.has(policy):
         raise BadRequest("There is no such policy.", hint="Name one of the document's policies.", param="policy")
@@ -45,7 +46,7 @@ def _refuse_unknown_policy(house: House, body: dict[str, Any]) -> None:
 
 async def create_key(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
     """`POST /v1/keys`: a new key; its token stands in `key`, this once. A policy that does not exist is refused."""
-    _refuse_unknown_policy(house, body)
+    refuse_unknown_policy(house, body)
     return Reply(201, await service.create_key(house.desk.office, actor_of(request, who), body))
 
 
@@ -67,7 +68,7 @@ async def show_key(house: House, request: AdminRequest, who: Who | None, _body: 
 
 async def update_key(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
     """`PATCH /v1/keys/{id}` (or PUT): alias, metadata, policy, models, expiry, caveats, limits; what is missing stays, null takes away."""
-    _refuse_unknown_policy(house, body)
+    refuse_unknown_policy(house, body)
     return Reply(json=await service.update_key(house.desk.office, actor_of(request, who), request.params["id"], body))
 
 
@@ -93,7 +94,7 @@ async def rotate_key(house: House, request: AdminRequest, who: Who | None, body:
 
 async def create_workspace(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
     """`POST /v1/workspaces`: a new workspace. A policy that does not exist is refused."""
-    _refuse_unknown_policy(house, body)
+    refuse_unknown_policy(house, body)
     return Reply(201, await service.create_workspace(house.desk.office, actor_of(request, who), body))
 
 

@@ -51,6 +51,7 @@ class Gateway:
             found = self._routes.find(scope["method"], path)
             if isinstance(found, tuple):
                 raise _no_route(found)
+            scope = {**scope, "path": found.route.shown(path)}
             await self._serve(found, scope, headers, receive, started)
         except ClientDisconnected:
             return

@@ -35,6 +35,10 @@ class AdminRequest:
     peer: str
     route: RouteName = "admin"
 
+    def key_segment(self) -> tuple[str, ...]:
+        """The segment of the path that names a key by what may be its token, which `path` does not show."""
+        return (self.params["key"],) if "key" in self.params else ()
+
     def query(self) -> dict[str, str]:
         """The query parameters; a repeated one is refused, because it is never meant."""
         pairs = parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=64)

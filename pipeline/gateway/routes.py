@@ -47,6 +47,10 @@ class Route:
     repeatable: bool = False
     media: tuple[str, ...] = ()
 
+    def shown(self, path: str) -> str:
+        """A request's path as it may be written down: the route's own where a segment of it may be a token."""
+        return self.path if "{key}" in self.path else path
+
     @property
     def name(self) -> RouteName:
         """What the caveat `routes` calls it."""
@@ -64,7 +68,13 @@ _SURFACE_NAMES: Mapping[Surface, RouteName] = {
     "anthropic.messages": "messages",
     "anthropic.count_tokens": "count_tokens",
 }
-_PREFIXES: tuple[tuple[str, RouteName], ...] = (("/v1/models", "models"), ("/models", "models"), ("/v1/redact", "redact"))
+_PREFIXES: tuple[tuple[str, RouteName], ...] = (
+    ("/v1/models", "models"),
+    ("/models", "models"),
+    ("/v1/model/info", "models"),
+    ("/model/info", "models"),
+    ("/v1/redact", "redact"),
+)
 
 
 @dataclass(frozen=True, slots=True)

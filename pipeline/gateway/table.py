@@ -18,7 +18,10 @@ from pipeline.gateway import (
     admin_verify,
     describe,
     health,
+    litellm_keys,
+    litellm_models,
     litellm_spend,
+    litellm_teams,
     redact,
     redact_stream,
     telemetry,
@@ -36,7 +39,9 @@ _SURFACES: tuple[tuple[str, Surface], ...] = (
 )
 
 
-_OF_CALLS = frozenset({"/models", "/v1/models", "/v1/models/{id}", "/v1/redact", "/v1/redact/stream"})
+_OF_CALLS = frozenset(
+    {"/models", "/v1/models", "/v1/models/{id}", "/model/info", "/v1/model/info", "/health", "/v1/redact", "/v1/redact/stream"}
+)
 
 
 def collector_table() -> RouteTable:
@@ -107,6 +112,24 @@ def route_table() -> RouteTable:
         Route("GET", "/v1/spend/report", LOOKERS, admin_reads.spend),
         Route("POST", "/v1/spend/adjust", ADMIN, admin_spend.adjust),
         Route("POST", "/v1/spend/reprice", ADMIN, admin_spend.reprice),
+        Route("POST", "/key/generate", KEEPERS, litellm_keys.generate, shown_once=True),
+        Route("GET", "/key/info", EVERYONE, litellm_keys.info),
+        Route("GET", "/key/list", LOOKERS, litellm_keys.list_keys),
+        Route("POST", "/key/update", KEEPERS, litellm_keys.update),
+        Route("POST", "/key/delete", KEEPERS, litellm_keys.delete),
+        Route("POST", "/key/block", KEEPERS, litellm_keys.block),
+        Route("POST", "/key/unblock", KEEPERS, litellm_keys.unblock),
+        Route("POST", "/key/regenerate", KEEPERS, litellm_keys.regenerate, shown_once=True),
+        Route("POST", "/key/{key}/regenerate", KEEPERS, litellm_keys.regenerate, shown_once=True),
+        Route("POST", "/team/new", ADMIN, litellm_teams.new_team),
+        Route("GET", "/team/info", LOOKERS, litellm_teams.team_info),
+        Route("GET", "/team/list", LOOKERS, litellm_teams.list_teams),
+        Route("POST", "/team/delete", ADMIN, litellm_teams.delete_team),
+        Route("POST", "/user/new", ADMIN, litellm_teams.new_user, shown_once=True),
+        Route("GET", "/user/info", READERS, litellm_teams.user_info),
+        Route("GET", "/model/info", EVERYONE, litellm_models.model_info),
+        Route("GET", "/v1/model/info", EVERYONE, litellm_models.model_info),
+        Route("GET", "/health", READERS, litellm_models.health),
         Route("GET", "/spend/logs", READERS, litellm_spend.logs),
         Route("GET", "/spend/keys", READERS, litellm_spend.keys),
         Route("GET", "/spend/tags", READERS, litellm_spend.tags),

@@ -25,6 +25,17 @@ READING = [route for route in OF_MANAGERS if route.method == "GET" and "{" not i
 NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 BODIES: dict[str, Any] = {"rotate": {"overlap_s": 0}, "block": {}, "unblock": {}, "revoke": {}, "{id}": {"rpm_limit": 5}}
 
+LITELLM: list[tuple[str, dict[str, Any]]] = [
+    ("/key/info", {}),
+    ("/key/update", {"key": "", "rpm_limit": 5}),
+    ("/key/block", {"key": ""}),
+    ("/key/unblock", {"key": ""}),
+    ("/key/delete", {"keys": []}),
+    ("/key/regenerate", {"key": ""}),
+    ("/key/{key}/regenerate", {}),
+]
+"""LiteLLM's acts on a key; an empty text or list is where it is named."""
+
 
 @dataclass
 class Company:
@@ -76,6 +87,24 @@ def test_a_key_of_another_workspace_does_not_differ_from_none(company: Company, 
     assert company.gateway.call("GET", "/v1/keys", key=company.boss["key"]).status == 200
 
 
+@pytest.mark.parametrize("manager", ["alpha", "session of alpha"])
+@pytest.mark.parametrize(("path", "body"), LITELLM, ids=[path for path, _ in LITELLM])
+def test_litellms_words_reach_no_further(company: Company, path: str, body: dict[str, Any], manager: str) -> None:
+    """By id, by alias and by the token itself: a key of another workspace is none."""
+
+    def asked(named: str) -> tuple[int, Any]:
+        sent = {name: [named] if value == [] else named if value == "" else value for name, value in body.items()}
+        method, target = ("POST", path.replace("{key}", named)) if sent or "{" in path else ("GET", f"{path}?key={named}")
+        answer = company.gateway.call(method, target, sent if method == "POST" else None, key=company.managers[manager])
+        return answer.status, answer.json
+
+    nothing = asked(NOBODY)
+    assert nothing[0] == 404
+    for foreign in (company.keys["beta"], company.boss):
+        assert [asked(foreign[name]) for name in ("id", "alias", "key")] == [nothing] * 3
+    assert company.gateway.call("GET", "/v1/models", key=company.keys["beta"]["key"]).status == 200, "and nothing was done to it"
+
+
 @pytest.mark.parametrize("manager", ["beta", "session of beta"])
 @pytest.mark.parametrize("route", BY_ID, ids=lambda route: f"{route.method} {route.path}")
 def test_a_key_of_their_own_workspace_is_theirs(company: Company, route: Route, manager: str) -> None:
@@ -101,7 +130,7 @@ def test_no_list_shows_anything_of_another_workspace(company: Company, route: Ro
         "?format=csv&workspace=beta",
     ):
         answer = company.gateway.call("GET", route.path + query, key=company.managers[manager])
-        assert answer.status in (200, 400), answer
+        assert answer.status in (200, 400) or (route.path, answer.status) == ("/key/info", 404), answer  # the one that names one key
         for secret in secrets:
             # What a manager asked for themselves is in the events of their asking.
             text = (
