@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from pipeline.errors import BadRequest
 from pipeline.gateway.admin_keys import actor_of, reading, refuse_unknown_policy
 from pipeline.gateway.admin_reads import apart
+from pipeline.gateway.litellm_money import add_budgets, change_budget, refuse_managers
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who
 from pipeline.keys import service
 from pipeline.keys.litellm_fields import in_their_words
-from pipeline.keys.litellm_lookup import KeyRecord, named_key, records_of, unknown_key
+from pipeline.keys.litellm_lookup import budgets_of, named_key, records_of, unknown_key
 from pipeline.keys.litellm_requests import KeyWish, read_generate, read_grace, read_update
 from pipeline.keys.litellm_views import View, key_view, new_key_view
 from pipeline.keys.model import Reach, VirtualKey
@@ -41,13 +40,19 @@ async def generate(house: House, request: AdminRequest, who: Who | None, body: d
 
 async def generated(house: House, actor: Actor, body: Mapping[str, Any]) -> View:
     """Make a key from LiteLLM's fields. One that is asked for blocked is blocked before anybody gets to know it."""
-    wish = read_generate(body, house.clock.now_us(), org_id=actor.org_id)
-    with in_their_words():
+    wish, office = read_generate(body, house.clock.now_us(), org_id=actor.org_id), house.desk.office
+    refuse_managers(actor, bool(wish.money.own or wish.money.models), "budget_limits" if wish.money.own else "model_max_budget")
+    with in_their_words(model="model_max_budget"):
         refuse_unknown_policy(house, wish.fields)
-        made = await service.create_key(house.desk.office, actor, wish.fields)
-        if wish.blocked:
-            made = {**await service.block_key(house.desk.office, actor, made["id"]), "key": made["key"]}
-    return new_key_view(made, await _record(house, made["id"]), org_id=actor.org_id)
+        made = await service.create_key(office, actor, wish.fields)
+        try:
+            await add_budgets(house, actor, made["id"], wish.money)
+            if wish.blocked:
+                await service.block_key(office, actor, made["id"])
+        except BadRequest:
+            await service.revoke_key(office, actor, made["id"])  # nobody has its token, and its alias is free again
+            raise
+    return new_key_view(await shown_key(house, made["id"], actor.reach), made["key"])
 
 
 async def info(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
@@ -86,7 +91,7 @@ async def update(house: House, request: AdminRequest, who: Who | None, body: dic
     actor = actor_of(request, who)
     key = await _named(house, actor, body.get("key"))
     wish = _changes(house, actor, key, {name: value for name, value in body.items() if name != "key"})
-    if not wish.fields and wish.blocked is None:
+    if not wish.fields and wish.blocked is None and wish.changes == {}:
         raise BadRequest("The request changes nothing.", hint="Send the fields that shall change beside key.")
     await _apply(house, actor, key.id, wish)
     shown = await shown_key(house, key.id, actor.reach)
@@ -135,8 +140,7 @@ async def regenerate(house: House, request: AdminRequest, who: Who | None, body:
     await _apply(house, actor, key.id, wish)
     with in_their_words():
         made = await service.rotate_key(house.desk.office, actor, key.id, {"overlap_s": overlap_s})
-    total = await _totals(house, [key.id], actor.org_id)
-    return Reply(json=new_key_view(made, await _record(house, key.id), total_micros=total[key.id], org_id=actor.org_id))
+    return Reply(json=new_key_view(await shown_key(house, key.id, actor.reach), made["key"]))
 
 
 async def shown_key(house: House, key_id: str, reach: Reach) -> View:
@@ -148,23 +152,17 @@ async def shown_key(house: House, key_id: str, reach: Reach) -> View:
 
 async def shown_keys(house: House, keys: list[dict[str, Any]], org_id: str) -> list[View]:
     """Our own views of keys in LiteLLM's fields."""
-    ids = [key["id"] for key in keys]
+    ids, now_us = [key["id"] for key in keys], house.clock.now_us()
     records = await reading(house, lambda connection: records_of(connection, ids))
+    budgets = await reading(house, lambda connection: budgets_of(connection, "key", ids, now_us))
     totals = await _totals(house, ids, org_id)
-    return [key_view(key, records[key["id"]], totals[key["id"]], org_id=org_id) for key in keys]
+    return [key_view(key, records[key["id"]], totals[key["id"]], budgets[key["id"]], org_id=org_id) for key in keys]
 
 
 async def _totals(house: House, key_ids: list[str], org_id: str) -> dict[str, int]:
     """What each key spent in all, in micro-dollars."""
     reads = house.desk.reads.seen_by(Tenant(org_id, ""))
     return await apart(house, lambda: {key_id: int(reads.spend_total(Filter(key=key_id))["cost_micros"]) for key_id in key_ids})
-
-
-async def _record(house: House, key_id: str) -> KeyRecord:
-    def read(connection: Connection) -> KeyRecord:
-        return records_of(connection, [key_id])[key_id]
-
-    return await reading(house, read)
 
 
 async def _named(house: House, actor: Actor, named: Any, *, param: str = "key") -> VirtualKey:
@@ -176,8 +174,7 @@ def _changes(house: House, actor: Actor, key: VirtualKey, body: dict[str, Any]) 
     if body.get("team_id") in (key.workspace, key.workspace_id):
         body = {name: value for name, value in body.items() if name != "team_id"}
     wish = read_update(body, house.clock.now_us(), key.metadata, org_id=actor.org_id)
-    if wish.money_said:
-        raise BadRequest("A key's budget is changed under /v1/budgets.", code="unsupported_field", param="max_budget")
+    refuse_managers(actor, wish.changes != {}, "max_budget")
     with in_their_words():
         refuse_unknown_policy(house, wish.fields)
     return wish
@@ -188,6 +185,8 @@ async def _apply(house: House, actor: Actor, key_id: str, wish: KeyWish) -> None
     with in_their_words():
         if wish.fields:
             await service.update_key(house.desk.office, actor, key_id, wish.fields)
+        if wish.changes != {}:
+            await change_budget(house, actor, "key", key_id, wish.changes, {"key": key_id})
         if wish.blocked is not None:
             act = service.block_key if wish.blocked else service.unblock_key
             await act(house.desk.office, actor, key_id)

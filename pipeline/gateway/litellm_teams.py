@@ -13,11 +13,13 @@ from pipeline.errors import BadRequest
 from pipeline.gateway.admin_keys import actor_of, reading, refuse_unknown_policy
 from pipeline.gateway.admin_reads import apart
 from pipeline.gateway.litellm_keys import generated, shown_keys
+from pipeline.gateway.litellm_money import change_budget
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who
 from pipeline.keys import people, service
 from pipeline.keys.litellm_fields import in_their_words
-from pipeline.keys.litellm_teams import read_new_team, read_new_user, role_of
+from pipeline.keys.litellm_lookup import budgets_of
+from pipeline.keys.litellm_teams import read_new_team, read_new_user, read_team_changes, role_of
 from pipeline.keys.litellm_views import View, team_view, user_view
 from pipeline.keys.workspaces import workspace_by_slug
 from pipeline.store.read_model import Filter, Tenant
@@ -30,7 +32,8 @@ async def new_team(house: House, request: AdminRequest, who: Who | None, body: d
     with in_their_words():
         refuse_unknown_policy(house, wanted)
         made = await service.create_workspace(house.desk.office, actor, wanted)
-    return Reply(json=team_view(made, 0, org_id=actor.org_id))
+    team = (await _teams(house, request, who, made["slug"]))[0]
+    return Reply(json={name: value for name, value in team.items() if name != "keys"})
 
 
 async def team_info(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
@@ -47,6 +50,18 @@ async def team_info(house: House, request: AdminRequest, who: Who | None, _body:
 async def list_teams(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`GET /team/list`: the workspaces within reach, each with its keys."""
     return Reply(json=[{**team, "team_memberships": []} for team in await _teams(house, request, who, "")])
+
+
+async def update_team(house: House, request: AdminRequest, who: Who | None, body: dict[str, Any]) -> Reply:
+    """`POST /team/update {team_id, max_budget, budget_duration, soft_budget}`: change the team's budget; null takes it away."""
+    actor = actor_of(request, who)
+    team_id, changes = read_team_changes(body)
+    workspace = await reading(house, lambda connection: workspace_by_slug(connection, team_id, actor.reach))
+    with in_their_words():
+        await change_budget(house, actor, "workspace", workspace.id, changes, {"workspace": workspace.slug})
+    team = (await _teams(house, request, who, workspace.slug))[0]
+    shown = {name: value for name, value in team.items() if name != "keys"}
+    return Reply(json={"team_id": team_id, "data": shown})
 
 
 async def delete_team(house: House, _request: AdminRequest, _who: Who | None, _body: dict[str, Any]) -> Reply:
@@ -106,8 +121,12 @@ async def _teams(house: House, request: AdminRequest, who: Who | None, team_id: 
     reads = house.desk.reads.seen_by(Tenant(actor.org_id, ""))
     ids = [each["id"] for each in some]
     totals = await apart(house, lambda: {each: int(reads.spend_total(Filter(workspace=each))["cost_micros"]) for each in ids})
+    budgets = await reading(house, lambda connection: budgets_of(connection, "workspace", ids, now_us))
     shown = await shown_keys(house, keys["data"], actor.org_id)
     return [
-        {**team_view(each, totals[each["id"]], org_id=actor.org_id), "keys": [key for key in shown if key["team_id"] == each["slug"]]}
+        {
+            **team_view(each, totals[each["id"]], budgets[each["id"]], org_id=actor.org_id),
+            "keys": [key for key in shown if key["team_id"] == each["slug"]],
+        }
         for each in some
     ]

@@ -73,6 +73,7 @@ TEAM_UNSUPPORTED: Final[Mapping[str, str]] = {
     "members_with_roles": "Give each member a key with team_id and user_id.",
     "metadata": "Metadata stands on keys.",
     "model_aliases": "Another name for a model is a model of the document: models.",
+    "model_max_budget": "Budgets for one model stand on keys: model_max_budget of POST /key/generate.",
     "rpm_limit": _PER_KEY,
     "tags": "Tags stand on keys.",
     "team_member_budget": "Give each member's key its max_budget.",

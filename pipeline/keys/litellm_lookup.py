@@ -14,9 +14,11 @@ from sqlalchemy import Connection, func, select
 
 from pipeline.errors import BadRequest
 from pipeline.keys import store
+from pipeline.keys.budget_views import budget_view
 from pipeline.keys.model import Reach, VirtualKey
 from pipeline.keys.pepper import Peppers
-from pipeline.store.tables import events, virtual_keys
+from pipeline.ledger.budgets import budget_of
+from pipeline.store.tables import budgets, events, virtual_keys
 
 LONGEST: Final = 512
 CHANGES: Final = tuple(f"admin:key:{act}" for act in ("create", "update", "block", "unblock", "rotate", "revoke"))
@@ -45,6 +47,20 @@ def named_key(connection: Connection, peppers: Peppers, named: Any, within: Reac
     if key.status == "revoked":
         raise unknown_key()
     return key
+
+
+def budgets_of(connection: Connection, kind: str, subjects: Iterable[str], now_us: int) -> dict[str, list[dict[str, Any]]]:
+    """The budgets of keys (with those of their models) or workspaces, as `/v1/budgets` shows them, oldest first, by their owner."""
+    wanted, cells = sorted(subjects), budgets.c
+    owner = func.substr(cells.scope_id, 1, 26)  # a model's budget is `key/model`
+    chosen = (cells.scope_kind == kind) & cells.scope_id.in_(wanted)
+    if kind == "key":
+        chosen |= (cells.scope_kind == "model") & owner.in_(wanted)
+    found: dict[str, list[dict[str, Any]]] = {subject: [] for subject in wanted}
+    for row in connection.execute(select(budgets).where(chosen).order_by(cells.id)):
+        subject, _, model = row.scope_id.partition("/")
+        found[subject].append(budget_view(budget_of(row), now_us, {"model": model} if model else {}))
+    return found
 
 
 def unknown_key() -> store.NoSuchKey:

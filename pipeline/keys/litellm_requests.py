@@ -6,16 +6,16 @@ they say whose it is and group its spend, and limit nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from pipeline.clock import rfc3339
 from pipeline.errors import BadRequest
 from pipeline.keys.litellm_fields import KEY_UNSUPPORTED, refuse_unsupported, says_nothing
-from pipeline.keys.litellm_money import MONEY_FIELDS, Terms, read_money
+from pipeline.keys.litellm_money import INCREASE, MONEY_FIELDS, Money, Terms, read_money, read_money_changes
+from pipeline.keys.requests import SECOND_US, duration_us
 
 LABELS: Final = ("user_id", "agent_id")
 LLM_ROUTES: Final = ("chat", "completions", "embeddings", "messages", "count_tokens", "models")
@@ -40,58 +40,55 @@ KEY_FIELDS: Final = frozenset(
 )  # fmt: skip
 _LIMITS: Final = ("tpm_limit", "rpm_limit", "max_parallel_requests")
 _EVERY_MODEL: Final = frozenset({"all-team-models", "all-proxy-models"})
-_MONTHS: Final = re.compile(r"([0-9]{1,3})mo")
-_PLAIN: Final = re.compile(r"[0-9]{1,9}[smhdw]")
 MAX_OVERLAP_S: Final = 30 * 86_400
-_UNIT_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 @dataclass(frozen=True, slots=True)
 class KeyWish:
-    """A key as somebody wants it: `fields` in our names; `blocked` and `money` None where nothing was said.
+    """A key as somebody wants it: `fields` in our names; `blocked` None where nothing was said of it.
 
-    `money_said`: whether a budget field was sent at all, so that a null takes the budget away.
+    `money` are the budgets of a new key beside the one in `fields`. `changes` are those of a budget that is there: None takes it away,
+    empty leaves it.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
     blocked: bool | None = None
-    money: Terms | None = None
-    money_said: bool = False
+    money: Money = field(default_factory=Money)
+    changes: Terms | None = field(default_factory=dict)
 
 
 def read_generate(body: Mapping[str, Any], now_us: int, *, org_id: str = "default") -> KeyWish:
     """Read the body of `POST /key/generate`."""
     advice = {**KEY_UNSUPPORTED, "key": "A key's text is made here and shown once.", **_OF_UPDATES}
     refuse_unsupported(body, KEY_FIELDS, advice)
-    wish = _wish({name: value for name, value in body.items() if not says_nothing(value)}, now_us, org_id, {})
-    if wish.money is not None:
-        return KeyWish({**wish.fields, "budget": wish.money}, wish.blocked, wish.money, True)
-    return wish
+    said = {name: value for name, value in body.items() if not says_nothing(value)}
+    wish, money = _wish(said, now_us, org_id, {}), read_money(said)
+    if not money.own:
+        return replace(wish, money=money)
+    return replace(wish, fields={**wish.fields, "budget": money.own[0]}, money=Money(money.own[1:], money.models))
 
 
 def read_update(body: Mapping[str, Any], now_us: int, former: Mapping[str, str], *, org_id: str = "default") -> KeyWish:
     """Read the body of `POST /key/update` but for `key`; `former` is the key's metadata. What is absent stays, null takes a limit away."""
     advice = {**KEY_UNSUPPORTED, "team_id": "A key stays in its workspace: make another one there.", **_OF_UPDATES}
-    refuse_unsupported(body, KEY_FIELDS - {"team_id"}, advice)
+    refuse_unsupported(body, (KEY_FIELDS | INCREASE) - {"team_id"}, advice)
     wish = _wish({name: value for name, value in body.items() if name != "team_id"}, now_us, org_id, former)
-    return KeyWish(wish.fields, wish.blocked, wish.money, bool(MONEY_FIELDS & body.keys()))
+    return replace(wish, changes=read_money_changes(body))
 
 
 def read_grace(value: Any) -> int:
     """`grace_period` of `POST /key/regenerate` (`24h`, `30m`) in seconds: how long the former token still works. Empty: it ends at once."""
     if value is None or value == "":
         return 0
-    if isinstance(value, str) and _PLAIN.fullmatch(value.strip()):
-        seconds = int(value.strip()[:-1]) * _UNIT_S[value.strip()[-1]]
-        if seconds <= MAX_OVERLAP_S:
-            return seconds
+    seconds = duration_us(value, "grace_period") // SECOND_US if isinstance(value, str) else -1
+    if 0 < seconds <= MAX_OVERLAP_S:
+        return seconds
     raise BadRequest("grace_period is a duration of at most 30 days.", hint="Write 30s, 15m, 24h or 7d.", param="grace_period")
 
 
 _OF_UPDATES: Final[Mapping[str, str]] = {
-    "temp_budget_increase": "Raise a budget for a while with POST /v1/budgets.",
-    "temp_budget_expiry": "Raise a budget for a while with POST /v1/budgets.",
-    "model_max_budget": "A key's budget for one model is made with POST /v1/budgets.",
+    "temp_budget_increase": "Raise the budget of a key that is there: POST /key/update.",
+    "temp_budget_expiry": "Raise the budget of a key that is there: POST /key/update.",
     "new_key": "A key's text is made here and shown once.",
     "new_master_key": "There is no master key; rotate the admin key like any other.",
 }
@@ -122,7 +119,7 @@ def _wish(body: Mapping[str, Any], now_us: int, org_id: str, former: Mapping[str
     blocked = body.get("blocked")
     if blocked is not None and not isinstance(blocked, bool):
         raise BadRequest("blocked is true or false.", param="blocked")
-    return KeyWish(fields, blocked, read_money(body))
+    return KeyWish(fields, blocked)
 
 
 def _expiry(duration: Any, now_us: int) -> dict[str, Any]:
@@ -130,11 +127,10 @@ def _expiry(duration: Any, now_us: int) -> dict[str, Any]:
     if duration is None or duration == "-1":
         return {"expires_at": None}
     text = duration.strip() if isinstance(duration, str) else ""
-    months = _MONTHS.fullmatch(text)
-    if months is not None and int(months[1]):
-        return {"expires_at": rfc3339(_months_later(now_us, int(months[1])))}
-    if not _PLAIN.fullmatch(text):
-        raise BadRequest("duration is not a duration.", hint="Write 30s, 15m, 24h, 30d, 2w or 1mo.", param="duration")
+    count = text.removesuffix("mo")
+    if text.endswith("mo") and count.isascii() and count.isdigit() and 0 < int(count[:4]) <= 1200:
+        return {"expires_at": rfc3339(_months_later(now_us, int(count[:4])))}
+    duration_us(text, "duration")
     return {"duration": text}
 
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from pipeline.errors import BadRequest
 from pipeline.keys.litellm_fields import KEY_UNSUPPORTED, TEAM_UNSUPPORTED, USER_UNSUPPORTED, refuse_unsupported, says_nothing
-from pipeline.keys.litellm_money import MONEY_FIELDS, read_money
+from pipeline.keys.litellm_money import INCREASE, MONEY_FIELDS, Terms, read_money, read_money_changes
 from pipeline.keys.litellm_requests import KEY_FIELDS, read_policy
 
-TEAM_FIELDS: Final = frozenset({"team_id", "team_alias", "organization_id", "policies", "models", *MONEY_FIELDS})
+TEAM_FIELDS: Final = frozenset({"team_id", "team_alias", "organization_id", "policies", "models", *(MONEY_FIELDS - {"model_max_budget"})})
 PERSON_FIELDS: Final = frozenset({"user_id", "user_email", "user_role", "password", "auto_create_key", "teams", "organizations"})
 ROLES: Final[Mapping[str, str]] = {"proxy_admin": "admin", "proxy_admin_viewer": "auditor"}
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -34,8 +34,10 @@ class UserWish:
 
 def read_new_team(body: Mapping[str, Any], fresh_id: str, *, org_id: str = "default") -> dict[str, Any]:
     """Read the body of `POST /team/new` as that of `POST /v1/workspaces`. Without a `team_id` the alias makes one, else `fresh_id`."""
-    unsupported = {**TEAM_UNSUPPORTED, "model_max_budget": "Budgets for one model stand on keys: POST /v1/budgets."}
-    refuse_unsupported(body, TEAM_FIELDS, unsupported)
+    refuse_unsupported(body, TEAM_FIELDS, TEAM_UNSUPPORTED)
+    money = read_money(body)
+    if len(money.own) > 1:
+        raise BadRequest("A new team has one budget.", hint="Further ones are made with POST /budget/new.", param="budget_limits")
     if body.get("organization_id") not in (None, org_id):
         raise BadRequest("There is no such organization.", hint="Leave it out.", param="organization_id")
     if not says_nothing(body.get("models")) and body["models"] not in (["all-proxy-models"], ["all-team-models"]):
@@ -45,8 +47,29 @@ def read_new_team(body: Mapping[str, Any], fresh_id: str, *, org_id: str = "defa
     if alias is not None and not isinstance(alias, str):
         raise BadRequest("team_alias is a text.", param="team_alias")
     slug = body.get("team_id") or _UNFIT.sub("-", alias or "").strip("-").lower()[:255] or fresh_id.lower()
-    wanted = {"slug": slug, "name": alias or None, "policy": read_policy(body.get("policies")), "budget": read_money(body)}
+    wanted = {
+        "slug": slug,
+        "name": alias or None,
+        "policy": read_policy(body.get("policies")),
+        "budget": money.own[0] if money.own else None,
+    }
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def read_team_changes(body: Mapping[str, Any]) -> tuple[str, Terms | None]:
+    """Read the body of `POST /team/update`: the team, and the changes of its budget (None takes it away)."""
+    own = TEAM_FIELDS - {"team_alias", "policies", "models", "organization_id"}
+    stays = dict.fromkeys(
+        ("team_alias", "policies", "models", "organization_id"), "A workspace keeps its name, place and policy; change it in the document."
+    )
+    refuse_unsupported(body, own | INCREASE, {**TEAM_UNSUPPORTED, **stays})
+    team_id = body.get("team_id")
+    if not isinstance(team_id, str) or not 0 < len(team_id) <= 255:
+        raise BadRequest("team_id names a team.", hint="GET /team/list shows them.", param="team_id")
+    changes = read_money_changes(body)
+    if changes == {}:
+        raise BadRequest("The request changes nothing.", hint="Send max_budget, budget_duration or soft_budget.", param="max_budget")
+    return team_id, changes
 
 
 def read_new_user(body: Mapping[str, Any], fresh_id: str) -> UserWish:
@@ -99,9 +122,8 @@ def _key_of(body: Mapping[str, Any], user_id: Any) -> dict[str, Any]:
 
 _ONLY_KEYS: Final[Mapping[str, str]] = {
     "password": "An internal_user does not log in: their key is what they have.",
-    "model_max_budget": "A key's budget for one model is made with POST /v1/budgets.",
 }
 
 
 def _of_keys(advice: str) -> dict[str, str]:
-    return dict.fromkeys((*KEY_UNSUPPORTED, *KEY_FIELDS, "model_max_budget"), advice)
+    return dict.fromkeys((*KEY_UNSUPPORTED, *KEY_FIELDS), advice)

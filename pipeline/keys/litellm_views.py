@@ -7,8 +7,7 @@ What a key of ours cannot have is null or empty, as LiteLLM shows a key without 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.clock import rfc3339
@@ -20,8 +19,8 @@ View = dict[str, Any]
 _PATHS = {names[0]: path for path, names in reversed(tuple(ROUTE_PATHS.items())) if len(names) == 1}
 
 
-def key_view(key: Mapping[str, Any], record: KeyRecord, total_micros: int, *, org_id: str = "default") -> View:
-    """One key from our own view of it (`keys.views.key_view`). `total_micros` is what it spent in all."""
+def key_view(key: Mapping[str, Any], record: KeyRecord, total_micros: int, budgets: Sequence[View], *, org_id: str = "default") -> View:
+    """One key from our own view of it (`keys.views.key_view`) and of its budgets. `total_micros` is what it spent in all."""
     metadata = dict(key["metadata"])
     labels = {name: metadata.pop(name, None) for name in LABELS}
     tags = metadata.pop("tags", "")
@@ -31,7 +30,7 @@ def key_view(key: Mapping[str, Any], record: KeyRecord, total_micros: int, *, or
         "token_id": key["id"],
         "key_name": key["hint"],
         "key_alias": key["alias"] or None,
-        **_money(key["budget"], total_micros),
+        **_money(budgets, total_micros),
         "expires": key["expires_at"],
         "models": key["models"],
         "aliases": {},
@@ -50,7 +49,7 @@ def key_view(key: Mapping[str, Any], record: KeyRecord, total_micros: int, *, or
         "key_type": "llm_api" if routes is not None and set(routes) == set(LLM_ROUTES) else "default",
         "permissions": {},
         "model_spend": {},
-        "model_max_budget": {},
+        "model_max_budget": {each["model"]: _window(each) for each in budgets if each["scope"] == "model"},
         "blocked": key["status"] == "blocked",
         "status": _status(key["status"]),
         "org_id": org_id,
@@ -65,13 +64,12 @@ def key_view(key: Mapping[str, Any], record: KeyRecord, total_micros: int, *, or
     }
 
 
-def new_key_view(key: Mapping[str, Any], record: KeyRecord, *, total_micros: int = 0, org_id: str = "default") -> View:
-    """The answer of `/key/generate` and `/key/regenerate`: the same, and the new token in `key`, this once."""
-    shown = key_view(key, record, total_micros, org_id=org_id)
-    return {**shown, "key": key["key"], "tags": shown["metadata"].get("tags"), "duration": None}
+def new_key_view(shown: View, token: str) -> View:
+    """The answer of `/key/generate` and `/key/regenerate`: a key, and its new token in `key`, this once."""
+    return {**shown, "key": token, "tags": shown["metadata"].get("tags"), "duration": None}
 
 
-def team_view(workspace: Mapping[str, Any], total_micros: int, *, org_id: str = "default") -> View:
+def team_view(workspace: Mapping[str, Any], total_micros: int, budgets: Sequence[View], *, org_id: str = "default") -> View:
     """One team from our own view of a workspace. `team_id` is its slug, by which keys name it too."""
     return {
         "team_id": workspace["slug"],
@@ -84,7 +82,7 @@ def team_view(workspace: Mapping[str, Any], total_micros: int, *, org_id: str = 
         "tpm_limit": None,
         "rpm_limit": None,
         "max_parallel_requests": None,
-        **_money(workspace["budget"], total_micros),
+        **_money(budgets, total_micros),
         "models": [],
         "policies": [] if workspace["policy"] == "default" else [workspace["policy"]],
         "blocked": False,
@@ -121,16 +119,52 @@ def micros_usd(micros: int) -> float:
     return micros / 1_000_000
 
 
-def _money(budget: Mapping[str, Any] | None, total_micros: int) -> View:
-    """`spend` is that of the budget's period, as LiteLLM sets it back to zero with each; without a budget all there was."""
+def budget_view(budget: Mapping[str, Any]) -> View:
+    """One budget. LiteLLM's stand alone and are named by keys and teams; ours says whose it is in `team_id`, `key` and `model`."""
     return {
-        "spend": micros_usd(total_micros) if budget is None else float(Decimal(budget["spent_usd"])),
-        "total_spend": micros_usd(total_micros),
-        "max_budget": None if budget is None else float(Decimal(budget["limit_usd"])),
-        "soft_budget": None,
+        "budget_id": budget["id"],
+        "max_budget": _usd(budget["limit_usd"]),
+        "soft_budget": _usd(budget["soft_limit_usd"]),
         "budget_duration": duration_of(budget),
-        "budget_reset_at": None,
+        "budget_reset_at": budget["resets_at"],
+        "spend": _usd(budget["spent_usd"]),
+        "max_parallel_requests": None,
+        "tpm_limit": None,
+        "rpm_limit": None,
+        "tpd_limit": None,
+        "model_max_budget": None,
+        "temp_budget_increase": _usd(budget["temp_budget_increase"]),
+        "temp_budget_expiry": budget["temp_budget_expiry"],
+        "created_at": budget["created_at"],
+        "scope": budget["scope"],
+        "team_id": budget["workspace"],
+        "key": budget["key"],
+        "model": budget["model"],
     }
+
+
+def _money(budgets: Sequence[View], total_micros: int) -> View:
+    """`spend` is that of the first budget's period, as LiteLLM sets it back to zero with each; without a budget all there was."""
+    own = [budget for budget in budgets if budget["scope"] != "model"]
+    first = own[0] if own else None
+    return {
+        "spend": micros_usd(total_micros) if first is None else _usd(first["spent_usd"]),
+        "total_spend": micros_usd(total_micros),
+        "max_budget": first and _usd(first["limit_usd"]),
+        "soft_budget": first and _usd(first["soft_limit_usd"]),
+        "budget_duration": duration_of(first),
+        "budget_reset_at": first and first["resets_at"],
+        "budget_limits": [{**_window(each), "reset_at": each["resets_at"]} for each in own] if len(own) > 1 else None,
+    }
+
+
+def _window(budget: Mapping[str, Any]) -> View:
+    return {"budget_duration": duration_of(budget), "max_budget": _usd(budget["limit_usd"])}
+
+
+def _usd(amount: str | None) -> float | None:
+    """A decimal text of ours as LiteLLM's number of dollars."""
+    return None if amount is None else float(amount)
 
 
 def _status(status: str) -> str:

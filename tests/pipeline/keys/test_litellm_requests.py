@@ -11,9 +11,9 @@ import pytest
 from pipeline.clock import parse_rfc3339
 from pipeline.errors import BadRequest
 from pipeline.keys.litellm_fields import TEAM_UNSUPPORTED, USER_UNSUPPORTED, in_their_words
-from pipeline.keys.litellm_money import duration_of, read_money
+from pipeline.keys.litellm_money import INCREASE, MONEY_FIELDS, Money, duration_of, read_money, read_money_changes
 from pipeline.keys.litellm_requests import KEY_FIELDS, LLM_ROUTES, ROUTE_PATHS, read_generate, read_grace, read_update
-from pipeline.keys.litellm_teams import PERSON_FIELDS, TEAM_FIELDS, read_new_team, read_new_user
+from pipeline.keys.litellm_teams import PERSON_FIELDS, TEAM_FIELDS, read_new_team, read_new_user, read_team_changes
 from pipeline.keys.requests import read_new_key, read_new_workspace
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "litellm_admin.json").read_text())
@@ -38,7 +38,7 @@ def test_a_field_of_generate_that_is_not_mapped_is_refused_by_name(name: str) ->
 
 @pytest.mark.parametrize("model", ["UpdateKeyRequest", "RegenerateKeyRequest"])
 def test_every_field_of_a_change_is_known(model: str) -> None:
-    for name in sorted(set(SCHEMA["requests"][model]) - KEY_FIELDS - {"key", "grace_period"}):
+    for name in sorted(set(SCHEMA["requests"][model]) - KEY_FIELDS - INCREASE - {"key", "grace_period"}):
         assert refusal({name: ODD}, user_id="ana").param == name
         assert read_update({name: None}, NOW_US, {}).fields == {}
 
@@ -120,7 +120,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_budget": float("nan")}, "max_budget"),
     ({"budget_duration": "1d"}, "budget_duration"),
     ({"max_budget": 1, "budget_duration": "5d"}, "budget_duration"),
-    ({"max_budget": 1, "budget_limits": [{"budget_duration": "1d", "max_budget": 1}]}, "budget_limits"),
+    ({"max_budget": 1, "budget_duration": "24h", "budget_limits": [{"budget_duration": "1d", "max_budget": 1}]}, "budget_limits"),
+    ({"soft_budget": 1}, "soft_budget"),
+    ({"max_budget": 1, "soft_budget": 0}, "soft_budget"),
+    ({"model_max_budget": {"echo": {"max_budget": 1, "tpm_limit": 5}}}, "model_max_budget"),
+    ({"model_max_budget": {"echo": {"max_budget": 1, "budget_duration": "2h"}}}, "model_max_budget"),
+    ({"model_max_budget": ["echo"]}, "model_max_budget"),
+    ({"temp_budget_increase": 5}, "temp_budget_increase"),
     ({"budget_limits": [{"budget_duration": "1d"}]}, "budget_limits"),
 ]
 
@@ -156,10 +162,43 @@ def test_a_grace_period_is_bounded(grace: Any) -> None:
 
 def test_periods_read_back_as_they_are_written() -> None:
     for duration in ("1d", "7d", "30d"):
-        terms = read_money({"max_budget": 1, "budget_duration": duration})
-        assert terms is not None
-        assert duration_of(terms) == duration
+        assert duration_of(read_money({"max_budget": 1, "budget_duration": duration}).own[0]) == duration
     assert duration_of(None) is duration_of({"period": "total"}) is None
+
+
+def test_several_budgets_and_those_of_models_are_taken_apart() -> None:
+    windows = [{"budget_duration": "1d", "max_budget": 2}, {"budget_duration": "30d", "max_budget": 20}]
+    models = {"echo": {"budget_limit": 1, "time_period": "7d"}, "other": 3}
+    wish = read_generate({"max_budget": 100, "soft_budget": 80, "budget_limits": windows, "model_max_budget": models}, NOW_US)
+    assert wish.fields == {"budget": {"limit_usd": 100, "period": "total", "soft_limit_usd": 80}}
+    assert wish.money == Money(
+        ({"limit_usd": 2, "period": "day"}, {"limit_usd": 20, "period": "month"}),
+        {"echo": {"limit_usd": 1, "period": "week"}, "other": {"limit_usd": 3, "period": "total"}},
+    )
+
+
+CHANGES: list[tuple[dict[str, Any], Any]] = [
+    ({}, {}),
+    ({"max_budget": None}, None),
+    ({"max_budget": 5}, {"limit_usd": 5}),
+    ({"budget_duration": "7d", "soft_budget": None}, {"period": "week", "soft_limit_usd": None}),
+    ({"budget_duration": None}, {"period": "total"}),
+    ({"temp_budget_increase": 5, "temp_budget_expiry": "t"}, {"temp_budget_increase": 5, "temp_budget_expiry": "t"}),
+]
+
+
+@pytest.mark.parametrize(("body", "changes"), CHANGES, ids=[str(number) for number in range(len(CHANGES))])
+def test_a_change_of_a_budget_says_only_what_was_said(body: dict[str, Any], changes: Any) -> None:
+    assert read_money_changes(body) == changes
+    assert read_update(body, NOW_US, {}).changes == changes
+
+
+def test_a_team_keeps_all_but_its_budget() -> None:
+    assert read_team_changes({"team_id": "t", "max_budget": 4}) == ("t", {"limit_usd": 4})
+    for name in sorted(set(SCHEMA["requests"]["UpdateTeamRequest"]) - {"team_id", *MONEY_FIELDS} | {"budget_limits"}):
+        with pytest.raises(BadRequest) as caught:
+            read_team_changes({"team_id": "t", name: ODD})
+        assert caught.value.param == name
 
 
 TEAMS: list[tuple[dict[str, Any], dict[str, Any]]] = [
