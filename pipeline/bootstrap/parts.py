@@ -183,7 +183,8 @@ def workspace_models(document: Document) -> dict[str, tuple[str, ...]]:
 def site_of(document: Document) -> Site:
     """Where the gateway stands, for the caveats of keys. Like the listener's other facts it changes with a start, not with a reload."""
     server = document.server
-    return Site(server.environment, frozenset(server.audience), tuple(ip_network(text) for text in server.trusted_proxies))
+    proxies = tuple(ip_network(text) for text in server.trusted_proxies)
+    return Site(server.environment, frozenset(server.audience), proxies, server.litellm_headers)
 
 
 def destinations_of(plan: Plan, swapped: Swapped, resolver: Resolver) -> list[Destination]:

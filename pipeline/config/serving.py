@@ -30,6 +30,9 @@ class ServerSection(Section):
     trusted_proxies: tuple[Annotated[str, Field(max_length=64)], ...] = ()
     """Networks (CIDR) of the proxies in front: only from them is `X-Forwarded-For` believed, for the caveat `cidrs`, limits and audit."""
 
+    litellm_headers: bool = False
+    """Answers to calls also bear the headers that LiteLLM's clients read (`x-litellm-call-id`, `x-litellm-response-cost`, …)."""
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:

@@ -83,7 +83,8 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
 async def carry_out(house: House, trail: Trail, receive: Receive, send: Send) -> None:
     """Steps 6 to 10: write down, ask, answer, settle; or give the answer of the call that came first with the same idempotency key."""
     try:
-        trail = replace(trail, over_soft=(await write_down(house, trail)).soft)  # 6
+        written = await write_down(house, trail)  # 6
+        trail = replace(trail, over_soft=written.soft, key_micros=written.key_micros)
     except ClaimTaken as taken:
         await answer_again(house, trail, taken, send)
         return

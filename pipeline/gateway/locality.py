@@ -18,11 +18,15 @@ _MOST_HOPS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the document says of this gateway's place. `environment` "" names none, and no key for an environment works there."""
+    """What the document says of this gateway's place. `environment` "" names none, and no key for an environment works there.
+
+    `litellm_headers`: answers to calls also bear the headers that LiteLLM's clients read.
+    """
 
     environment: str = ""
     audience: frozenset[str] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()
+    litellm_headers: bool = False
 
     def trusts(self, address: str) -> bool:
         """Whether an address is that of a trusted proxy."""

@@ -21,6 +21,7 @@ from pipeline.gateway.gathered import Gathered
 from pipeline.gateway.http import JSON_TYPE, RawHeaders, Receive, Send, header_list, send_bytes
 from pipeline.gateway.kept import Copy, Told
 from pipeline.gateway.leaving import Watch, has_left
+from pipeline.gateway.litellm_headers import litellm_headers
 from pipeline.gateway.model import House
 from pipeline.gateway.settle import Ending, Trail, settle
 from pipeline.gateway.streaming import AnswerScreen, LeakFound, Sendable, Wire, encode
@@ -85,6 +86,7 @@ async def _deliver(house: House, trail: Trail, answer: Answer, meter: UsageMeter
     if has_left(receive):
         ending = replace(ending, outcome="aborted", status=499, state="aborted_drained", error="client_disconnected")
     headers = reply_headers(trail, answer, ending.cost, len(trail.prompt_remarks) + len(clean.remarks))
+    headers |= litellm_headers(house.site.litellm_headers, trail, answer, headers)
     if trail.claim is not None:  # whole, whether or not its caller is still there: a repetition is given it
         ending = replace(ending, told=Told(200, {"content-type": "application/json", **headers}, body))
     await settle(house, trail, ending)
@@ -115,6 +117,7 @@ async def _screened(house: House, trail: Trail, delta: Delta, meter: UsageMeter)
 async def deliver_stream(house: House, trail: Trail, answer: Answer, watch: Watch, send: Send) -> None:
     """Send a streamed answer. Every way it can end is settled before its last byte, and none of them is silent."""
     headers = reply_headers(trail, answer, None, None)
+    headers |= litellm_headers(house.site.litellm_headers, trail, answer, headers)
     copy = Copy(send, house.kept.max_answer_bytes, _SSE_NAMED | headers) if trail.claim is not None else None
     flow = _Flow(house, trail, answer, copy or send, watch)
     watch.may_read_on(house.read_on)

@@ -46,6 +46,7 @@ class Trail:
     bound: Bound
     claim: Claim | None = None
     over_soft: tuple[str, ...] = ()  # the kinds of scope whose soft limit the call passes
+    key_micros: int | None = None  # what the key had spent of its first budget when the call was written down
 
     @property
     def prompt_remarks(self) -> tuple[Remark, ...]:

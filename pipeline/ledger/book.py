@@ -163,7 +163,8 @@ def _open(operation: Open, page: _Page) -> Receipt | Exception:
     page.reservations.append(row)
     receipt = _record(operation.draft, page)
     passed = tuple(dict.fromkeys(each.kind for each in limited if each.soft and each.spent + each.reserved > each.soft))
-    return replace(receipt, soft=passed) if passed else receipt
+    key_micros = next((each.spent for each in limited if each.kind == "key"), None)
+    return receipt if key_micros is None and not passed else replace(receipt, soft=passed, key_micros=key_micros)
 
 
 def _close(operation: Close, page: _Page) -> Receipt | PipelineError | None:

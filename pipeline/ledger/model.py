@@ -172,12 +172,16 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of durability: the event's place in its writer's chain. `soft` names the kinds of scope whose soft limit a call passes."""
+    """Proof of durability: the event's place in its writer's chain. `soft` names the kinds of scope whose soft limit a call passes.
+
+    `key_micros` is what a call's key had spent of its first budget, None for a key without one.
+    """
 
     chain: str
     seq: int
     hash: str = field(repr=False, default="")
     soft: tuple[str, ...] = ()
+    key_micros: int | None = None
 
 
 def model_scope(key_id: str, model: str) -> Scope:

@@ -30,10 +30,11 @@ NOBODY = "lgk_" + "0" * 43
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_provider() as provider:
         document = {
-            "targets": [openai_target("echo", "echo", provider.url)],
-            "models": {"echo": {"targets": ["echo"]}, "other": {"targets": ["echo"]}},
+            "targets": [openai_target("echo", "echo", provider.url), openai_target("broken", "500", provider.url)],
+            "models": {"echo": {"targets": ["echo"]}, "other": {"targets": ["echo"]}, "twice": {"targets": ["broken", "echo"]}},
             "prices": {"openai/*": {"input_per_mtok_usd": 1000, "output_per_mtok_usd": 2000}},
             "policies": {"default": MASK_ALL, "strict": MASK_ALL},
+            "server": {"litellm_headers": True},
             "workspaces": {"default": {}, "research": {"budget": {"limit_usd": 50, "period": "month"}}},
         }
         with running_gateway(tmp_path_factory.mktemp("litellm"), document) as running:
@@ -245,6 +246,20 @@ def test_a_teams_budget_is_changed_unless_it_stands_in_the_document(gateway: Gat
     assert post(gateway, "/team/update", {"team_id": "research", "max_budget": 1}).json["error"]["code"] == "budget_in_document"
 
 
+def test_answers_bear_the_headers_that_litellms_clients_read(gateway: Gateway) -> None:
+    key = made(gateway, max_budget=50, budget_duration="1d")["key"]
+    first, second = chat(gateway, key).headers, chat(gateway, key, "twice").headers
+    assert first["x-litellm-call-id"] == first["x-request-id"]
+    assert (first["x-litellm-model-id"], second["x-litellm-model-id"]) == ("echo", "echo")
+    assert (first["x-litellm-attempted-fallbacks"], second["x-litellm-attempted-fallbacks"]) == ("0", "1")
+    assert float(first["x-litellm-response-cost"]) > 0
+    assert (first["x-litellm-key-spend"], second["x-litellm-key-spend"]) == ("0.000000", first["x-litellm-response-cost"])
+    streamed = gateway.call("POST", "/v1/chat/completions", {**body_for("openai", "echo"), "stream": True}, key=key).headers
+    assert "x-litellm-call-id" in streamed
+    assert "x-litellm-response-cost" not in streamed
+    assert "x-litellm-key-spend" not in chat(gateway, made(gateway)["key"]).headers
+
+
 def test_teams_are_workspaces(gateway: Gateway) -> None:
     team = post(gateway, "/team/new", {"team_alias": "Data Science", "max_budget": 20, "budget_duration": "7d", "models": []}).json
     assert (team["team_id"], team["team_alias"], team["max_budget"], team["budget_duration"]) == (
@@ -284,7 +299,7 @@ def test_models_and_health_are_told_without_a_call(gateway: Gateway) -> None:
         assert [(entry["model_name"], entry["litellm_params"]["model"]) for entry in entries] == [("other", "openai/echo")]
         assert entries[0]["model_info"]["input_cost_per_token"] == 0.001
     health = gateway.admin("GET", "/health")
-    assert (health["healthy_count"], health["unhealthy_endpoints"]) == (1, [])
+    assert health["healthy_count"] + health["unhealthy_count"] == 2
     for path in ("/health/liveliness", "/health/liveness", "/health/readiness"):
         assert gateway.call("GET", path).status == 200
 
