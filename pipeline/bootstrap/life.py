@@ -30,6 +30,7 @@ from pipeline.gateway.content_keys import ContentKeys
 from pipeline.gateway.model import House
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.people import FrontDesk
+from pipeline.keys.returning import Steward, return_carves
 from pipeline.keys.service import Office
 from pipeline.keys.sessions import Sessions
 from pipeline.keys.store import mark_used
@@ -89,6 +90,7 @@ class Life:
                 ("backlog", watch_backlog(self.telemetry.backlog, self.house.desk.reads)),
                 ("idempotency", forget_expired_claims(self.core.ledger, self.core.clock)),
                 ("contents", forget_expired_contents(self.core.ledger, self.core.clock)),
+                ("carves", return_carves(Steward(self.people.office, self.core.ledger, self.core.reader))),
                 ("spend", roll_up_spend(self.core.ledger, self.core.clock)),
                 ("proof", self.proof.run()),
                 ("alerts", tell_alerts(desk)),

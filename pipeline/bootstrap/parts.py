@@ -30,6 +30,7 @@ from pipeline.gateway.contents import Limits
 from pipeline.gateway.locality import Site
 from pipeline.gateway.routes import RouteTable
 from pipeline.gateway.table import route_table
+from pipeline.keys.attenuation import ChildRules
 from pipeline.keys.requests import NewWorkspace
 from pipeline.keys.workspaces import mirror_workspaces
 from pipeline.ledger.budget_rows import Terms
@@ -126,6 +127,12 @@ class Swapped:
     def stores_content(self) -> bool:
         """Whether they are recorded in our store instead of on spans."""
         return self.document.telemetry.capture_content == "stored"
+
+    @property
+    def child_rules(self) -> ChildRules:
+        """What the document allows of child keys."""
+        section = self.document.child_keys
+        return ChildRules(section.default_ttl_s, section.max_ttl_s, section.max_depth, section.max_children)
 
     @property
     def content_limits(self) -> Limits:

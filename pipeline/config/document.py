@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.alerts import AlertsSection
+from pipeline.config.child_keys import ChildKeysSection
 from pipeline.config.detection import DetectionSection
 from pipeline.config.identity import IdentitySection
 from pipeline.config.money import OrganizationSection, PriceSection, WorkspaceSection
@@ -54,6 +55,8 @@ class Document(Section):
     """Prices by `provider/model`, `provider/*` or target id, for what the bundled map does not know or gets wrong."""
     unknown_price: Literal["refuse", "allow"] = "refuse"
     """What happens to a call whose price nobody knows. `allow` charges it at zero and marks it."""
+    child_keys: ChildKeysSection = ChildKeysSection()
+    """Child keys."""
     audit: AuditSection = AuditSection()
     """The audit devices."""
     limits: LimitsSection = LimitsSection()

@@ -31,8 +31,10 @@ from pipeline.gateway.wire import blocking_rules, first_blocked_path, is_blocked
 from pipeline.gateway.workers import INLINE_BYTES, worked
 from pipeline.keys.caveats import Circumstances
 from pipeline.keys.limits import Need
+from pipeline.keys.lineage import call_scopes
+from pipeline.keys.lineage_limits import admitted_all
 from pipeline.keys.model import Caller
-from pipeline.ledger.model import ClaimTaken, Intent, Receipt, Scope, model_scope
+from pipeline.ledger.model import ClaimTaken, Intent, Receipt
 from pipeline.routing.attempts import Answer, TargetsFailed, ask
 from pipeline.routing.model import Attempt, Outbound, Plan, Target
 from pipeline.routing.pricing import least_tokens
@@ -188,17 +190,16 @@ def price(house: House, call: Call, asked: Asked, screened: Screened, plan: Plan
     inward = [pricer.cost(target, unanswered).micros for target in plan.targets]
     worst = max(max(pricer.worst_case(target, call.surface, body), least) for target, least in zip(plan.targets, inward, strict=True))
     need = Need()
-    if caller.key.tpm_limit:
+    if any(key.tpm_limit for key in caller.lineage):
         most = max(pricer.most_tokens(target, call.surface, body) for target in plan.targets)
         need = Need(least_tokens(call.surface, body, unanswered.input), most)
-    admission = house.rates.admit(caller.key, need)  # last: from here on it must be given back
+    admission = admitted_all(house.rates, caller, need)  # last: from here on it must be given back
     return Bound(worst + max(plan.max_attempts - 1, 0) * max(inward), plan, pricer, unanswered, admission)
 
 
 async def write_down(house: House, trail: Trail) -> Receipt:
     """Step 6: the intent and the reservations, durably, before anything leaves. Raises BudgetExceeded, LedgerError or ClaimTaken."""
-    key = trail.caller.key
-    scopes = (Scope("org", key.org_id), Scope("workspace", key.workspace_id), Scope("key", key.id), model_scope(key.id, trail.asked.model))
+    scopes = call_scopes(trail.caller, trail.asked.model)
     try:
         async with counted(house, trail.caller, trail.claim):
             return await house.ledger.open(Intent(trail.start_event(house), trail.bound.micros, scopes, trail.claim))

@@ -83,6 +83,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["responses"] = {
             name: {"description": said, **binary} for name, said in (("default", "A google.rpc.Status."), ("2XX", "Taken."))
         }
+    elif route.form:
+        operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}}
     elif route.raw:
         text = {"content": {"text/plain": {"schema": {"type": "string"}}}}
         operation["requestBody"] = text

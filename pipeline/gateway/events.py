@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.gateway.model import Call, House
+from pipeline.keys.lineage import facts
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Event, RedactionCount
 from redactors.model import Totals
@@ -26,7 +27,8 @@ def event(
     error: str = "",
 ) -> Event:
     """Make an event of this call. Detail and the caller's model name go through the recorder together."""
-    clean = house.recorder.tree({"detail": detail, "model": model})
+    told = {**detail, **facts(caller)} if caller is not None else detail
+    clean = house.recorder.tree({"detail": told, "model": model})
     key = caller.key if caller else None
     name = clean.value["model"] if isinstance(clean.value, dict) else ""
     return Event(

@@ -24,6 +24,7 @@ from pipeline.gateway.intake import Intake
 from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.locality import Site
 from pipeline.gateway.routes import RouteTable
+from pipeline.keys.attenuation import ChildRules
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.caveats import RouteName
 from pipeline.keys.identities import Identities
@@ -116,6 +117,11 @@ class InForce(Protocol):
     @property
     def stores_content(self) -> bool:
         """Whether they are recorded in our store instead of on spans."""
+        ...
+
+    @property
+    def child_rules(self) -> ChildRules:
+        """What child keys may be."""
         ...
 
     def destinations_of(self, workspace: str) -> frozenset[str] | None:

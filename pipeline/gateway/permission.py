@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pipeline.errors import KeyExpired, KeyOutOfScope, KeyRejected, LedgerError, PipelineError
 from pipeline.gateway.model import House
-from pipeline.keys.calls import give_back_call, take_call
+from pipeline.keys.calls import give_back_calls, take_calls
 from pipeline.keys.caveats import Circumstances, Refusal, RouteName
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Claim, ClaimTaken
@@ -78,17 +78,18 @@ async def counted(house: House, caller: Caller, claim: Claim | None = None) -> A
 
     Raises KeyOutOfScope (`calls_exhausted`), or LedgerError when it cannot be counted. Keys without the caveat cost nothing.
     """
-    caveat = caller.key.caveats.max_calls
-    if caveat is None:
+    caveats = {key.id: key.caveats.max_calls for key in caller.lineage if key.caveats.max_calls is not None}
+    if not caveats:
         yield
         return
-    key_id = caller.key.id
-    if not await house.ledger.run(partial(take_call, key_id=key_id, most=caveat.most, claim=claim)):
-        raise refused(caveat.used_up())
+    wanted = [(key_id, caveat.most) for key_id, caveat in caveats.items()]
+    used_up = await house.ledger.run(partial(take_calls, wanted=wanted, claim=claim))
+    if used_up:
+        raise refused(caveats[used_up].used_up())
     try:
         yield
     except (PipelineError, ClaimTaken) as error:
         if not isinstance(error, LedgerError):  # whether it was written down is not known then: it stays counted
             with suppress(LedgerError):
-                await house.ledger.run(partial(give_back_call, key_id=key_id))
+                await house.ledger.run(partial(give_back_calls, key_ids=tuple(caveats)))
         raise

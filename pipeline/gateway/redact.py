@@ -24,6 +24,8 @@ from pipeline.gateway.refusals import unscreenable
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
 from pipeline.gateway.workers import INLINE_BYTES, worked
 from pipeline.keys.limits import Admission, Need
+from pipeline.keys.lineage import facts
+from pipeline.keys.lineage_limits import admitted_all
 from pipeline.keys.model import Caller
 from pipeline.keys.scope import allow_model
 from pipeline.ledger.model import Event, RedactionCount
@@ -102,7 +104,7 @@ async def caller_of(house: House, request: AdminRequest) -> Caller:
 def admitted(house: House, caller: Caller, place: AbstractContextManager[None]) -> Iterator[Admission]:
     """A place among the running calls, and within the limits of the caller's key (no tokens): redacting costs as much as a call does."""
     with place:
-        admission = house.rates.admit(caller.key, Need())
+        admission = admitted_all(house.rates, caller, Need())
         try:
             yield admission
         finally:
@@ -162,5 +164,5 @@ def noted(
     error: str = "",
 ) -> Event:
     """An event of a redaction, in the workspace of the caller's key."""
-    made = admin_event(house, request, who, kind, outcome, detail, status=status, error=error)
+    made = admin_event(house, request, who, kind, outcome, {**detail, **facts(caller)}, status=status, error=error)
     return replace(made, workspace_id=caller.key.workspace_id)

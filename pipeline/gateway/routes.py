@@ -34,7 +34,7 @@ class Route:
     `shown_once`: the answer holds a credential, so it is never kept to be given back. `raw`: the endpoint reads its body and sends its
     answer itself, piece by piece. `repeatable`: it changes nothing and costs no money, so an `Idempotency-Key` is not read: keeping
     its answers would be storage for whoever asks, and giving them again a way around the key's limits. `media`: what a raw endpoint reads
-    that proves its key itself, as the data plane does, and answers in the encoding of the request.
+    that proves its key itself, as the data plane does, and answers in the encoding of the request. `form`: its body is a form.
     """
 
     method: Method
@@ -46,6 +46,7 @@ class Route:
     raw: bool = False
     repeatable: bool = False
     media: tuple[str, ...] = ()
+    form: bool = False
 
     def shown(self, path: str) -> str:
         """A request's path as it may be written down: the route's own where a segment of it may be a token."""
@@ -74,6 +75,8 @@ _PREFIXES: tuple[tuple[str, RouteName], ...] = (
     ("/v1/model/info", "models"),
     ("/model/info", "models"),
     ("/v1/redact", "redact"),
+    ("/v1/keys/{id}/children", "children"),
+    ("/v1/oauth/token", "children"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.gateway import (
     admin_budgets,
+    admin_children,
     admin_config,
     admin_contents,
     admin_export,
@@ -23,11 +24,12 @@ from pipeline.gateway import (
     litellm_money,
     litellm_spend,
     litellm_teams,
+    oauth,
     redact,
     redact_stream,
     telemetry,
 )
-from pipeline.gateway.routes import ADMIN, EVERYONE, KEEPERS, LOOKERS, READERS, Route, RouteTable
+from pipeline.gateway.routes import ADMIN, CALLERS, EVERYONE, KEEPERS, LOOKERS, READERS, Route, RouteTable
 from pipeline.routing.model import Surface
 
 # The data plane proves its key itself, in its own dialect, as its first step; `routes.CALLERS` may call it.
@@ -78,6 +80,10 @@ def route_table() -> RouteTable:
         Route("POST", "/v1/keys/{id}/unblock", KEEPERS, admin_keys.unblock_key),
         Route("POST", "/v1/keys/{id}/revoke", KEEPERS, admin_keys.revoke_key),
         Route("POST", "/v1/keys/{id}/rotate", KEEPERS, admin_keys.rotate_key, shown_once=True),
+        Route("POST", "/v1/keys/{id}/children", CALLERS, admin_children.create_child, shown_once=True),
+        Route("GET", "/v1/keys/{id}/children", EVERYONE, admin_children.list_children),
+        Route("POST", "/v1/keys/{id}/children/{child}/revoke", CALLERS, admin_children.revoke_child),
+        Route("POST", "/v1/oauth/token", None, oauth.exchange, raw=True, repeatable=True, form=True),
         Route("POST", "/v1/workspaces", ADMIN, admin_keys.create_workspace),
         Route("GET", "/v1/workspaces", LOOKERS, admin_keys.list_workspaces),
         Route("POST", "/v1/budgets", ADMIN, admin_budgets.create),

@@ -20,6 +20,7 @@ from pipeline.gateway.http import ClientDisconnected, Receive, Send, header_list
 from pipeline.gateway.intake import Sent
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Who
+from pipeline.keys.lineage_limits import take_exports
 
 SIGNALS: Final[dict[str, Signal]] = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
 READS: Final = tuple(MEDIA.values())
@@ -44,7 +45,7 @@ async def receive_telemetry(house: House, request: AdminRequest, _who: Who | Non
             )
         destinations = destinations_for(house, caller, signal)
         with house.load.place(), house.intake.place():
-            house.rates.take_export(caller.key)
+            take_exports(house.rates, caller)
             body = await read_raw(receive, request.headers, house.limits, most=house.intake.limits.sent_bytes)
             coding = request.headers.get(b"content-encoding")
             done = await take_in(house, caller, Sent(signal, encoding, coding, body, request.request_id, request.peer), destinations)

@@ -14,6 +14,7 @@ from pipeline.gateway.auth import bearer
 from pipeline.gateway.http import Headers, Scope
 from pipeline.gateway.intake import Sent
 from pipeline.gateway.model import House
+from pipeline.keys.lineage_limits import take_exports
 
 Note = Callable[[str, PipelineError, Scope, Headers], Awaitable[None]]
 """Writes a refused request down."""
@@ -31,7 +32,7 @@ def takes_grpc(house: House, note: Note) -> Take:
             caller = await caller_of(house, bearer(headers), peer)
             destinations = destinations_for(house, caller, signal)
             with house.load.place(), house.intake.place():
-                house.rates.take_export(caller.key)
+                take_exports(house.rates, caller)
                 # The server has undone the message's compression.
                 done = await take_in(house, caller, Sent(signal, "protobuf", "", await read(), request_id, peer), destinations)
         except PipelineError as error:

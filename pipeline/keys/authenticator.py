@@ -18,7 +18,8 @@ from pipeline.clock import Clock, rfc3339
 from pipeline.errors import KeyExpired, KeyOutOfScope, KeyRejected, PipelineError
 from pipeline.ids import KEY_LENGTH
 from pipeline.keys.failures import FailureLimit
-from pipeline.keys.model import Caller
+from pipeline.keys.lineage import ancestors_in, earliest, worst_status
+from pipeline.keys.model import Caller, VirtualKey
 from pipeline.keys.pepper import Peppers
 from pipeline.keys.revisions import KEYS, read_revisions
 from pipeline.keys.scope import narrowed
@@ -28,6 +29,7 @@ from pipeline.keys.workspaces import list_workspaces
 
 PREFIXES: Final = ("lgk_", "lgc_")
 REMEMBER_REVOKED_US: Final = 90 * 86_400 * 1_000_000
+REMEMBER_CHILDREN_US: Final = 3_600 * 1_000_000
 MAX_STALE_S: Final = 60.0
 
 
@@ -133,12 +135,17 @@ class Authenticator:
                 with self._engine.connect() as connection:
                     # The number first: a change that comes between the two is read again at the next look.
                     revision = read_revisions(connection, (KEYS,))[KEYS]
-                    forget_us = self._clock.now_us() - REMEMBER_REVOKED_US
-                    proofs = load_proofs(connection, forget_before_us=max(0, forget_us))
+                    now_us = self._clock.now_us()
+                    proofs = load_proofs(
+                        connection,
+                        forget_before_us=max(0, now_us - REMEMBER_REVOKED_US),
+                        forget_children_us=max(0, now_us - REMEMBER_CHILDREN_US),
+                    )
                     known = {workspace.slug: workspace.id for workspace in list_workspaces(connection)}
             except SQLAlchemyError as error:
                 raise KeysUnavailable(f"The keys cannot be read ({type(error).__name__}).", hint="Check the database.") from None
-            entries = {proof.digest: self._entry(proof) for proof in proofs}
+            keys = {proof.key.id: proof.key for proof in proofs}
+            entries = {proof.digest: self._entry(proof, keys) for proof in proofs}
             self._known = _Known(revision, entries, _services(entries.values()), known)
             self._unread_since = None
 
@@ -175,17 +182,18 @@ class Authenticator:
         self._failures.failed(peer)
         raise KeyRejected("This API key is not valid.", hint="Check the key, or ask an administrator for a new one.")
 
-    def _entry(self, proof: Proof) -> _Entry:
+    def _entry(self, proof: Proof, keys: Mapping[str, VirtualKey]) -> _Entry:
+        """A child key is blocked, revoked and expired with whatever it descends from, and has only the models that are left."""
         key = proof.key
+        ancestors, whole = ancestors_in(key, keys)
         models = narrowed(key.models, self._workspace_models.get(key.workspace, ()))
-        ends = [at for at in (proof.until_us, key.expires_us) if at]
-        until_us = min(ends) if ends else 0
-        return _Entry(
-            Caller(
-                replace(key, models=models, expires_us=until_us), proof.workspace_policy, workspace_environment=proof.workspace_environment
-            ),
-            until_us,
-        )
+        for ancestor in ancestors:
+            models = narrowed(models, ancestor.models)
+        until_us = earliest(proof.until_us, key.expires_us, *(ancestor.expires_us for ancestor in ancestors))
+        status = worst_status(each.status for each in (key, *ancestors)) if whole else "revoked"
+        proven = replace(key, models=models, expires_us=until_us, status=status)
+        caller = Caller(proven, proof.workspace_policy, workspace_environment=proof.workspace_environment, ancestors=ancestors)
+        return _Entry(caller, until_us)
 
 
 def _services(entries: Iterable[_Entry]) -> dict[str, _Entry]:
@@ -193,7 +201,7 @@ def _services(entries: Iterable[_Entry]) -> dict[str, _Entry]:
     found: dict[str, _Entry] = {}
     for entry in entries:
         key = entry.caller.key
-        if not key.alias or key.role != "key" or key.status == "revoked" or key.org_id != "default":
+        if not key.alias or key.descent.parent or key.role != "key" or key.status == "revoked" or key.org_id != "default":
             continue
         other = found.get(key.alias)
         if other is None or entry.until_us == 0 or 0 < other.until_us < entry.until_us:

@@ -46,6 +46,7 @@ async def update_budget(office: Office, actor: Actor, budget_id: str, body: Mapp
 
     def apply(connection: Connection) -> dict[str, Any]:
         found = find_budget(connection, budget_id, actor.org_id, lock=True)
+        _refuse_childs(found)
         if found.origin == DOCUMENT and body.keys() & TERMS:
             raise _in_document()
         changed = change_budget(connection, found, read_changes(body, terms_of(found), now_us), now_us=now_us)
@@ -59,7 +60,9 @@ async def delete_budget(office: Office, actor: Actor, budget_id: str) -> dict[st
     """Take a budget away (`DELETE /v1/budgets/{id}`); one of the document is taken away there."""
 
     def apply(connection: Connection) -> None:
-        if find_budget(connection, budget_id, actor.org_id, lock=True).origin == DOCUMENT:
+        found = find_budget(connection, budget_id, actor.org_id, lock=True)
+        _refuse_childs(found)
+        if found.origin == DOCUMENT:
             raise _in_document()
         remove_budget(connection, budget_id)
 
@@ -119,6 +122,12 @@ def _names(connection: Connection) -> Callable[[Budget], dict[str, str]]:
         return {**found, "model": model} if kind == "model" else found
 
     return names
+
+
+def _refuse_childs(budget: Budget) -> None:
+    """What a child key was given is held in its parent's budget: more of it would be money from nowhere."""
+    if budget.scope.kind == "child":
+        raise BadRequest("This is a child key's share of its parent's budget.", hint="Revoke it.", code="budget_of_child", status=409)
 
 
 def _told(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ What is counted and then not done is given back; a crash between leaves it count
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from sqlalchemy import Connection, update
 
 from pipeline.ledger.model import Claim, ClaimTaken
@@ -31,3 +33,24 @@ def take_call(connection: Connection, key_id: str, most: int, claim: Claim | Non
 def give_back_call(connection: Connection, key_id: str) -> None:
     """Take back the count of a call that was not made."""
     connection.execute(update(virtual_keys).where(_K.id == key_id, _K.calls_used > 0).values(calls_used=_K.calls_used - 1))
+
+
+def take_calls(connection: Connection, wanted: Sequence[tuple[str, int]], claim: Claim | None = None) -> str:
+    """Count a call of several keys (id, most), a child key's and its ancestors', or of none; gives the id of one that has made all, or "".
+
+    They are locked in the order of their ids, so that no two workers wait for each other. Raises ClaimTaken as `take_call` does; the
+    transaction that is rolled back then counts nothing.
+    """
+    taken: list[str] = []
+    for key_id, most in sorted(wanted):
+        if not take_call(connection, key_id, most, claim):
+            give_back_calls(connection, taken)
+            return key_id
+        taken.append(key_id)
+    return ""
+
+
+def give_back_calls(connection: Connection, key_ids: Iterable[str]) -> None:
+    """Take back the count of a call of several keys."""
+    for key_id in sorted(key_ids):
+        give_back_call(connection, key_id)

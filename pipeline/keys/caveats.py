@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal, Protocol, Self, get_args
 
-RouteName = Literal["chat", "completions", "embeddings", "messages", "count_tokens", "models", "redact", "telemetry", "admin"]
+RouteName = Literal["chat", "completions", "embeddings", "messages", "count_tokens", "models", "redact", "telemetry", "children", "admin"]
 ROUTE_NAMES: Final[tuple[RouteName, ...]] = get_args(RouteName)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -13,6 +13,24 @@ KeyStatus = Literal["active", "blocked", "revoked"]
 
 
 @dataclass(frozen=True, slots=True)
+class Descent:
+    """Whose child a key is and what for; all empty for a key that is nobody's.
+
+    `parent` and `actor_id` (who acts for the parent) are key ids. `budget_micros` is what it may spend at most, 0 without such a limit;
+    `carved`: its parent's budget holds that much for it, so that its calls reserve nothing there.
+    """
+
+    parent: str = ""
+    depth: int = 0
+    purpose: str = ""
+    agent_id: str = ""
+    session_id: str = ""
+    actor_id: str = ""
+    budget_micros: int = 0
+    carved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualKey:
     """A key as the store knows it: never its text, which is shown once and kept only as an HMAC.
 
@@ -41,6 +59,7 @@ class VirtualKey:
     max_parallel_requests: int = 0
     caveats: Caveats = field(default_factory=Caveats)
     calls_used: int = 0
+    descent: Descent = field(default_factory=Descent)
 
     @property
     def limited_by(self) -> Caveats:
@@ -66,16 +85,24 @@ class Caller:
 
     `workspace_policy` and `workspace_environment` are those that its workspace names, or empty. `subject`: whose token proved it, where
     it was no key but a token of an identity provider.
+    `ancestors` are those of a child key, its parent first: what limits them limits it.
     """
 
     key: VirtualKey
     workspace_policy: str = ""
     subject: str = ""
     workspace_environment: str = ""
+    ancestors: tuple[VirtualKey, ...] = ()
     caveats: tuple[Caveat, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "caveats", self.key.limited_by.each())  # once for the many calls of a key
+        caveats = tuple(caveat for key in self.lineage for caveat in key.limited_by.each())
+        object.__setattr__(self, "caveats", caveats)  # once for the many calls of a key
+
+    @property
+    def lineage(self) -> tuple[VirtualKey, ...]:
+        """The key and those that it descends from, the nearest first."""
+        return (self.key, *self.ancestors)
 
     @property
     def workspace(self) -> str:

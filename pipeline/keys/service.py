@@ -17,6 +17,7 @@ from pipeline.clock import Clock
 from pipeline.errors import BadRequest, ConfigError, KeyOutOfScope
 from pipeline.keys import store, workspaces
 from pipeline.keys.caveats import Caveats, every, plain
+from pipeline.keys.child_changes import hold_child
 from pipeline.keys.key_changes import changed_key, refuse_wider
 from pipeline.keys.model import Reach, VirtualKey
 from pipeline.keys.pepper import Peppers
@@ -100,7 +101,9 @@ async def update_key(office: Office, actor: Actor, key_id: str, body: Mapping[st
     refuse_secrets(office, **said)
 
     def change(connection: Connection) -> VirtualKey:
-        wanted = changed_key(store.get_key(connection, key_id, actor.reach), body, now_us)
+        former = store.get_key(connection, key_id, actor.reach)
+        wanted = changed_key(former, body, now_us)
+        hold_child(connection, former, wanted, now_us)
         if actor.limits is not None:
             refuse_wider(wanted.limited_by, actor.limits)
         return store.update_key(connection, wanted, within=actor.reach)

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipeline.errors import BadRequest
 from pipeline.keys.caveats import parsed, plain
-from pipeline.keys.model import KeyStatus, Reach, Role, VirtualKey
+from pipeline.keys.descendants import end_descendants
+from pipeline.keys.model import Descent, KeyStatus, Reach, Role, VirtualKey
 from pipeline.keys.pepper import Peppers
 from pipeline.keys.requests import NewKey
 from pipeline.keys.revisions import KEYS, bump
@@ -99,6 +100,7 @@ def revoke_key(connection: Connection, key_id: str, *, now_us: int, within: Reac
     if key.status != "revoked":
         ended = {"status": "revoked", "revoked_us": now_us}
         connection.execute(update(virtual_keys).where((_K.id == key.id) | (_K.replaced_by == key.id)).values(**ended))
+        end_descendants(connection, key.id, at_us=now_us, now_us=now_us)
         bump(connection, KEYS)
     return get_key(connection, key.id, within)
 
@@ -128,8 +130,13 @@ def update_key(connection: Connection, key: VirtualKey, *, within: Reach = ALL) 
 def rotate_key(
     connection: Connection, peppers: Peppers, key_id: str, token: str, *, overlap_us: int, former_id: str, now_us: int, within: Reach = ALL
 ) -> VirtualKey:
-    """Give a key a new token; the former one works for `overlap_us` more microseconds (0: ends at once). BadRequest for a revoked key."""
+    """Give a key a new token; the former one works for `overlap_us` more microseconds (0: ends at once), and so do its children.
+
+    BadRequest (409) for a revoked key and for a child key.
+    """
     key = get_key(connection, key_id, within)
+    if key.descent.parent:
+        raise BadRequest("A child key is not rotated.", hint="Make another one, and revoke this.", code="child_key", status=409)
     if key.status == "revoked":
         raise BadRequest("A revoked key cannot be rotated.", hint="Create a new one.", code="key_revoked", status=409)
     row = connection.execute(select(virtual_keys).where(_K.id == key.id).with_for_update()).one()
@@ -148,6 +155,7 @@ def rotate_key(
             "expires_us": min(until, key.expires_us) if key.expires_us else until,
         }
         connection.execute(insert(virtual_keys).values(**former))
+    end_descendants(connection, key.id, at_us=now_us + overlap_us, now_us=now_us)  # who had the former token may have made some
     bump(connection, KEYS)
     return get_key(connection, key.id, within)
 
@@ -170,11 +178,15 @@ def list_keys(connection: Connection, *, workspace: str = "", within: Reach = AL
     return tuple(_key(row) for row in connection.execute(query.order_by(_K.created_us.desc(), _K.id.desc())))
 
 
-def load_proofs(connection: Connection, *, forget_before_us: int = 0) -> tuple[Proof, ...]:
-    """Everything that proves a key, for the authenticator; tokens revoked before `forget_before_us` are left out and so unknown."""
+def load_proofs(connection: Connection, *, forget_before_us: int = 0, forget_children_us: int = 0) -> tuple[Proof, ...]:
+    """Everything that proves a key, for the authenticator; tokens revoked before `forget_before_us` are left out and so unknown.
+
+    Child keys are many and short-lived: those that ended before `forget_children_us` are left out.
+    """
     columns = (*_COLUMNS, _K.digest, _K.replaced_by, workspaces.c.policy.label("workspace_policy"), workspaces.c.environment)
     query = select(*columns).join(workspaces, workspaces.c.id == _K.workspace_id)
-    rows = connection.execute(query.where((_K.status != "revoked") | (_K.revoked_us >= forget_before_us))).all()
+    remembered = query.where((_K.status != "revoked") | (_K.revoked_us >= forget_before_us))
+    rows = connection.execute(remembered.where((_K.parent_id == "") | (_K.expires_us >= forget_children_us))).all()
     keys = {row.id: _key(row) for row in rows if not row.replaced_by}
     proofs = []
     for row in rows:
@@ -202,7 +214,8 @@ def hint_of(token: str) -> str:
 _COLUMNS: Final = (
     _K.id, _K.org_id, _K.workspace_id, workspaces.c.slug.label("workspace"), _K.alias, _K.role, _K.status, _K.hint, _K.models,
     _K.expires_us, _K.rpm_limit, _K.tpm_limit, _K.max_parallel_requests, _K.policy, _K.metadata_json, _K.created_us, _K.revoked_us,
-    _K.caveats_json, _K.calls_used,
+    _K.caveats_json, _K.calls_used, _K.parent_id, _K.depth, _K.purpose, _K.agent_id, _K.session_id, _K.actor_id, _K.child_budget_micros,
+    _K.carved,
 )  # fmt: skip
 
 
@@ -258,6 +271,9 @@ def _key(row: Any) -> VirtualKey:
         revoked_us=row.revoked_us,
         caveats=parsed(_json(row.caveats_json, dict)),
         calls_used=row.calls_used,
+        descent=Descent(
+            row.parent_id, row.depth, row.purpose, row.agent_id, row.session_id, row.actor_id, row.child_budget_micros, bool(row.carved)
+        ),
     )
 
 

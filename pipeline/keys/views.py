@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pipeline.clock import rfc3339
 from pipeline.keys.budget_views import standing_view, usd
 from pipeline.keys.caveats import plain
-from pipeline.keys.model import VirtualKey
+from pipeline.keys.model import KeyStatus, VirtualKey
 from pipeline.keys.users import User
 from pipeline.keys.workspaces import Workspace
 from pipeline.ledger.budgets import Budget
@@ -34,10 +35,32 @@ def key_view(key: VirtualKey, budget: Budget | None, now_us: int) -> dict[str, A
         "caveats": plain(key.caveats),
         "calls_used": key.calls_used if key.caveats.max_calls is not None else None,
         "metadata": dict(key.metadata),
+        "parent": key.descent.parent or None,
         "budget": budget_view(budget, now_us),
         "created_at": _at(key.created_us),
         "expires_at": _at(key.expires_us),
         "revoked_at": _at(key.revoked_us),
+    }
+
+
+def child_view(
+    key: VirtualKey, lineage: tuple[VirtualKey, ...], budget: Budget | None, now_us: int, *, status: KeyStatus, expires_us: int
+) -> dict[str, Any]:
+    """A child key: what any key shows, as its `lineage` (itself first) leaves it, and whose it is. `budget` is its own.
+
+    `max_budget_usd` is what it was given; once it has ended and was given back, its budget's limit is what it spent.
+    """
+    descent = key.descent
+    return {
+        **key_view(replace(key, status=status, expires_us=expires_us), budget, now_us),
+        "lineage": [each.id for each in lineage[1:]],
+        "depth": descent.depth,
+        "purpose": descent.purpose or None,
+        "agent_id": descent.agent_id or None,
+        "session_id": descent.session_id or None,
+        "actor": descent.actor_id or None,
+        "max_budget_usd": usd(descent.budget_micros) if descent.budget_micros else None,
+        "carved": descent.carved,
     }
 
 

@@ -19,7 +19,7 @@ from collectors.model import OutboxRow
 from pipeline.clock import Clock
 from pipeline.ledger.chain import Row
 from pipeline.ledger.model import Charge, Claim, Event, Intent, Kept, Receipt, RedactionCount, Settlement
-from pipeline.ledger.operations import Change, Keep, Take, append_of, close_of, draft_of, open_of
+from pipeline.ledger.operations import Change, Close, Keep, Take, append_of, close_of, draft_of, open_of
 from pipeline.ledger.recovery import HEARTBEAT_S, abandoned_calls, beat, dead_journals, end_dead_epochs, give_back, give_up_dead_claims
 from pipeline.ledger.scribe import Epoch, Require, Scribe
 from pipeline.ledger.writer import Measured, Writer, unmeasured
@@ -121,6 +121,11 @@ class DurableLedger:
         After a LedgerError `audit_unavailable` the settlement is still owed: it is written when the store is back.
         """
         receipt: Receipt = await self._writer.submit(close_of(settlement, self._clock.now_us()))
+        return receipt
+
+    async def end_carve(self, event: Event, child_id: str, spent_micros: int) -> Receipt:
+        """Give back what a child key held of its parent's budget, and spend there what it spent. Once, as a call is settled once."""
+        receipt: Receipt = await self._writer.submit(Close(child_id, (draft_of(event),), cost=spent_micros))
         return receipt
 
     async def take(self, event: Event, claim: Claim) -> Receipt:

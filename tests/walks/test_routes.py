@@ -46,6 +46,10 @@ ALLOWED: dict[tuple[str, str], int] = {
     ("POST", "/v1/keys/{id}/unblock"): 404,
     ("POST", "/v1/keys/{id}/revoke"): 404,
     ("POST", "/v1/keys/{id}/rotate"): 404,
+    ("POST", "/v1/keys/{id}/children"): 404,
+    ("GET", "/v1/keys/{id}/children"): 404,
+    ("POST", "/v1/keys/{id}/children/{child}/revoke"): 404,
+    ("POST", "/v1/oauth/token"): 400,
     ("POST", "/v1/workspaces"): 400,
     ("GET", "/v1/workspaces"): 200,
     ("POST", "/v1/budgets"): 400,
@@ -273,4 +277,5 @@ def test_every_route_that_changes_something_has_roles() -> None:
         "/openapi.json",
         "/v1/dashboard/sessions",
         "/v1/dashboard/sessions/current",
+        "/v1/oauth/token",  # the token that it is sent is the credential
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, Text, UniqueConstraint
 
 from pipeline.store.tables.columns import counter, metadata, moment, words
 
@@ -32,6 +32,15 @@ virtual_keys = Table(
     Column("max_parallel_requests", Integer, nullable=False, default=0, server_default="0"),
     Column("caveats_json", Text, nullable=False, default="{}", server_default="{}"),
     counter("calls_used"),  # of those that the caveat `max_calls` allows
+    # Of a child key (`lgc_…`); "" and 0 for a key that nobody's is derived from:
+    Column("parent_id", String(26), nullable=False, default="", server_default="", index=True),
+    Column("depth", Integer, nullable=False, default=0, server_default="0"),
+    words("purpose"),
+    words("agent_id"),
+    words("session_id"),
+    words("actor_id", 26),  # the key that acts for its parent (RFC 8693, `act`)
+    counter("child_budget_micros"),  # what it was given of its parent's budget, or may spend at most
+    Column("carved", Boolean, nullable=False, default=False, server_default="0"),  # whether some budget holds that much for it
 )
 
 budgets = Table(

@@ -22,7 +22,7 @@ from pipeline.keys.service import Actor
 from tests.pipeline.keys.clocks import START_US, MovableClock
 
 KEY = VirtualKey("K1", "default", "W", "default", "ci", "key", "active", "lgk_…abcd", models=("m",), rpm_limit=3)
-FIXED = {"id", "org_id", "workspace_id", "workspace", "role", "status", "hint", "created_us", "revoked_us", "calls_used"}
+FIXED = {"id", "org_id", "workspace_id", "workspace", "role", "status", "hint", "created_us", "revoked_us", "calls_used", "descent"}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["admin", "manager", "other", "chat", "", "10.0.0.0/8", "1h"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "routes", "max_calls", "a"]), inner, max_size=3),
