@@ -49,6 +49,14 @@ class AdminClient:
         """One key."""
         return self._call("GET", f"/v1/keys/{quote(key_id, safe='')}")
 
+    def create_child(self, parent: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a child of a key; `key` of the answer is its token."""
+        return self._call("POST", f"/v1/keys/{quote(parent, safe='')}/children", body)
+
+    def list_children(self, parent: str) -> dict[str, Any]:
+        """The children of a key."""
+        return self._call("GET", f"/v1/keys/{quote(parent, safe='')}/children")
+
     def create_workspace(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make a workspace."""
         return self._call("POST", "/v1/workspaces", body)

@@ -9,11 +9,16 @@ import typer
 
 from pipeline.cli.context import JsonOption, process_of
 from pipeline.cli.key_caveats import Audiences, Cidrs, Environments, MaxCalls, Routes, Tools, caveats_of, shown, update
+from pipeline.cli.key_child import child, children
 
 app = typer.Typer(
-    help="Virtual keys: create, list, show, update, block, unblock, revoke, rotate.", no_args_is_help=True, rich_markup_mode=None
+    help="Virtual keys: create, list, show, update, block, unblock, revoke, rotate, child, children.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.command("update")(update)
+app.command("child")(child)
+app.command("children")(children)
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id or alias of the key.")]
 
@@ -48,7 +53,7 @@ def create(
     """
     from pipeline.cli.administration import administration
 
-    _must_be_seen(as_json)
+    must_be_seen(as_json)
     body: dict[str, Any] = {"alias": alias, "role": role, "metadata": _pairs(metadata or [])}
     optional: dict[str, Any] = {"workspace": workspace, "models": model, "duration": duration, "rpm_limit": rpm, "policy": policy}
     optional |= {"tpm_limit": tpm, "max_parallel_requests": parallel}
@@ -60,7 +65,7 @@ def create(
         body["budget"] = {"limit_usd": budget, "period": period}
     with administration(process_of(context)) as admin:
         made = admin.create_key(body)
-    _show_new(made, as_json, "lockgate.keys.create/1")
+    show_new(made, as_json, "lockgate.keys.create/1")
 
 
 @app.command("list")
@@ -167,12 +172,12 @@ def rotate(
     from pipeline.cli.administration import administration
     from pipeline.keys.requests import duration_us
 
-    _must_be_seen(as_json)
+    must_be_seen(as_json)
     overlap_s = duration_us(overlap, "overlap") // 1_000_000 if overlap else 0
     with administration(process_of(context)) as admin:
         key_id = str(found_key(admin.list_keys()["data"], key)["id"])
         made = admin.change_key(key_id, "rotate", {"overlap_s": overlap_s})
-    _show_new(made, as_json, "lockgate.keys.rotate/1")
+    show_new(made, as_json, "lockgate.keys.rotate/1")
 
 
 def _keys(context: typer.Context, workspace: str) -> list[dict[str, Any]]:
@@ -213,7 +218,7 @@ def found_key(keys: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
     raise BadRequest("There is no key with that id or alias.", hint="lockgate keys list shows them.")
 
 
-def _must_be_seen(as_json: bool) -> None:
+def must_be_seen(as_json: bool) -> None:
     """A new token is shown once. Where nobody would see it, it is not made."""
     from pipeline.errors import BadRequest
 
@@ -221,7 +226,8 @@ def _must_be_seen(as_json: bool) -> None:
         raise BadRequest("The new key would be written to a file or a pipe as plain text.", hint="Use --json to take it over in a script.")
 
 
-def _show_new(made: dict[str, Any], as_json: bool, schema: str) -> None:
+def show_new(made: dict[str, Any], as_json: bool, schema: str) -> None:
+    """Show a new token, this once."""
     from pipeline.cli.output import note, print_json
 
     if as_json:

@@ -1,7 +1,8 @@
-"""Child keys over HTTP at a real gateway: made by the key itself, held to its limits, ended with it; money returns once through kill -9."""
+"""Child keys over HTTP: made by the key itself, held to its limits, ended with it; money returns once, through kill -9."""
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -91,6 +92,18 @@ def test_a_key_has_no_children_of_another_and_ends_only_its_own(gateway: Gateway
     assert chat(gateway, made["key"]).status == 200
     assert gateway.call("POST", f"/v1/keys/self/children/{made['id']}/revoke", key=one["key"]).status == 200
     assert chat(gateway, made["key"]).json["error"]["code"] == "key_revoked"
+
+
+def test_the_command_line_makes_and_lists_children(gateway: Gateway) -> None:
+    parent = gateway.create_key(alias="cli-parent", models=["echo"])
+    done = gateway.cli("keys", "child", "cli-parent", "--ttl", "60s", "--agent-id", "a-1", "--tool", "search", "--json")
+    made = json.loads(done.stdout)
+    assert made["token"].startswith("lgc_")
+    assert chat(gateway, made["token"]).status == 200
+    listed = json.loads(gateway.cli("keys", "children", parent["id"], "--json").stdout)["keys"]
+    assert [(each["id"], each["agent_id"], each["caveats"]) for each in listed] == [(made["key"]["id"], "a-1", {"tools": ["search"]})]
+    assert b"a-1" in gateway.cli("keys", "children", "cli-parent").stdout
+    assert gateway.cli("keys", "child", "cli-parent", "--model", "other", "--json", check=False).returncode != 0
 
 
 def test_who_administers_makes_children_of_any_key_and_a_revoked_parent_ends_them(gateway: Gateway) -> None:
