@@ -23,7 +23,7 @@ class PipelineError(Exception):
     """The root. `code` is stable and machine-readable, `status` the HTTP status, `hint` says how to fix it.
 
     `type` is OpenAI's error type, `param` a JSON pointer or parameter name, `headers` what must accompany the answer
-    (`Retry-After`, `x-should-retry`).
+    (`Retry-After`, `x-should-retry`), `extra` what stands beside the message in the error object.
     """
 
     code = "internal_error"
@@ -40,6 +40,7 @@ class PipelineError(Exception):
         type: str | None = None,  # noqa: A002 - the field's name in OpenAI's error object
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -52,6 +53,7 @@ class PipelineError(Exception):
             self.type = type
         self.param = param
         self.headers: dict[str, str] = dict(headers or {})
+        self.extra: dict[str, str] = dict(extra or {})
 
 
 class ConfigError(PipelineError):

@@ -16,6 +16,7 @@ from collectors.backlog import Bound
 from collectors.metrics import Closed
 from collectors.model import Record, Signal
 from collectors.otlp.destination import Destination
+from pipeline.bootstrap.approvals import compile_approvals
 from pipeline.bootstrap.compile import References, compile_prices, compile_routes, folder_of
 from pipeline.bootstrap.policies import PolicyBook, Redaction
 from pipeline.bootstrap.recognition import ner_rules
@@ -30,6 +31,7 @@ from pipeline.gateway.contents import Limits
 from pipeline.gateway.locality import Site
 from pipeline.gateway.routes import RouteTable
 from pipeline.gateway.table import route_table
+from pipeline.keys.approval_rules import NO_APPROVALS, ApprovalRules
 from pipeline.keys.attenuation import ChildRules
 from pipeline.keys.requests import NewWorkspace
 from pipeline.keys.workspaces import mirror_workspaces
@@ -127,6 +129,12 @@ class Swapped:
     def stores_content(self) -> bool:
         """Whether they are recorded in our store instead of on spans."""
         return self.document.telemetry.capture_content == "stored"
+
+    @property
+    def approval_rules(self) -> ApprovalRules:
+        """Which calls need an approval."""
+        section = self.document.approvals
+        return compile_approvals(section) if section.rules else NO_APPROVALS
 
     @property
     def child_rules(self) -> ChildRules:

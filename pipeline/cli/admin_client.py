@@ -57,6 +57,14 @@ class AdminClient:
         """The children of a key."""
         return self._call("GET", f"/v1/keys/{quote(parent, safe='')}/children")
 
+    def list_approvals(self, state: str = "") -> dict[str, Any]:
+        """The newest approvals, of one state or all."""
+        return self._call("GET", "/v1/approvals" + _query({"state": state}))
+
+    def decide_approval(self, approval_id: str, verb: str) -> dict[str, Any]:
+        """`approve` or `deny` a call that waits."""
+        return self._call("POST", f"/v1/approvals/{quote(approval_id, safe='')}/{verb}", {})
+
     def create_workspace(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make a workspace."""
         return self._call("POST", "/v1/workspaces", body)

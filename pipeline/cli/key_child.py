@@ -47,7 +47,7 @@ def child(
     given: dict[str, Any] = {"ttl": ttl, "max_budget_usd": budget, "alias": alias, "purpose": purpose, "agent_id": agent_id}
     given |= {"session_id": session_id, "models": model, "rpm_limit": rpm, "tpm_limit": tpm, "max_parallel_requests": parallel}
     given["caveats"] = caveats_of(routes=route, tools=tool, cidrs=cidr, environments=environment, audiences=audience, max_calls=max_calls)
-    made = _gateway(context).create_child(parent, {name: value for name, value in given.items() if value})
+    made = gateway_of(context).create_child(parent, {name: value for name, value in given.items() if value})
     show_new(made, as_json, "lockgate.keys.child/1")
 
 
@@ -58,7 +58,7 @@ def children(context: typer.Context, parent: Parent, as_json: JsonOption = False
     """
     from pipeline.cli.output import print_json, print_table
 
-    found = _gateway(context).list_children(parent)["data"]
+    found = gateway_of(context).list_children(parent)["data"]
     if as_json:
         print_json("lockgate.keys.children/1", {"keys": found})
         return
@@ -67,11 +67,12 @@ def children(context: typer.Context, parent: Parent, as_json: JsonOption = False
     print_table(columns, found, empty="No children. Make one: lockgate keys child PARENT")
 
 
-def _gateway(context: typer.Context) -> AdminClient:
+def gateway_of(context: typer.Context) -> AdminClient:
+    """The gateway that runs in this data folder; BadRequest when none does."""
     from pipeline.cli.administration import running_gateway
     from pipeline.errors import BadRequest
 
     client = running_gateway(process_of(context))
     if client is None:
-        raise BadRequest("No gateway runs in this data folder, and child keys live too short to wait for one.", hint="lockgate serve")
+        raise BadRequest("No gateway runs in this data folder, and this is of use with one only.", hint="lockgate serve")
     return client

@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from pipeline.cli import (
     about,
+    approval,
     audit,
     audit_proof,
     budget,
@@ -63,6 +64,7 @@ for module in (serving, preflight, redaction, about):
 for name, group in (
     ("keys", key.app),
     ("budgets", budget.app),
+    ("approvals", approval.app),
     ("users", user.app),
     ("secrets", secret.app),
     ("audit", audit.app),

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.alerts import AlertsSection
+from pipeline.config.approvals import ApprovalsSection
 from pipeline.config.child_keys import ChildKeysSection
 from pipeline.config.detection import DetectionSection
 from pipeline.config.identity import IdentitySection
@@ -57,6 +58,8 @@ class Document(Section):
     """What happens to a call whose price nobody knows. `allow` charges it at zero and marks it."""
     child_keys: ChildKeysSection = ChildKeysSection()
     """Child keys."""
+    approvals: ApprovalsSection = ApprovalsSection()
+    """Calls that need an approval."""
     audit: AuditSection = AuditSection()
     """The audit devices."""
     limits: LimitsSection = LimitsSection()

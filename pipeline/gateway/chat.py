@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.errors import BadRequest, KeyOutOfScope, KeyRejected, PipelineError, PolicyBlocked
+from pipeline.gateway.approval import approved
 from pipeline.gateway.auth import bearer
 from pipeline.gateway.endings import explain
 from pipeline.gateway.error_table import upstream_error
@@ -64,6 +65,7 @@ async def converse(house: House, call: Call, receive: Receive, send: Send) -> No
             refuse_blocked(screened)
             await await_room(house, caller.key.workspace)  # for what will be told of it
             bound = price(house, call, asked, screened, plan, caller)  # 5
+            await approved(house, call, caller, asked, bound)
             claim = await claim_of(house, call, caller, asked) if is_claimed(call.headers) else None
             answered = await answering(house, policy, screened, asked.size)
         except PipelineError as error:

@@ -54,8 +54,9 @@ def render(error: PipelineError, dialect: Dialect, request_id: str) -> Rendered:
     if dialect == "anthropic":
         status = 402 if isinstance(error, BudgetExceeded) else error.status
         kind = _ANTHROPIC_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
-        return Rendered(status, {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}, headers)
-    body = {"error": {"message": message, "type": error.type, "param": error.param, "code": error.code}}
+        told = {"type": kind, "message": message, **error.extra}
+        return Rendered(status, {"type": "error", "error": told, "request_id": request_id}, headers)
+    body = {"error": {"message": message, "type": error.type, "param": error.param, "code": error.code, **error.extra}}
     return Rendered(error.status, body, headers)
 
 

@@ -24,6 +24,7 @@ from pipeline.gateway.intake import Intake
 from pipeline.gateway.kept import KeptAnswers
 from pipeline.gateway.locality import Site
 from pipeline.gateway.routes import RouteTable
+from pipeline.keys.approval_rules import ApprovalRules
 from pipeline.keys.attenuation import ChildRules
 from pipeline.keys.authenticator import Authenticator
 from pipeline.keys.caveats import RouteName
@@ -117,6 +118,11 @@ class InForce(Protocol):
     @property
     def stores_content(self) -> bool:
         """Whether they are recorded in our store instead of on spans."""
+        ...
+
+    @property
+    def approval_rules(self) -> ApprovalRules:
+        """Which calls need an approval."""
         ...
 
     @property

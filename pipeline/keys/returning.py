@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.errors import LedgerError
+from pipeline.keys.approvals import expire_approvals
 from pipeline.keys.service import Changes, Office
 from pipeline.ledger.carves import Carve, close_budget, ended_carves
 from pipeline.ledger.model import Event
@@ -44,6 +45,7 @@ async def return_carves(steward: Steward) -> None:
     while True:
         with suppress(LedgerError, SQLAlchemyError):
             await return_ended(steward)
+            await expire_approvals(steward.office, steward.reader)
         await asyncio.sleep(EVERY_S)
 
 

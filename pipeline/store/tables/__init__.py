@@ -7,6 +7,7 @@ JSON is stored as text that was redacted before. Nothing here ever holds a provi
 from __future__ import annotations
 
 from pipeline.store.tables.alerts import alert_deliveries, alerts
+from pipeline.store.tables.approvals import approvals
 from pipeline.store.tables.columns import metadata
 from pipeline.store.tables.keys import budgets, virtual_keys
 from pipeline.store.tables.ledger import charges, checkpoints, epochs, events, idempotency_claims, redactions, reservations
@@ -20,6 +21,7 @@ from pipeline.store.tables.telemetry import dead_letters, outbox, outbox_account
 __all__ = [
     "alert_deliveries",
     "alerts",
+    "approvals",
     "audit_checkpoints",
     "budgets",
     "charges",
