@@ -80,7 +80,7 @@ class Canary:
     control: bool = False
 
 
-def canary_of(target: Target, base: str | None, key: Secret, *, now_us: int) -> Canary | None:
+def canary_of(target: Target, base: str | None, key: Secret) -> Canary | None:
     """The canary call of a target with its resolved key, None where there is none: a part of a credential is sent nowhere.
 
     `base` is the target's address or its provider's.
@@ -92,7 +92,7 @@ def canary_of(target: Target, base: str | None, key: Secret, *, now_us: int) -> 
         return None
     way = WAYS.get(name, _OTHER)
     if name == "bedrock":
-        return _bedrock(target, way, key, now_us)
+        return _bedrock(target, way, key)
     address = target.base_url or (way.base or base)
     if not address:
         return None
@@ -117,7 +117,7 @@ def _joined(address: str, path: str) -> str:
     return base + path
 
 
-def _bedrock(target: Target, way: Way, key: Secret, now_us: int) -> Canary | None:
+def _bedrock(target: Target, way: Way, key: Secret) -> Canary | None:
     """`ListFoundationModels`, by a pair of AWS keys or a Bedrock API key; a role or a profile is AWS's own affair."""
     region = target.extra.get("aws_region_name")
     address = target.base_url or (f"https://bedrock.{region}.amazonaws.com" if region else None)
@@ -127,7 +127,7 @@ def _bedrock(target: Target, way: Way, key: Secret, now_us: int) -> Canary | Non
     bare = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "lockgate"}
     value = key.reveal()
     if value.lstrip().startswith("{"):
-        sent = signed_headers(url, aws_fields(value), region=region or "us-east-1", service="bedrock", now_us=now_us)
+        sent = signed_headers(url, aws_fields(value), region=region or "us-east-1", service="bedrock")
     else:
         sent = {"authorization": "Bearer " + reveal(key)}
     return Canary(url, way, bare, sent, control=target.base_url is not None)
@@ -183,7 +183,7 @@ UNUSABLE: Final = "The value can be no key of this provider: its form is wrong."
 UNRESOLVED: Final = "The target's credential does not resolve, so that nothing was sent."
 
 
-def errands_of(keyed: Iterable[Keyed], base_of: Callable[[Target], str | None], *, now_us: int) -> tuple[list[Errand], list[Called]]:
+def errands_of(keyed: Iterable[Keyed], base_of: Callable[[Target], str | None]) -> tuple[list[Errand], list[Called]]:
     """The calls to make for targets with their keys, each address and key once, and what is known without a call."""
     found: dict[tuple[str, ...], Errand] = {}
     told: list[Called] = []
@@ -193,7 +193,7 @@ def errands_of(keyed: Iterable[Keyed], base_of: Callable[[Target], str | None], 
             told.append(Called(target.id, target.provider, "unsupported", note=UNRESOLVED))
             continue
         try:
-            canary = canary_of(target, base_of(target), each.key, now_us=now_us)
+            canary = canary_of(target, base_of(target), each.key)
         except UpstreamError:
             told.append(Called(target.id, target.provider, "denied", note=UNUSABLE))
             continue
