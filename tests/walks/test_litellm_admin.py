@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -30,9 +31,21 @@ NOBODY = "lgk_" + "0" * 43
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_provider() as provider:
         document = {
-            "targets": [openai_target("echo", "echo", provider.url), openai_target("broken", "500", provider.url)],
-            "models": {"echo": {"targets": ["echo"]}, "other": {"targets": ["echo"]}, "twice": {"targets": ["broken", "echo"]}},
-            "prices": {"openai/*": {"input_per_mtok_usd": 1000, "output_per_mtok_usd": 2000}},
+            "targets": [
+                openai_target("echo", "echo", provider.url),
+                openai_target("broken", "500", provider.url),
+                openai_target("demo", "echo", provider.url),
+            ],
+            "models": {
+                "echo": {"targets": ["echo"]},
+                "other": {"targets": ["echo"]},
+                "twice": {"targets": ["broken", "echo"]},
+                "demo": {"targets": ["demo"]},
+            },
+            "prices": {
+                "demo": {"input_per_mtok_usd": 1, "output_per_mtok_usd": 2},
+                "openai/*": {"input_per_mtok_usd": 1000, "output_per_mtok_usd": 2000},
+            },
             "policies": {"default": MASK_ALL, "strict": MASK_ALL},
             "server": {"litellm_headers": True},
             "workspaces": {"default": {}, "research": {"budget": {"limit_usd": 50, "period": "month"}}},
@@ -107,6 +120,18 @@ def test_a_litellm_users_script_runs(gateway: Gateway) -> None:
     assert post(gateway, "/key/delete", {"keys": [last["key"]]}).json == {"deleted_keys": [token_id]}
     assert chat(gateway, last["key"]).json["error"]["code"] == "key_revoked"
     assert info(gateway, token_id).status == 404
+
+
+def test_the_script_of_the_readme_runs(gateway: Gateway) -> None:
+    readme = (ROOT / "README.md").read_text().partition("### Coming from LiteLLM")[2]
+    script = readme.partition("```python\n")[2].partition("```")[0]
+    assert "/key/generate" in script
+    ours = script.replace("http://127.0.0.1:4000", gateway.url).replace("lgk_…", "{}")
+    told = ours.replace('"Bearer {}"', '"Bearer " + input()')
+    done = subprocess.run([sys.executable, "-c", told], input=gateway.admin_key.encode(), capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()[-1000:]
+    assert float(done.stdout) > 0
+    assert gateway.admin("GET", "/key/info?key=reports")["info"]["blocked"] is True
 
 
 REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
@@ -299,7 +324,7 @@ def test_models_and_health_are_told_without_a_call(gateway: Gateway) -> None:
         assert [(entry["model_name"], entry["litellm_params"]["model"]) for entry in entries] == [("other", "openai/echo")]
         assert entries[0]["model_info"]["input_cost_per_token"] == 0.001
     health = gateway.admin("GET", "/health")
-    assert health["healthy_count"] + health["unhealthy_count"] == 2
+    assert health["healthy_count"] + health["unhealthy_count"] == 3
     for path in ("/health/liveliness", "/health/liveness", "/health/readiness"):
         assert gateway.call("GET", path).status == 200
 
