@@ -41,6 +41,11 @@ async def change_budget(house: House, actor: Actor, kind: str, subject: str, cha
     """Change the first budget of a key or workspace (by id), make it when there is none, or take it away (None)."""
     office, now_us = house.desk.office, house.clock.now_us()
     found = await reading(house, lambda connection: budgets_of(connection, kind, [subject], now_us))
+    if any(each["scope"] == "child" for each in found[subject]):
+        hint = "Make another child with the budget that it needs."
+        raise BadRequest(
+            "A child key's budget was set aside when it was made.", hint=hint, code="budget_of_child", status=409, param="max_budget"
+        )
     first = next((each for each in found[subject] if each["scope"] == kind), None)
     if changes is None:
         if first is not None:

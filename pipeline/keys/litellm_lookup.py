@@ -55,6 +55,7 @@ def budgets_of(connection: Connection, kind: str, subjects: Iterable[str], now_u
     owner = func.substr(cells.scope_id, 1, 26)  # a model's budget is `key/model`
     chosen = (cells.scope_kind == kind) & cells.scope_id.in_(wanted)
     if kind == "key":
+        chosen |= (cells.scope_kind == "child") & cells.scope_id.in_(wanted)  # what a child key was given of its parent's
         chosen |= (cells.scope_kind == "model") & owner.in_(wanted)
     found: dict[str, list[dict[str, Any]]] = {subject: [] for subject in wanted}
     for row in connection.execute(select(budgets).where(chosen).order_by(cells.id)):

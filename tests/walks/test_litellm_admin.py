@@ -237,6 +237,14 @@ def test_budgets_of_keys_and_models_hold_and_change(gateway: Gateway) -> None:
     assert post(gateway, "/budget/new", {"max_budget": 3}).json["error"]["param"] == "team_id"
 
 
+def test_a_child_key_shows_the_budget_that_it_was_given_and_keeps_it(gateway: Gateway) -> None:
+    parent = made(gateway, max_budget=20)
+    child = gateway.admin("POST", f"/v1/keys/{parent['token_id']}/children", {"ttl": "10m", "max_budget_usd": 2, "purpose": "one report"})
+    assert info(gateway, child["key"]).json["info"]["max_budget"] == 2.0
+    refused = post(gateway, "/key/update", {"key": child["key"], "max_budget": 9})
+    assert (refused.status, refused.json["error"]["code"]) == (409, "budget_of_child")
+
+
 def test_a_key_whose_budgets_cannot_be_made_is_not_left_behind(gateway: Gateway) -> None:
     fields = {"key_alias": "half-made", "max_budget": 1, "model_max_budget": {"": 1}}
     assert post(gateway, "/key/generate", fields).json["error"]["param"] == "model_max_budget"
