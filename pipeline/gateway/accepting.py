@@ -22,6 +22,7 @@ from pipeline.gateway.permission import circumstances, permit
 from pipeline.gateway.proving import proven_caller
 from pipeline.gateway.room import TelemetryFull
 from pipeline.gateway.routes import CALLERS
+from pipeline.keys.lineage import facts
 from pipeline.keys.model import Caller
 from pipeline.ledger.model import Event
 
@@ -130,6 +131,7 @@ def _event(
         "bytes": len(sent.body),
         "destinations": list(destinations),
         **policy.facts,
+        **facts(caller),
         "redactions": counted(done.totals),
         "peer": sent.peer,
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -19,12 +20,15 @@ from pipeline.gateway.http import Receive, Send, header_list, read_raw, send_jso
 from pipeline.gateway.model import House
 from pipeline.gateway.permission import circumstances, permit
 from pipeline.gateway.proving import proven_caller
-from pipeline.gateway.request import AdminRequest, Who
+from pipeline.gateway.refusals import write_refusal
+from pipeline.gateway.request import AdminRequest, Who, admin_event
 from pipeline.gateway.routes import CALLERS
 from pipeline.keys.children import create_child
+from pipeline.keys.lineage import facts
 from pipeline.keys.model import Caller, Reach
 from pipeline.keys.service import Actor
 from pipeline.keys.tokens import is_token
+from pipeline.ledger.model import Event
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - the name of a kind of token
@@ -54,22 +58,40 @@ class Form:
 
 async def exchange(house: House, request: AdminRequest, _who: Who | None, receive: Receive, send: Send) -> None:
     """`POST /v1/oauth/token`: a child key for a key (RFC 8693), form-encoded. The subject token is the credential."""
+    subject: Caller | None = None
     try:
-        answer = await _exchanged(house, request, await _form(house, request, receive))
+        form = await _form(house, request, receive)
+        subject = await _subject(house, request, form.values)
+        answer = await _exchanged(house, request, form, subject)
     except PipelineError as error:
+        if subject is not None:
+            await write_refusal(house, partial(_refusal, house, request, subject, error))
         status, body, headers = oauth_error(error)
         await send_json(send, status, body, [*_SENT, *header_list(headers)])
-        raise  # it is written down where every refusal of a request is
+        if subject is None:
+            raise  # a stranger's is counted where every stranger's request is
+        return
     await send_json(send, 200, answer, _SENT)
 
 
-async def _exchanged(house: House, request: AdminRequest, form: Form) -> dict[str, Any]:
-    values = form.values
+def _refusal(house: House, request: AdminRequest, subject: Caller, error: PipelineError) -> Event:
+    """The event of an exchange that a proven key was refused."""
+    key, detail = subject.key, {"code": error.code, "param": error.param or "", **facts(subject)}
+    who = Who(key.id, key.role, key.org_id, key.workspace_id)
+    return admin_event(house, request, who, "key:child:refuse", "refused", detail, status=oauth_error(error)[0], error=error.code)
+
+
+async def _subject(house: House, request: AdminRequest, values: Mapping[str, str]) -> Caller:
+    """Whose child is asked for."""
     if values.get("grant_type") != GRANT:
         raise OAuthError(f"grant_type is {GRANT}.", code="unsupported_grant_type")
     if values.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
         raise OAuthError("Only access tokens are made here.")
-    subject = await _proven(house, request, values, "subject_token")
+    return await _proven(house, request, values, "subject_token")
+
+
+async def _exchanged(house: House, request: AdminRequest, form: Form, subject: Caller) -> dict[str, Any]:
+    values = form.values
     permit(subject, circumstances(house, request.route, request.peer))
     if subject.key.role not in CALLERS:
         raise OAuthError("An auditor's key has no children.", code="unauthorized_client")

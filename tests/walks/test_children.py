@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,7 +204,9 @@ def test_a_token_exchange_that_is_refused_says_so_in_oauths_words(gateway: Gatew
     answer = exchange(gateway, **{"subject_token": parent["key"], **given})
     assert (answer.status, answer.json["error"], answer.headers["cache-control"]) == (400, error, "no-store")
     assert set(answer.json) == {"error", "error_description"}
-    assert gateway.events(request_id=answer.headers["x-request-id"])
+    if not set(given) & {"grant_type", "subject_token", "subject_token_type", "requested_token_type"}:
+        noted = gateway.events(request_id=answer.headers["x-request-id"])
+        assert [(row["kind"], row["key_id"], row["status"]) for row in noted] == [("key:child:refuse", parent["id"], 400)]
 
 
 def test_a_parameter_that_stands_twice_or_is_json_is_refused(gateway: Gateway) -> None:
@@ -212,20 +217,37 @@ def test_a_parameter_that_stands_twice_or_is_json_is_refused(gateway: Gateway) -
         assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
+def left_alone(gateway: Gateway, key: str) -> None:
+    """A call whose gateway is killed under it."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        chat(gateway, key, "slow")
+
+
+def begun(gateway: Gateway, child_id: str) -> None:
+    """Wait until a call of a child is under way."""
+    deadline = time.monotonic() + 10
+    while not [row for row in gateway.events(key=child_id) if row["kind"] == "gateway:call:start"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_what_a_killed_gateway_held_for_children_returns_once_when_it_is_back(tmp_path: Path) -> None:
     """Killed with calls under way, and again and again while carves are being given back: the parent's spending is the bill, once."""
     with running_provider() as provider:
         document = {
-            "targets": [openai_target("echo", "echo", provider.url)],
-            "models": {"echo": {"targets": ["echo"]}},
+            "targets": [openai_target("echo", "echo", provider.url), openai_target("slow", "slow:30", provider.url)],
+            "models": {"echo": {"targets": ["echo"]}, "slow": {"targets": ["slow"]}},
             "prices": {"openai/*": {"input_per_mtok_usd": 100, "output_per_mtok_usd": 200}},
             "policies": {"default": MASK_ALL},
         }
         with running_gateway(tmp_path / "house", document, LOCKGATE_LOG_LEVEL="INFO") as gateway:
             parent = gateway.create_key(budget={"limit_usd": 10})
-            tokens = [child_of(gateway, parent["key"], max_budget_usd="0.5", ttl=8) for _ in range(6)]
+            tokens = [child_of(gateway, parent["key"], max_budget_usd="0.5", ttl=12) for _ in range(6)]
             assert all(chat(gateway, made["key"]).status == 200 for made in tokens[:5])
             assert budget(gateway, parent["id"])["reserved_usd"] == "3.000000"
+            asking = threading.Thread(target=left_alone, args=(gateway, tokens[5]["key"]), daemon=True)
+            asking.start()
+            begun(gateway, tokens[5]["id"])
             for _ in range(3):
                 gateway.stop(signal.SIGKILL)
                 gateway.start_again()
@@ -239,6 +261,7 @@ def test_what_a_killed_gateway_held_for_children_returns_once_when_it_is_back(tm
             returned = gateway.events(kind="key:child:return")
             assert sorted(row["key_id"] for row in returned) == sorted(made["id"] for made in tokens), "each once"
             spent = sum(row["detail"]["spent_micros"] for row in returned)
-            billed = sum(row["detail"]["cost_micros"] for row in gateway.events(kind="gateway:call:finish"))
-            assert spent == billed > 0
+            ended = [*gateway.events(kind="gateway:call:finish"), *gateway.events(kind="gateway:call:unknown")]
+            assert [row["key_id"] for row in ended].count(tokens[5]["id"]) == 1, "the call that nobody lived to settle"
+            assert spent == sum(row["detail"]["cost_micros"] for row in ended) > 0
             assert left["spent_usd"] == f"{spent / 1_000_000:.6f}"
