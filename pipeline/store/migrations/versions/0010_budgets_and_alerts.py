@@ -1,6 +1,6 @@
 """Several budgets of one scope, with time zones, rolling windows, soft limits and increases; alerts about them.
 
-Follows 0008.
+Follows 0009.
 
 Revision: 0010
 """

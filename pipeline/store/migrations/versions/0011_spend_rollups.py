@@ -1,6 +1,6 @@
 """Sums of charges by quarter of an hour and by day, the hours whose sums are to be made again, and tokens of images on charges.
 
-Follows 0006.
+Follows 0010.
 
 Revision: 0011
 """
