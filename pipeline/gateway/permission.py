@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -16,6 +17,11 @@ from pipeline.keys.model import Caller
 from pipeline.ledger.model import Claim, ClaimTaken
 
 _LISTS: Final = ("tools", "functions", "mcp_servers")
+_DECLARATIONS: Final = ("function", "custom")
+_SERVERS: Final = ("mcp", "url")
+_DATED: Final = re.compile(r"_20[0-9]{6}\Z")
+_EDITORS: Final = ("str_replace_editor", "str_replace_based_edit_tool")
+"""What Anthropic calls its dated types `text_editor_…`; every other one bears the name of its type."""
 
 
 def circumstances(house: House, route: RouteName, peer: str) -> Circumstances:
@@ -52,24 +58,37 @@ def tools_of(body: Mapping[str, Any]) -> frozenset[str]:
         offered = body.get(name)
         if offered is None:
             continue
-        named.update(_name_of(tool) for tool in offered) if isinstance(offered, list) else named.add("")
+        named.update(*map(_names_of, offered)) if isinstance(offered, list) else named.add("")
     if body.get("web_search_options") is not None:
         named.add("web_search")
     return frozenset(named)
 
 
-def _name_of(tool: Any) -> str:
-    """OpenAI puts a tool's name below its type, Anthropic beside it; what has no name goes by its server's label or its type."""
-    if not isinstance(tool, dict):
-        return ""
-    kind = tool.get("type")
-    inner = tool.get(kind) if isinstance(kind, str) else None
-    if isinstance(inner, dict):
-        # A name beside it as well would be one that nobody uses, to look like a tool that is allowed.
-        name = inner.get("name") if "name" not in tool else None
-    else:
-        name = next((tool[field] for field in ("name", "server_label") if field in tool), kind)
-    return name if isinstance(name, str) else ""
+def _names_of(tool: Any) -> frozenset[str]:
+    """OpenAI puts a tool's name below its type, Anthropic beside it; what has no name goes by its server's label or its type.
+
+    One that goes by several names has none: which of them counts differs from provider to provider, and some read `function` whatever the
+    type says. One whose type is more than a kind of declaration (`web_search`) is what its type says, so it goes by that as well.
+    """
+    kind = tool.get("type") if isinstance(tool, dict) else ""
+    if not isinstance(tool, dict) or not isinstance(kind, str | None):
+        return frozenset(("",))
+    said = [tool[field] for field in ("name", "server_label") if field in tool]
+    below = [tool[field] for field in {*_DECLARATIONS, kind} if isinstance(tool.get(field), dict)]
+    said += [inner.get("name") for inner in below]
+    if len(said) > 1 or not all(isinstance(name, str) for name in said) or (not said and kind in (None, *_DECLARATIONS)):
+        return frozenset(("",))
+    return frozenset(said if said and _is_no_more(kind, tool, said[0]) else (*said, kind or ""))
+
+
+def _is_no_more(kind: str | None, tool: Mapping[str, Any], name: str) -> bool:
+    """Whether a type says no more than the name: a declaration, a server that is named, or a dated type of exactly that name."""
+    if kind is None or kind in _DECLARATIONS or kind == name:
+        return True
+    if kind in _SERVERS:
+        return "name" in tool or "server_label" in tool
+    stem = _DATED.sub("", kind)
+    return name == stem or (stem == "text_editor" and name in _EDITORS)
 
 
 @asynccontextmanager
