@@ -29,7 +29,7 @@ async def approved(house: House, call: Call, caller: Caller, asked: Asked, bound
     if not rules.rules:
         return
     key, tools = caller.key, tools_of(asked.body)
-    rule = rules.needed(Sought(key, call.route, asked.model, tools, bound.micros))
+    rule = rules.needed(Sought(key, call.route, asked.model, tools, bound.micros, caller.ancestors))
     if rule is None:
         return
     parts = ("approval", key.id, "POST", call.surface)

@@ -12,13 +12,17 @@ from pipeline.keys.model import Role, VirtualKey
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What is known of a call: `tools` are the names that it offers, `worst_micros` is the most it can cost."""
+    """What is known of a call: `tools` are the names that it offers, `worst_micros` is the most it can cost.
+
+    `ancestors` are those of a child key: a rule for them is one for it, whatever has been changed of them since it was made.
+    """
 
     key: VirtualKey
     route: RouteName
     model: str
     tools: frozenset[str]
     worst_micros: int
+    ancestors: tuple[VirtualKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,11 @@ class ApprovalRule:
             and (not self.models or call.model in self.models)
             and (not self.routes or call.route in self.routes)
             and (self.above_micros is None or call.worst_micros > self.above_micros)
-            and (not self.roles or call.key.role in self.roles)
-            and all(call.key.metadata.get(name) == value for name, value in self.metadata.items())
+            and any(self._names(key) for key in (call.key, *call.ancestors))
         )
+
+    def _names(self, key: VirtualKey) -> bool:
+        return (not self.roles or key.role in self.roles) and all(key.metadata.get(name) == value for name, value in self.metadata.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,13 @@ def test_a_rule_fits_a_call_that_fits_every_condition_it_names(rule: ApprovalRul
     assert ApprovalRules((rule,)).needed(call) == (rule if fits else None)
 
 
+@pytest.mark.parametrize("rule", [ApprovalRule("r", roles=frozenset({"manager"})), ApprovalRule("r", metadata={"team": "y"})])
+def test_a_child_key_is_no_way_around_a_rule_for_its_parent(rule: ApprovalRule) -> None:
+    above = VirtualKey("K0", "default", "W", "default", "", "manager", "active", "", metadata={"team": "y"})
+    assert ApprovalRules((rule,)).needed(CALL) is None
+    assert ApprovalRules((rule,)).needed(replace(CALL, ancestors=(above,))) == rule
+
+
 async def stopped(stood: Any, **given: Any) -> Stopped:
     made = await service.create_key(stood.office, stood.actor, {})
     with stood.reader.connect() as connection:
