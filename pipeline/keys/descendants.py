@@ -1,4 +1,4 @@
-"""Which keys descend from a key, in SQL, and their end when it ends."""
+"""Which keys descend from a key, in SQL: their end when it ends, their policy when its policy is changed."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ def end_descendants(connection: Connection, key_id: str, *, at_us: int, now_us: 
     else:
         query = update(virtual_keys).where(below, or_(_K.expires_us == 0, _K.expires_us > at_us)).values(expires_us=at_us)
     connection.execute(query)
+
+
+def hand_down_policy(connection: Connection, key_id: str, *, former: str, policy: str) -> None:
+    """Give the descendants of a key the policy that it has now, but for one that was given another, and what descends from it."""
+    above = [key_id]
+    while above:
+        query = select(_K.id).where(_K.parent_id.in_(above), _K.replaced_by == "", _K.policy == former)
+        above = list(connection.execute(query).scalars())
+        connection.execute(update(virtual_keys).where(_K.id.in_(above)).values(policy=policy))
 
 
 def living_children(connection: Connection, key_id: str, now_us: int) -> int:

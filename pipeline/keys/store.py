@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipeline.errors import BadRequest
 from pipeline.keys.caveats import parsed, plain
-from pipeline.keys.descendants import end_descendants
+from pipeline.keys.descendants import end_descendants, hand_down_policy
 from pipeline.keys.model import Descent, KeyStatus, Reach, Role, VirtualKey
 from pipeline.keys.pepper import Peppers
 from pipeline.keys.requests import NewKey
@@ -123,6 +123,8 @@ def update_key(connection: Connection, key: VirtualKey, *, within: Reach = ALL) 
         "caveats_json": json.dumps(plain(key.caveats), sort_keys=True),
     }
     connection.execute(update(virtual_keys).where(_K.id == key.id).values(**values))
+    if key.policy != former.policy:
+        hand_down_policy(connection, key.id, former=former.policy, policy=key.policy)
     bump(connection, KEYS)
     return get_key(connection, key.id, within)
 

@@ -286,3 +286,15 @@ async def test_a_child_that_ended_long_ago_is_forgotten(stood: Any, proving: Any
     with pytest.raises(KeyRejected) as caught:
         proving(made["key"])
     assert caught.value.code == "invalid_api_key"
+
+
+async def test_a_stricter_policy_of_a_key_holds_for_the_children_it_has(stood: Any, proving: Any) -> None:
+    above = await parent(stood)
+    one = await child(stood, above["id"])
+    two = await child(stood, one["id"])
+    await service.update_key(stood.office, stood.actor, above["id"], {"policy": "strict"})
+    assert [proving(made["key"]).key.policy for made in (above, one, two)] == ["strict"] * 3
+    await service.update_key(stood.office, stood.actor, one["id"], {"policy": "stricter"})
+    await service.update_key(stood.office, stood.actor, above["id"], {"policy": "strict-2", "rpm_limit": 5})
+    found = [proving(made["key"]).key.policy for made in (above, one, two)]
+    assert found == ["strict-2", "stricter", "stricter"], "one that was given a policy of its own keeps it"
