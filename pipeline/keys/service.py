@@ -103,6 +103,7 @@ async def update_key(office: Office, actor: Actor, key_id: str, body: Mapping[st
     def change(connection: Connection) -> VirtualKey:
         former = store.get_key(connection, key_id, actor.reach)
         wanted = changed_key(former, body, now_us)
+        refuse_policy(actor, wanted.policy != former.policy)  # also one that is taken away: the workspace's may allow more
         hold_child(connection, former, wanted, now_us)
         if actor.limits is not None:
             refuse_wider(wanted.limited_by, actor.limits)
@@ -143,7 +144,7 @@ def as_managed(actor: Actor, new: NewKey, placed: bool) -> NewKey:
 
 
 def refuse_policy(actor: Actor, policy: Any) -> None:
-    """A key's own policy may allow what its workspace's does not, so only an administrator names one."""
+    """A key's own policy may allow what its workspace's does not, or the other way round, so only an administrator names or removes one."""
     if policy and actor.workspaces is not None:
         raise KeyOutOfScope(
             "A manager's keys have the policy of their workspace.", hint="Leave it out.", code="policy_not_allowed", param="policy"
@@ -231,6 +232,8 @@ async def rotate_key(office: Office, actor: Actor, key_id: str, body: Mapping[st
     token, former_id, now_us = office.new_token("lgk"), office.new_id(), office.clock.now_us()
 
     def apply(connection: Connection) -> VirtualKey:
+        if actor.limits is not None:  # who rotates a key has its token
+            refuse_wider(store.get_key(connection, key_id, actor.reach).limited_by, actor.limits)
         return store.rotate_key(
             connection,
             office.peppers,

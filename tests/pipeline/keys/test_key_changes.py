@@ -158,3 +158,26 @@ async def test_a_manager_widens_no_key_beyond_their_own(stood: Any) -> None:
         with pytest.raises(KeyOutOfScope):
             await service.update_key(stood.office, manager, made["id"], body)
     assert (await service.update_key(stood.office, manager, made["id"], {"rpm_limit": 4}))["rpm_limit"] == 4
+
+
+async def test_a_manager_takes_no_policy_away(stood: Any) -> None:
+    manager, _ = await managed(stood)
+    strict = await service.create_key(stood.office, stood.actor, {"workspace": "lab", "policy": "strict"})
+    for nothing in (None, ""):
+        with pytest.raises(KeyOutOfScope) as caught:
+            await service.update_key(stood.office, manager, strict["id"], {"policy": nothing})
+        assert caught.value.code == "policy_not_allowed"
+    plain = await service.create_key(stood.office, manager, {})
+    assert (await service.update_key(stood.office, manager, plain["id"], {"policy": None, "rpm_limit": 3}))["rpm_limit"] == 3
+    assert (await service.update_key(stood.office, stood.actor, strict["id"], {"policy": None}))["policy"] is None
+
+
+async def test_a_manager_gets_no_token_of_a_key_that_is_wider_than_their_own(stood: Any) -> None:
+    limits = VirtualKey("M", "default", "L", "lab", "", "manager", "active", "", models=("small",)).limited_by
+    manager, _ = await managed(stood, limits=limits)
+    wide = await service.create_key(stood.office, stood.actor, {"workspace": "lab", "models": ["small", "large"]})
+    with pytest.raises(KeyOutOfScope) as caught:
+        await service.rotate_key(stood.office, manager, wide["id"], {})
+    assert (caught.value.code, caught.value.param) == ("caveat_too_wide", "models")
+    narrow = await service.create_key(stood.office, stood.actor, {"workspace": "lab", "models": ["small"]})
+    assert (await service.rotate_key(stood.office, manager, narrow["id"], {}))["key"].startswith("lgk_")
