@@ -13,6 +13,7 @@ from pipeline.gateway.admin_keys import actor_of, reading
 from pipeline.gateway.model import Asked, Bound, Call, House
 from pipeline.gateway.permission import tools_of
 from pipeline.gateway.request import AdminRequest, Reply, Who
+from pipeline.gateway.wire import passed_headers
 from pipeline.gateway.workers import worked
 from pipeline.keys import approvals
 from pipeline.keys.approval_rules import Sought
@@ -32,7 +33,9 @@ async def approved(house: House, call: Call, caller: Caller, asked: Asked, bound
     rule = rules.needed(Sought(key, call.route, asked.model, tools, bound.micros, caller.ancestors))
     if rule is None:
         return
-    parts = ("approval", key.id, "POST", call.surface)
+    # What passes to the provider beside the body (`anthropic-beta`) is of the call: it may turn on what nobody has looked at.
+    beside = (f"{name}:{value}" for name, value in sorted(passed_headers(call.headers, lambda _: False).items()))
+    parts = ("approval", key.id, "POST", call.surface, *beside)
     claim = await worked(house.pool, asked.size, house.kept.claim, key.id, "approval", parts, asked.body, call.at_us)
     facts: dict[str, Any] = {"route": call.route, "model": asked.model, "tools": sorted(tools)[:_MOST_NAMED], "worst_micros": bound.micros}
     stopped = Stopped(key.org_id, key.workspace_id, key.id, claim.params, rule.name, facts, rules.timeout_s)

@@ -58,6 +58,19 @@ def test_a_stopped_call_passes_once_when_somebody_else_has_approved_exactly_it(g
     assert [row["detail"]["approval"] for row in gateway.events(kind="approval:call:approve")] == [approval]
 
 
+def test_an_approval_is_not_for_the_same_body_with_other_features(gateway: Gateway) -> None:
+    """What `anthropic-beta` turns on passes to the provider beside the body."""
+    key, body = gateway.create_key()["key"], {"model": "echo", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 5}
+    body["tools"] = [{"name": "shell", "input_schema": {"type": "object"}}]
+    refused = gateway.call("POST", "/v1/messages", body, key=key)
+    approval = refused.json["error"]["approval_id"]
+    gateway.cli("approvals", "approve", approval)
+    said = {"x-lockgate-approval": approval}
+    other = gateway.call("POST", "/v1/messages", body, key=key, headers={**said, "anthropic-beta": "code-execution-2025-05-22"})
+    assert (other.status, other.json["error"]["type"]) == (403, "permission_error")
+    assert gateway.call("POST", "/v1/messages", body, key=key, headers=said).status == 200
+
+
 def test_a_denied_call_and_a_dear_one_do_not_pass(gateway: Gateway) -> None:
     caller = gateway.create_key()
     error = chat(gateway, caller["key"], max_tokens=900_000).json["error"]
