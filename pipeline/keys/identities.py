@@ -35,7 +35,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a token proves. `subject` is what is written down: the token's `sub`, or a hash of one that is no plain name."""
+    """Who a token proves. `subject` is what is written down: the token's `sub`, or a hash of one that is no plain name.
+
+    A `sub` is unique at its issuer only (OpenID Connect Core, 2), so where several issuers are known it ends in `@` and the first eight hex
+    digits of the SHA-256 of the issuer's name.
+    """
 
     subject: str
     grant: Grant
@@ -97,12 +101,17 @@ class Identities:
                 {said} if isinstance(said, str) else {each for each in said if isinstance(each, str)} if isinstance(said, list) else set()
             )
             if not grant.values.isdisjoint(named):
-                return Identity(_subject(str(proven.claims["sub"])), grant)
+                subject, issuer = _subject(str(proven.claims["sub"])), proven.issuer.name
+                return Identity(subject if len(self._issuers) == 1 else f"{subject}@{_mark(issuer)}", grant)
         raise KeyOutOfScope(
             "The token is valid, and nothing is granted to its holder here.",
             hint="The operator grants roles and services under identity.providers.",
             code="role_not_allowed",
         )
+
+
+def _mark(issuer: str) -> str:
+    return hashlib.sha256(issuer.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _subject(sub: str) -> str:

@@ -308,3 +308,15 @@ def test_a_key_set_is_fetched_without_redirects_and_within_bounds(server: str, i
         fetch_uri("http://127.0.0.1:9/jwks")
     (tmp_path / "jwks.json").write_bytes(idp.jwks())
     assert fetch_file(tmp_path / "jwks.json") == idp.jwks()
+
+
+async def test_the_same_subject_of_two_issuers_is_two_people(idp: IdentityProvider, clock: MovableClock) -> None:
+    """What they write is told apart in the audit, and no idempotency key of the one gives the other an answer."""
+    other = "https://other.example"
+    issuers = [
+        Issuer(name, (AUDIENCE,), ALGORITHMS, 30.0, KeyRing(Source(idp.jwks()), clock, algorithms=ALGORITHMS)) for name in (ISSUER, other)
+    ]
+    both = Identities(clock, [Provider(issuer, GRANTS) for issuer in issuers])
+    found = {(await both.prove(idp.token(groups=["platform"], iss=name))).subject for name in (ISSUER, other)}
+    assert len(found) == 2
+    assert {name.partition("@")[0] for name in found} == {"ana"}
