@@ -202,7 +202,8 @@ def walk(lines: Iterable[bytes], segments: dict[int, int], *, first: int | None 
         here = b',"seq":%d,' % seq
         if line[-tail : len(here) - tail] != here:  # where it stood in the line before, mostly
             tail = len(line) - line.find(here, max(0, len(line) - 900))
-        if digest != _unhex(own) or before != head or tail > len(line) or line[-155:-146] != b',"hash":"':
+        framed = line[-155:-146] == b',"hash":"' and line[-82:-67] == b'","prev_hash":"' and line[-3:] == b'"}\n'  # what no hash covers
+        if digest != _unhex(own) or before != head or tail > len(line) or not framed:
             found.fault = _why(line, source, seq, head)
             break
         if seq in segments:
@@ -319,10 +320,10 @@ def check_chain(lines: Iterable[bytes], points: list[Point], keys: dict[str, Key
     covered, begins = 0, 0
     for point in points:
         tree, first = point.tree, point.tree["first_seq"]
-        if tree["chain"] != found.chain or first < found.first:
+        if tree["chain"] != found.chain or first < found.first or not tree["count"]:
             continue
         begins, covered = begins or first, max(covered, tree["last_seq"])
-        if found.fault or not tree["count"]:
+        if found.fault:
             continue
         if tree["last_seq"] > found.last:
             report.faults.append(f"chain {found.chain}: event {found.last + 1}: cut off: {point.name} covers up to {tree['last_seq']}")
@@ -370,6 +371,8 @@ def verify_bundle(path: Path, keys: dict[str, Key], kept: dict[str, list[Point]]
             continue
         if digest.hexdigest() != entry["sha256"]:
             report.faults.append(f"{entry['name']} is not the file that the manifest speaks of")
+    for name in _not_named(archive.namelist() if archive else [], manifest):
+        report.faults.append(f"{name} is in the bundle, and its manifest does not speak of it, or it stands there twice")
     points = read_points(lines("checkpoints.jsonl"))
     for chain in manifest["chains"]:
         start = {"first": chain["first_seq"], "prev": chain["prev_hash"]}
@@ -377,6 +380,12 @@ def verify_bundle(path: Path, keys: dict[str, Key], kept: dict[str, list[Point]]
         if not found.fault and (found.last, found.head) != (chain["last_seq"], chain["hash"]):
             report.faults.append(f"chain {chain['chain']}: event {found.last + 1}: the bundle ends before its manifest does")
     _against_kept(manifest, points, kept, keys, report)
+
+
+def _not_named(names: list[str], manifest: dict[str, Any]) -> list[str]:
+    """The files of an archive that nobody signed; a folder may have others beside the bundle's."""
+    known = [entry["name"] for entry in manifest["files"]] + ["manifest.json", "manifest.sig"]
+    return sorted({repr(name) for name in names if name not in known or names.count(name) > 1})
 
 
 def _against_kept(
@@ -451,7 +460,9 @@ def main(arguments: list[str]) -> int:
             with asked.path.open("rb") as file:
                 rows = _range(file, asked.first, asked.last) if asked.first or asked.last else file
                 chain = _parsed(next(iter(asked.path.open("rb")), b"")).get("chain", "")
-                check_chain(rows, _within(kept.get(chain, []), asked.first, asked.last), keys, report)
+                found = check_chain(rows, _within(kept.get(chain, []), asked.first, asked.last), keys, report, first=asked.first or None)
+                if found.first > 1 and not asked.first:
+                    report.unproven.append(f"chain {chain}: events 1 to {found.first - 1} are not here (--from: where it is to begin)")
         elif asked.command == "proof":
             verify_proof(json.loads(asked.path.read_bytes()), keys, report)
         else:

@@ -92,6 +92,11 @@ def edit(lines: Lines) -> Lines:
     return [line.replace(b'"outcome":"ok"', b'"outcome":"no"') if number == 11 else line for number, line in enumerate(lines)]
 
 
+def rename(lines: Lines) -> Lines:
+    """Behind what is hashed: a reader of JSON takes the last of two fields of one name."""
+    return [*lines[:11], lines[11].replace(b'","prev_hash":"', b'","target_id":"'), *lines[12:]]
+
+
 def swap(lines: Lines) -> Lines:
     return [*lines[:11], lines[12], lines[11], *lines[13:]]
 
@@ -119,8 +124,9 @@ def rewrite(lines: Lines) -> Lines:
         (lambda lines: lines[:25], "event 26: cut off: checkpoint 3 of chain C1 covers up to 30"),
         (rewrite, "event 11: checkpoint 2 of chain C1 has another root"),
         (lambda lines: [*lines[:11], b"nonsense\n", *lines[11:]], "event 12: the line is not an event in canonical form"),
+        (rename, "event 12 (E11): edited"),
     ],
-    ids=["edit", "delete", "repeat", "reorder", "insert", "truncate", "rewrite", "nonsense"],
+    ids=["edit", "delete", "repeat", "reorder", "insert", "truncate", "rewrite", "nonsense", "rename"],
 )
 def test_the_first_bad_event_is_named(
     evidence: Evidence, capsys: pytest.CaptureFixture[str], change: Callable[[Lines], Lines], said: str
@@ -141,6 +147,32 @@ def test_a_beginning_that_was_cut_off_is_not_verified(evidence: Evidence, capsys
     code, said = verify(evidence.write(evidence.lines[3:]), capsys)
     assert code == 3
     assert "events 4 to 10 lie in no whole checkpoint that is here" in said
+
+
+def test_a_beginning_that_was_cut_off_between_two_checkpoints_is_not_verified(
+    evidence: Evidence, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for points in (evidence.points, evidence.points[1:]):
+        code, said = verify(evidence.write(evidence.lines[10:], points), capsys)
+        assert code == 3
+        assert "events 1 to 10 are not here" in said
+
+
+def test_a_range_whose_beginning_is_gone_is_broken(evidence: Evidence, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = evidence.write([*evidence.lines[:10], *evidence.lines[20:]])
+    code, said = verify([*arguments, "--from", "11"], capsys)
+    assert code == 1
+    assert "event 11: deleted: the next that is there is 21" in said
+
+
+def test_a_checkpoint_without_events_covers_none(evidence: Evidence, capsys: pytest.CaptureFixture[str]) -> None:
+    row = chained(20, Head("C1"))[-1][0]
+    segment = Segment("C1", 3, GENESIS, 21, 20, row[18])
+    beat = checkpoint_of(segment, ident="P3", at_us=6000, config_digest="c", key_id=evidence.key.key_id)
+    point = Sealed(beat, evidence.key.sign(CHECKPOINT, beat.canonical())).line()
+    code, said = verify([*evidence.write(None, [point]), "--from", "21"], capsys)
+    assert code == 3
+    assert "no checkpoint covers it" in said
 
 
 def test_a_range_is_verified_alone(evidence: Evidence, capsys: pytest.CaptureFixture[str]) -> None:
