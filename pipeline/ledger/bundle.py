@@ -160,8 +160,10 @@ def _events(engine: Engine, part: Stretch, entry: dict[str, Any]) -> Iterator[by
 
 
 def _points(engine: Engine, part: Stretch) -> list[Stored]:
+    """The checkpoints of a stretch. One that was made after the stretch was chosen may reach beyond it: it belongs to a later bundle."""
     with engine.connect() as connection:
-        return [*sql.checkpoints_of(connection, part.chain, first_seq=part.first_seq, last_seq=part.last_seq)]
+        found = sql.checkpoints_of(connection, part.chain, first_seq=part.first_seq, last_seq=part.last_seq)
+        return [point for point in found if point.last_seq <= part.last_seq]
 
 
 def _facts(

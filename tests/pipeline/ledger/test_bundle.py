@@ -115,6 +115,10 @@ def remove(files: Files) -> None:
     del files["README.txt"]
 
 
+def add(files: Files) -> None:
+    files["summary-corrected.pdf"] = b"%PDF-"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -123,6 +127,7 @@ def remove(files: Files) -> None:
         (drop, "checkpoint 2 of chain"),
         (lie, "the manifest: its signature is not the key's"),
         (remove, "README.txt is missing"),
+        (add, "'summary-corrected.pdf' is in the bundle, and its manifest does not speak of it"),
     ],
 )
 async def test_what_was_changed_in_a_bundle_is_named(
@@ -156,6 +161,24 @@ async def test_a_bundle_of_a_store_whose_end_was_cut_off_is_told_by_the_copies(
     code, said = verify(path, capsys, "--checkpoints", str(tmp_path / "copies.jsonl"))
     assert code == 1
     assert "event 9: cut off or left out: checkpoint 3" in said
+
+
+async def test_a_checkpoint_that_is_made_while_a_bundle_is_written_does_not_break_it(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with desk(url) as at:
+        await at.write(5)
+        await at.notary.look(last=True)
+        await at.write(3)
+        pieces = bundle_pieces(at.notary.engine, ALL, made_us=NOW + 10**8, signer=at.key, version="0")
+        begun = next(pieces)
+        await at.write(2)
+        await at.notary.look(last=True)
+        path = pack(at, tmp_path, ALL)  # its key
+        path.write_bytes(begun + b"".join(pieces))
+    code, said = verify(path, capsys)
+    assert code == 0, said
+    assert "6 to 8 are covered by no checkpoint yet" in said
 
 
 async def test_a_bundle_without_a_key_is_not_verified(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
