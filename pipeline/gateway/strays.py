@@ -16,6 +16,7 @@ from pipeline.gateway.auth import bearer
 from pipeline.gateway.http import Headers
 from pipeline.gateway.model import House
 from pipeline.gateway.refusals import write_refusal
+from pipeline.gateway.routes import READERS
 from pipeline.keys.model import VirtualKey
 from pipeline.keys.tokens import is_token
 from pipeline.ledger.model import Event
@@ -136,7 +137,8 @@ class Strays:
             detail=house.recorder.tree(detail),
             request_id=request_id,
             org_id=key.org_id if key else "default",
-            workspace_id=key.workspace_id if key else "",
+            # What somebody of the whole organization asks for names other workspaces; no manager of the one their key stands in reads it.
+            workspace_id=key.workspace_id if key and key.role not in READERS else "",
             key_id=key.id if key else "",
             status=status,
             error=code,

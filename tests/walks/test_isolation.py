@@ -147,6 +147,17 @@ def test_no_list_shows_anything_of_another_workspace(company: Company, route: Ro
             assert secret not in text, (query, secret)
 
 
+def test_what_an_administrator_is_refused_is_no_business_of_a_manager(company: Company) -> None:
+    """The path names what they look after elsewhere, wherever their key happens to stand."""
+    path = f"/v1/keys/{company.keys['beta']['alias']}-former/children"
+    refused = company.gateway.call("GET", path, key=company.boss["key"])
+    assert refused.status == 404
+    readers = (company.gateway.admin_key, company.managers["alpha"])
+    asked = "/v1/audit/events?kind=gateway:request:refuse&limit=500"
+    read = [company.gateway.call("GET", asked, key=key).body.decode() for key in readers]
+    assert [path in text for text in read] == [True, False]
+
+
 def test_what_a_manager_sees_of_their_own_is_there(company: Company) -> None:
     gateway, manager = company.gateway, company.managers["alpha"]
     assert [row["slug"] for row in gateway.call("GET", "/v1/workspaces", key=manager).json["data"]] == ["alpha"]
