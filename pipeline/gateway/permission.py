@@ -17,6 +17,8 @@ from pipeline.keys.model import Caller
 from pipeline.ledger.model import Claim, ClaimTaken
 
 _LISTS: Final = ("tools", "functions", "mcp_servers")
+_SEARCHES: Final = ("web_search_options", "search_parameters", "enable_search")
+"""The fields by which OpenAI, xAI and DashScope are asked to search by themselves; OpenRouter has `plugins` for it, by id."""
 _DECLARATIONS: Final = ("function", "custom")
 _SERVERS: Final = ("mcp", "url")
 _DATED: Final = re.compile(r"_20[0-9]{6}\Z")
@@ -59,9 +61,17 @@ def tools_of(body: Mapping[str, Any]) -> frozenset[str]:
         if offered is None:
             continue
         named.update(*map(_names_of, offered)) if isinstance(offered, list) else named.add("")
-    if body.get("web_search_options") is not None:
+    if any(body.get(field) not in (None, False) for field in _SEARCHES):
         named.add("web_search")
+    plugins = body.get("plugins")
+    if plugins is not None:
+        named.update(map(_plugin, plugins)) if isinstance(plugins, list) else named.add("")
     return frozenset(named)
+
+
+def _plugin(plugin: Any) -> str:
+    name = plugin.get("id") if isinstance(plugin, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _names_of(tool: Any) -> frozenset[str]:

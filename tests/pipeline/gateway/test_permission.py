@@ -54,3 +54,19 @@ def test_a_tool_goes_by_its_name(body: dict[str, Any], names: set[str]) -> None:
 )
 def test_no_dress_of_a_tool_passes_for_another(tool: Any) -> None:
     assert not tools_of({"tools": [tool]}) <= {"search", "function", "x"}
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"web_search_options": {}}, {"web_search"}),
+        ({"search_parameters": {"mode": "on"}}, {"web_search"}),
+        ({"enable_search": True}, {"web_search"}),
+        ({"plugins": [{"id": "web"}, {"id": "file-parser"}]}, {"web", "file-parser"}),
+        ({"plugins": [{"name": "search"}]}, {""}),
+        ({"plugins": {"id": "search"}}, {""}),
+        ({"web_search_options": None, "search_parameters": None, "enable_search": False, "plugins": None}, set()),
+    ],
+)
+def test_what_a_provider_does_by_itself_is_a_tool_by_whatever_field_it_is_asked_for(body: dict[str, Any], names: set[str]) -> None:
+    assert tools_of(body) == names
