@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.bootstrap.compile import References, compile_limits, folder_of
 from pipeline.bootstrap.core import Core, core_of, migrated
-from pipeline.bootstrap.identity import providers_of
+from pipeline.bootstrap.identity import providers_of, service_aliases
 from pipeline.bootstrap.life import Life, People, Secrets
 from pipeline.bootstrap.opening import key_opener
 from pipeline.bootstrap.parts import Plan, Swapped, mirror_spending, pricer_of, router_of, site_of, workspace_models
@@ -181,7 +181,9 @@ async def _people(core: Core, secrets: Secrets) -> People:
         await asyncio.to_thread(_refresh_all, authenticator, sessions)
         await secrets.book.look()
 
-    office = Office(core.ledger, core.peppers, clock, core.recorder.tree, changed=changed)
+    office = Office(
+        core.ledger, core.peppers, clock, core.recorder.tree, changed=changed, services=lambda: service_aliases(secrets.swapped.document)
+    )
     await core.ledger.run(partial(mirror_spending, document=document, now_us=clock.now_us()))
     await mirror_document(core, document, secrets.local_keys)
     await ensure_admin_key(office, core.plan.home.admin_key())

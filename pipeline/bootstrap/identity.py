@@ -20,6 +20,11 @@ def providers_of(document: Document, folder: Path, clock: Clock) -> tuple[Provid
     return tuple(_provider(section, folder, clock) for section in document.identity.providers)
 
 
+def service_aliases(document: Document) -> frozenset[str]:
+    """The aliases of keys by which tokens call models."""
+    return frozenset(grant.service for section in document.identity.providers for grant in section.roles if grant.service)
+
+
 def _provider(section: ProviderSection, folder: Path, clock: Clock) -> Provider:
     fetch = (
         partial(fetch_uri, section.jwks_uri) if section.jwks_uri is not None else partial(fetch_file, folder / (section.jwks_file or ""))

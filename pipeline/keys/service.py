@@ -50,7 +50,10 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What administration works with. `clean` redacts an event's detail; `changed` is awaited after a change, to refresh memory."""
+    """What administration works with. `clean` redacts an event's detail; `changed` is awaited after a change, to refresh memory.
+
+    `services`: the aliases by which tokens of identity providers call models; whoever may take one gets those calls.
+    """
 
     ledger: Changes
     peppers: Peppers
@@ -58,6 +61,7 @@ class Office:
     clean: Callable[[Json], Clean[Json]] = field(repr=False)
     new_token: Callable[[str], str] = ids.token
     changed: Callable[[], Awaitable[None]] = _nothing
+    services: Callable[[], frozenset[str]] = frozenset
 
     def new_id(self) -> str:
         """A ULID for now."""
@@ -89,6 +93,7 @@ class Actor:
 async def create_key(office: Office, actor: Actor, body: Mapping[str, Any]) -> dict[str, Any]:
     """Make a key (`POST /v1/keys`). The answer's `key` is the token, shown this once."""
     new = as_managed(actor, read_new_key(body, office.clock.now_us()), "workspace" in body)
+    refuse_service(office, actor, new.alias)
     refuse_secrets(office, alias=new.alias, metadata=dict(new.metadata), models=list(new.models), caveats=plain(new.caveats))
     return await issue_key(office, actor, new)
 
@@ -103,6 +108,7 @@ async def update_key(office: Office, actor: Actor, key_id: str, body: Mapping[st
     def change(connection: Connection) -> VirtualKey:
         former = store.get_key(connection, key_id, actor.reach)
         wanted = changed_key(former, body, now_us)
+        refuse_service(office, actor, wanted.alias if wanted.alias != former.alias else "")
         refuse_policy(actor, wanted.policy != former.policy)  # also one that is taken away: the workspace's may allow more
         hold_child(connection, former, wanted, now_us)
         if actor.limits is not None:
@@ -141,6 +147,13 @@ def as_managed(actor: Actor, new: NewKey, placed: bool) -> NewKey:
     if actor.limits is not None:
         refuse_wider(every(new.caveats, new.models, new.expires_us), actor.limits)
     return new
+
+
+def refuse_service(office: Office, actor: Actor, alias: str) -> None:
+    """The alias of a service is given by an administrator: its calls would run on a manager's key, and be charged and seen there."""
+    if alias and actor.workspaces is not None and alias in office.services():
+        hint = "Choose another, or ask an administrator."
+        raise KeyOutOfScope("This alias is that of a service in the document.", hint=hint, code="alias_not_allowed", param="alias")
 
 
 def refuse_policy(actor: Actor, policy: Any) -> None:

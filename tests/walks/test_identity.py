@@ -94,6 +94,17 @@ def test_a_manager_by_token_has_their_workspace_and_no_other(company: Company) -
     assert [row["slug"] for row in company.gateway.call("GET", "/v1/workspaces", key=token).json["data"]] == ["blue"]
 
 
+def test_a_manager_cannot_take_the_alias_of_a_service_and_with_it_its_calls(company: Company) -> None:
+    token, gateway = company.token(groups=["blue"]), company.gateway
+    made = gateway.call("POST", "/v1/keys", {"alias": "nobody"}, key=token)
+    assert (made.status, made.json["error"]["code"]) == (403, "alias_not_allowed")
+    own = gateway.call("POST", "/v1/keys", {"alias": "plain"}, key=token).json
+    for method, path, body in (("PATCH", f"/v1/keys/{own['id']}", {"alias": "nobody"}), ("POST", "/key/generate", {"key_alias": "nobody"})):
+        assert gateway.call(method, path, body, key=token).status == 403
+    assert gateway.call("POST", "/v1/chat/completions", body_for("openai", "echo"), key=company.token(sub="orphan")).status == 403
+    assert gateway.call("PATCH", f"/v1/keys/{own['id']}", {"metadata": {"team": "blue"}}, key=token).status == 200
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 def test_a_service_calls_models_as_its_key_may(company: Company, path: str) -> None:
     gateway, token = company.gateway, company.token(sub="batch")
