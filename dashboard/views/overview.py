@@ -99,7 +99,8 @@ def _budgets(page: Page) -> None:
     for row in rows:
         used, limit = row["budget_spent_micros"] + row["budget_reserved_micros"], row["budget_limit_micros"]
         period = f" per {row['budget_period']}" if row["budget_period"] else ""
-        text = f"**{row['name']}** · {money(used)} of {money(limit)}{period} ({share(used, limit)})"
+        soft = f", soft limit {money(row['budget_soft_micros'])}" if row["budget_soft_micros"] else ""
+        text = f"**{row['name']}** · {money(used)} of {money(limit)}{period} ({share(used, limit)}{soft})"
         st.progress(min(1.0, used / limit) if limit else 1.0, text=_plain(text))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from pipeline import periods
 from pipeline.store.read_model import Filter, Row
@@ -19,22 +19,26 @@ def keys(connection: Connection, scope: Scope, asked: Filter, now_us: int) -> li
     """All keys of the viewer, by workspace and alias: state, scope, budget of the current period, last use, expiry.
 
     `state` is the stored status, or `expired` once an active key is past its expiry. `budget_limit_micros` is None where
-    there is no budget; of several the fullest is shown. `used_us` is the newest event that names the key. 0 stands for never.
+    there is no budget; of several the fullest is shown, and `budgets` has all, those for one model (`budget_model`) too. `caveats` are
+    as they are stored, `parent` is the alias or hint of the key that a child was made of. `used_us` is the newest event that names
+    the key. 0 stands for never.
     """
+    parents = virtual_keys.alias("parents")
     last = select(func.max(events.c.at_us)).where(events.c.key_id == _K.id).correlate(virtual_keys).scalar_subquery()
     columns = (_K.id, _K.alias, _K.hint, _K.workspace_id, _K.role, _K.status, _K.models, _K.expires_us, _K.rpm_limit, _K.policy)
     named = (workspaces.c.policy.label("workspace_policy"),)
     limits = (_K.tpm_limit, _K.max_parallel_requests)
     times = (_K.created_us, _K.created_by, _K.revoked_us, _K.replaced_by, _K.last_used_us, last.label("last_event_us"))
-    joined = virtual_keys.outerjoin(workspaces, workspaces.c.id == _K.workspace_id)
+    bounds = (_K.caveats_json, _K.calls_used, _K.agent_id, parents.c.alias.label("parent_alias"), parents.c.hint.label("parent_hint"))
+    joined = virtual_keys.outerjoin(workspaces, workspaces.c.id == _K.workspace_id).outerjoin(parents, parents.c.id == _K.parent_id)
     # A former token of a rotated key has a row of its own, which names the key; it is not a key.
-    query = select(*columns, *named, *limits, *times).select_from(joined).where(_K.org_id == scope.org_id, _K.replaced_by == "")
+    query = select(*columns, *named, *limits, *times, *bounds).select_from(joined).where(_K.org_id == scope.org_id, _K.replaced_by == "")
     if scope.ids is not None:
         query = query.where(_K.workspace_id.in_(scope.ids))
     if asked.key:
         query = query.where(_K.id == asked.key)
-    fullest = _fullest(connection, now_us, asked.key)
-    rows = [_key(found._mapping, fullest.get(found.id), scope, now_us) for found in connection.execute(query)]
+    held = _budgets_of_keys(connection, now_us, asked.key)
+    rows = [_key(found._mapping, held.get(found.id, []), scope, now_us) for found in connection.execute(query)]
     return sorted(rows, key=lambda row: (row["workspace"], row["alias"], row["id"]))
 
 
@@ -76,17 +80,15 @@ def period_start(now_us: int, period: str, timezone: str = "") -> int:
     return periods.period_start(period, now_us, timezone)
 
 
-def _fullest(connection: Connection, now_us: int, key: str) -> dict[str, Row]:
-    """Key id → the state of that of its budgets which has the smallest part of its limit left."""
-    query = select(budgets).where(budgets.c.scope_kind == "key").order_by(budgets.c.id)
+def _budgets_of_keys(connection: Connection, now_us: int, key: str) -> dict[str, list[Row]]:
+    """Key id → the state of its budgets, also of what a child was given and of those for one model (`budget_model`), oldest first."""
+    query = select(budgets).where(budgets.c.scope_kind.in_(("key", "child", "model"))).order_by(budgets.c.id)
     if key:
-        query = query.where(budgets.c.scope_id == key)
-    found: dict[str, Row] = {}
+        query = query.where(or_(budgets.c.scope_id == key, budgets.c.scope_id.startswith(f"{key}/", autoescape=True)))
+    found: dict[str, list[Row]] = {}
     for row in connection.execute(query):
-        state = _budget(row._mapping, now_us)
-        before = found.get(row.scope_id)
-        if before is None or _used(state) > _used(before):
-            found[row.scope_id] = state
+        owner, _, model = row.scope_id.partition("/")
+        found.setdefault(owner, []).append({**_budget(row._mapping, now_us), "budget_model": model})
     return found
 
 
@@ -112,12 +114,15 @@ def _budget(budget: Any, now_us: int) -> Row:
         "budget_period": period,
         "budget_spent_micros": spent,
         "budget_reserved_micros": budget["reserved_micros"],
+        "budget_soft_micros": budget["soft_micros"],
     }
 
 
-def _key(key: Any, budget: Row | None, scope: Scope, now_us: int) -> Row:
+def _key(key: Any, held: list[Row], scope: Scope, now_us: int) -> Row:
     expired = key["status"] == "active" and 0 < key["expires_us"] <= now_us
     nothing = {"budget_limit_micros": None, "budget_period": "", "budget_spent_micros": 0, "budget_reserved_micros": 0}
+    # What is spent on one model says nothing about the others: such a budget is in the list only.
+    budget = max((each for each in held if not each["budget_model"]), key=_used, default=nothing)
     return {
         "id": key["id"],
         "alias": key["alias"],
@@ -131,7 +136,12 @@ def _key(key: Any, budget: Row | None, scope: Scope, now_us: int) -> Row:
         "rpm_limit": key["rpm_limit"],
         "tpm_limit": key["tpm_limit"],
         "max_parallel_requests": key["max_parallel_requests"],
-        **(nothing if budget is None else budget),
+        "caveats": json.loads(key["caveats_json"] or "{}"),
+        "calls_used": key["calls_used"],
+        "parent": key["parent_alias"] or key["parent_hint"] or "",
+        "agent_id": key["agent_id"],
+        **{name: budget[name] for name in nothing},
+        "budgets": held,
         "created_us": key["created_us"],
         "created_by": key["created_by"],
         "expires_us": key["expires_us"],

@@ -72,6 +72,7 @@ def fill(
         rows.add(
             "budgets", id=ulid(start, rng.getrandbits(80)), scope_kind="workspace", scope_id=key, limit_micros=500_000_000, period="month",
             period_start_us=_month(now_us), spent_micros=rng.randrange(480_000_000), reserved_micros=120_000, created_us=start,
+            soft_micros=400_000_000,
         )  # fmt: skip
     keys = _keys(rows, rng, workspaces, org, start, now_us)
     requests = _calls(rows, rng, keys, org, chain, calls, start, now_us)
@@ -90,6 +91,16 @@ def _month(now_us: int) -> int:
     return period_start(now_us, "month")
 
 
+_NARROWED = {"caveats_json": json.dumps({"routes": ["chat", "models"], "tools": [], "max_calls": 5_000}), "calls_used": 1_204}
+_MORE_BUDGETS: tuple[dict[str, Any], ...] = (
+    {"id": "X", "scope_kind": "key", "scope_id": "", "limit_micros": 90_000_000, "period": "24h", "period_start_us": 0, "spent_micros": 0,
+     "reserved_micros": 20_000, "soft_micros": 0},
+    {"id": "Y", "scope_kind": "model", "scope_id": "/gpt-5-mini", "limit_micros": 2_000_000, "period": "", "period_start_us": 0,
+     "spent_micros": 1_900_000, "reserved_micros": 0, "soft_micros": 1_500_000},
+)  # fmt: skip
+"""Beside the budget of each month; `scope_id` is what stands behind the key's."""
+
+
 def _keys(rows: Rows, rng: Random, workspaces: dict[str, str], org: str, start: int, now_us: int) -> dict[str, tuple[str, str]]:
     keys: dict[str, tuple[str, str]] = {}
     states = {"triage": "blocked", "intern-trial": "revoked"}
@@ -104,13 +115,19 @@ def _keys(rows: Rows, rng: Random, workspaces: dict[str, str], org: str, start: 
             models=json.dumps(["gpt-5-mini"] if number % 3 == 0 else []), expires_us=expires, rpm_limit=(0, 60, 600)[number % 3],
             tpm_limit=(0, 0, 200_000)[number % 3], max_parallel_requests=(0, 4, 0)[number % 3],
             created_us=start, created_by="admin", revoked_us=now_us - 3 * DAY_US if alias == "intern-trial" else 0,
+            **(_NARROWED if alias == "checkout" else {"caveats_json": "{}", "calls_used": 0}),
+            parent_id=keys[ALIASES[number - len(WORKSPACES)]][0] if alias == "intern-trial" else "",
         )  # fmt: skip
+        if alias == "checkout":
+            for more in _MORE_BUDGETS:
+                rows.add("budgets", **{**more, "id": f"{key[:-1]}{more['id']}", "scope_id": key + more["scope_id"], "created_us": start})
         if number % 4 != 3:
             limit = (20_000_000, 5_000_000, 50_000_000)[number % 3]
             spent = int(limit * (0.31, 0.97, 0.64, 0.08)[number % 4])
             rows.add(
                 "budgets", id=ulid(start, rng.getrandbits(80)), scope_kind="key", scope_id=key, limit_micros=limit, period="month",
                 period_start_us=_month(now_us), spent_micros=spent, reserved_micros=40_000, created_us=start,
+                soft_micros=0,
             )  # fmt: skip
     return keys
 

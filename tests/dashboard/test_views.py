@@ -117,6 +117,16 @@ def test_the_keys_page_shows_the_limits_of_each_key_that_has_some(company: Compa
     assert {"", "60 rpm · 4 parallel", "600 rpm · 200k tpm"} == set(shown["limits"])
 
 
+def test_the_keys_page_shows_caveats_parents_and_every_budget(company: Company) -> None:
+    rows = draw("keys", company.url, company.now_us).dataframe[0].value.set_index("alias")
+    assert "routes: chat, models" in rows.loc["checkout", "caveats"]
+    assert "tools: none" in rows.loc["checkout", "caveats"]
+    assert "max calls: 1,204 of 5,000" in rows.loc["checkout", "caveats"]
+    assert "$0.020000 of $90.000000 per 24h" in rows.loc["checkout", "all_budgets"]
+    assert "$1.900000 of $2.000000 for gpt-5-mini, soft $1.500000" in rows.loc["checkout", "all_budgets"]
+    assert rows.loc["intern-trial", "parent"] in rows.index
+
+
 def test_the_audit_page_counts_what_its_export_holds(company: Company) -> None:
     test = draw("audit", company.url, company.now_us, range="30d", kind="policy:*")
     asked = read_query({"range": "30d", "kind": "policy:*"}, company.now_us).filter

@@ -240,6 +240,24 @@ def test_keys_tell_state_budget_and_last_use(store: Store) -> None:
     assert "digest" not in rows["search"]
 
 
+def test_keys_tell_what_narrows_them_and_every_budget(store: Store) -> None:
+    rows = {row["alias"]: row for row in store.reads.keys(NOW_US)}
+    checkout = rows["checkout"]
+    assert checkout["caveats"] == {"routes": ["chat", "models"], "tools": [], "max_calls": 5_000}
+    assert checkout["calls_used"] == 1_204
+    assert {(each["budget_period"], each["budget_model"]) for each in checkout["budgets"]} == {
+        ("month", ""),
+        ("24h", ""),
+        ("", "gpt-5-mini"),
+    }
+    assert checkout["budget_period"] == "month", "the fullest of those for all models"
+    (alone,) = store.reads.keys(NOW_US, Filter(key=checkout["id"]))
+    assert alone["budgets"] == checkout["budgets"]
+    child = rows["intern-trial"]
+    assert rows[child["parent"]]["workspace"] == child["workspace"]
+    assert (checkout["parent"], rows["notebook"]["budgets"]) == ("", [])
+
+
 def test_what_was_spent_in_a_period_that_is_over_no_longer_counts(store: Store) -> None:
     next_month = NOW_US + 15 * DAY_US
     rows = {row["alias"]: row for row in store.reads.keys(next_month)}
