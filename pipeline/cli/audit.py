@@ -13,7 +13,7 @@ from pipeline.cli.context import JsonOption, process_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-app = typer.Typer(help="The audit: list, verify, export.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="The audit: list, verify, export, keygen, checkpoints, prove, hash.", no_args_is_help=True, rich_markup_mode=None)
 
 SinceOption = Annotated[str, typer.Option("--since", "--from", help="From when on: 5m, 1h, 24h, 7d, a date, RFC 3339.")]
 UntilOption = Annotated[str, typer.Option("--until", "--to", help="Until when.")]

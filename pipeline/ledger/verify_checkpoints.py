@@ -35,7 +35,9 @@ def verify_checkpoints(connection: Connection, trusted: Mapping[str, Check]) -> 
         if fault is not None:
             found.faults.append(fault)
     if found.checkpoints and not trusted:
-        found.remarks.append(f"{found.signed} of {found.checkpoints} signed checkpoints, by no trusted key checked (--public-key)")
+        found.remarks.append(
+            f"{found.signed} of {found.checkpoints} checkpoints are signed; no signature was checked, for want of a trusted key (--public-key)"
+        )
     elif found.checkpoints > found.signed:
         found.remarks.append(
             f"{found.checkpoints - found.signed} checkpoints are not signed: whoever can write the database could make them"
