@@ -181,7 +181,7 @@ def _not_good(connection: Connection, call: Stopped, approval_id: str, now_us: i
 def _row(connection: Connection, approval_id: str, within: Reach) -> Any:
     row = connection.execute(_within(within).where(_A.id == approval_id)).first()
     if row is None:
-        raise NoSuchApproval("There is no approval of that id.", hint="GET /v1/approvals lists them.")
+        raise NoSuchApproval("There is no approval of that id.", hint="GET /v1/approvals and `lockgate approvals list` show them.")
     return row
 
 

@@ -36,7 +36,7 @@ def verify_checkpoints(connection: Connection, trusted: Mapping[str, Check]) -> 
             found.faults.append(fault)
     if found.checkpoints and not trusted:
         found.remarks.append(
-            f"{found.signed} of {found.checkpoints} checkpoints are signed; no signature was checked, for want of a trusted key (--public-key)"
+            f"{found.signed} of {found.checkpoints} checkpoints are signed; none was checked, for want of a trusted key (--public-key)"
         )
     elif found.checkpoints > found.signed:
         found.remarks.append(

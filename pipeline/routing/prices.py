@@ -75,8 +75,11 @@ def read_price_map(path: Path | None = None) -> PriceMap:
     try:
         raw = (path or bundled_file()).read_bytes()
         tree = orjson.loads(raw)
-    except (OSError, orjson.JSONDecodeError):
-        raise ConfigError("The price map cannot be read.", hint="Reinstall the package litellm.") from None
+        if not isinstance(tree, dict) or not all(isinstance(entry, dict) for entry in tree.values()):
+            raise TypeError("a price map is an object of objects")
+    except (OSError, orjson.JSONDecodeError, TypeError):
+        named = f"{path} has to hold a JSON object with an object for each model, as LiteLLM's map does."
+        raise ConfigError("The price map cannot be read.", hint=named if path else "Reinstall the package litellm.") from None
     wanted = _WANTED.match
     names = {name for entry in tree.values() for name in entry if wanted(name)}
     entries = {

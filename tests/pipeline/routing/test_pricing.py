@@ -273,12 +273,14 @@ def test_every_entry_of_the_bundled_map_can_be_priced(prices: PriceMap) -> None:
                 assert price.rates(tier, step).input >= 0
 
 
-def test_a_price_map_that_cannot_be_read_stops_the_start(tmp_path: Any) -> None:
-    broken = tmp_path / "map.json"
-    broken.write_text("{")
-    for path in (broken, tmp_path / "missing.json"):
-        with pytest.raises(ConfigError):
-            read_price_map(path)
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"model": 3}'], ids=["missing", "cut off", "list", "no object for a model"])
+def test_a_price_map_that_cannot_be_read_is_refused_by_its_name(tmp_path: Any, content: str | None) -> None:
+    path = tmp_path / "map.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigError) as refused:
+        read_price_map(path)
+    assert str(path) in refused.value.hint
 
 
 def test_the_map_is_read_without_importing_litellm() -> None:
