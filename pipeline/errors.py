@@ -16,7 +16,16 @@ Messages are written by us from fixed text, ids and numbers: no error carries ca
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
+
+_PLAIN: Final = re.compile(r"[a-z]{1,24}(?:_[a-z]{1,24}){0,5}")
+
+
+def plain_name(name: str) -> str | None:
+    """The name of an unknown field as the `param` of an error: words of small letters, else None, because a name could be anything."""
+    return name if _PLAIN.fullmatch(name) else None
 
 
 class PipelineError(Exception):

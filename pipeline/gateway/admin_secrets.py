@@ -9,6 +9,7 @@ from pipeline.errors import BadRequest
 from pipeline.gateway.admin_keys import actor_of, reading
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
+from pipeline.keys.service import refuse_secrets
 from pipeline.keys.storing import store_secret, stored_names
 from pipeline.vaults.check import check, exit_code
 from pipeline.vaults.local import storable_fault
@@ -23,6 +24,7 @@ async def put(house: House, request: AdminRequest, who: Who | None, body: dict[s
     what = storable_fault(name, value)
     if what is not None:
         raise BadRequest(f"The secret cannot be stored: {what}.", param="value" if what.startswith("the value") else "name")
+    refuse_secrets(house.desk.office, name=name)
     # Announced before it is stored, and only when it can be: nobody could use it before it is caught wherever it shows up.
     house.desk.announce(value, f"store:{name}")
     stored = await store_secret(house.desk.office, actor_of(request, who), house.desk.local_keys, name, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipeline.errors import BadRequest
+from pipeline.errors import BadRequest, plain_name
 from pipeline.gateway.admin_keys import actor_of
 from pipeline.gateway.admin_reads import apart, reads_for
 from pipeline.gateway.model import House
@@ -55,7 +55,7 @@ async def reprice(house: House, request: AdminRequest, who: Who | None, body: di
 def _asked(body: Mapping[str, Any]) -> tuple[Filter, bool]:
     for name, value in body.items():
         if name not in _FIELDS:
-            raise BadRequest("There is no such field here.", hint=f"Known are {', '.join(sorted(_FIELDS))}.", param=name[:64])
+            raise BadRequest("There is no such field here.", hint=f"Known are {', '.join(sorted(_FIELDS))}.", param=plain_name(name))
         if not isinstance(value, bool if name == "apply" else str):
             raise BadRequest(f"{name} is {'true or false' if name == 'apply' else 'a text'}.", param=name)
     texts = {name: value for name, value in body.items() if name != "apply"}

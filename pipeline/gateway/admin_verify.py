@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.errors import BadRequest
+from pipeline.errors import BadRequest, plain_name
 from pipeline.gateway.admin_references import known_reference
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
@@ -47,7 +47,9 @@ def _read(body: dict[str, Any]) -> bool:
     """Whether canary calls are asked for; BadRequest for any other field, above all one that would name an address."""
     unknown = sorted(body.keys() - {"call"})
     if unknown:
-        raise BadRequest("There is an unknown field.", hint="verify knows `call` alone: true tries the provider.", param=unknown[0][:64])
+        raise BadRequest(
+            "There is an unknown field.", hint="verify knows `call` alone: true tries the provider.", param=plain_name(unknown[0])
+        )
     call = body.get("call", False)
     if not isinstance(call, bool):
         raise BadRequest("call is true or false.", param="call")

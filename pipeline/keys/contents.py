@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from collectors.genai import PARTS, REFERENCE
 from pipeline.clock import parse_rfc3339
-from pipeline.errors import BadRequest
+from pipeline.errors import BadRequest, plain_name
 from pipeline.ids import is_ulid
 from pipeline.keys.service import Actor, Office, event
 from pipeline.store.contents import Contents, pick_contents, remove_contents
@@ -49,7 +49,9 @@ def read_removal(body: Mapping[str, Any]) -> Contents:
     """Read the body of a removal: a filter, or `all: true`. Nothing at all is refused: it is never meant."""
     for name in body:
         if name not in FIELDS | {"all"}:
-            raise BadRequest("There is no such field here.", hint=f"Known are {', '.join(sorted(FIELDS | {'all'}))}.", param=name[:64])
+            raise BadRequest(
+                "There is no such field here.", hint=f"Known are {', '.join(sorted(FIELDS | {'all'}))}.", param=plain_name(name)
+            )
     if not isinstance(body.get("all", False), bool):
         raise BadRequest("all is true or false.", param="all")
     asked = read_contents(body)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from pipeline.clock import parse_rfc3339
-from pipeline.errors import BadRequest
+from pipeline.errors import BadRequest, plain_name
 from pipeline.keys.service import Actor, Office, event
 from pipeline.store.dead_letters import Letters, Moved, drop, drop_waiting, pick, pick_waiting, replay
 
@@ -49,7 +49,7 @@ def read_order(body: Mapping[str, Any], *, may_wait: bool = False) -> Order:
     known = LETTER_FIELDS | {"all"} | ({"waiting"} if may_wait else set())
     for name in body:
         if name not in known:
-            raise BadRequest("There is no such field here.", hint=f"Known are {', '.join(sorted(known))}.", param=name[:64])
+            raise BadRequest("There is no such field here.", hint=f"Known are {', '.join(sorted(known))}.", param=plain_name(name))
     for name in ("all", "waiting"):
         if not isinstance(body.get(name, False), bool):
             raise BadRequest(f"{name} is true or false.", param=name)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, get_args
 
-from pipeline.errors import BadRequest
+from pipeline.errors import BadRequest, plain_name
 from pipeline.vaults.permits import CONNECTION, Connection
 from pipeline.vaults.reference_sql import Query, StoredReference, UsageClass
 from pipeline.vaults.sealing import hold_literals, merged_auth
@@ -119,7 +119,7 @@ def read_query(query: Mapping[str, str]) -> Query:
     unknown = query.keys() - QUERY_FIELDS
     if unknown:
         raise BadRequest(
-            "There is an unknown query parameter.", hint=f"Known: {', '.join(sorted(QUERY_FIELDS))}.", param=sorted(unknown)[0][:64]
+            "There is an unknown query parameter.", hint=f"Known: {', '.join(sorted(QUERY_FIELDS))}.", param=plain_name(sorted(unknown)[0])
         )
     search = query.get("search")
     if search is not None and not 1 <= len(search) <= MAX_NAME:
@@ -145,7 +145,7 @@ def _only(body: Mapping[str, Any], known: frozenset[str]) -> None:
     unknown = sorted(body.keys() - known)
     if unknown:
         raise BadRequest(
-            "The request has a field that is not known here.", hint=f"Known: {', '.join(sorted(known))}.", param=unknown[0][:64]
+            "The request has a field that is not known here.", hint=f"Known: {', '.join(sorted(known))}.", param=plain_name(unknown[0])
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from pipeline.errors import BadRequest
+from pipeline.errors import BadRequest, plain_name
 from pipeline.keys.service import Actor, Office, event, refuse_secrets
 from pipeline.ledger.adjusting import adjust
 
@@ -36,7 +36,7 @@ async def adjust_charges(office: Office, actor: Actor, body: Mapping[str, Any]) 
 def _read(body: Mapping[str, Any]) -> tuple[dict[str, int], str, str]:
     for name in body:
         if name not in ("charges", "price_digest", "reason"):
-            raise BadRequest("There is no such field here.", hint="Known are charges, price_digest, reason.", param=name[:64])
+            raise BadRequest("There is no such field here.", hint="Known are charges, price_digest, reason.", param=plain_name(name))
     found = body.get("charges")
     if not isinstance(found, Mapping) or not 1 <= len(found) <= MOST:
         raise BadRequest(f"charges is an object of 1 to {MOST} amounts by charge id.", param="charges")

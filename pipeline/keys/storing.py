@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from pipeline.clock import rfc3339
 from pipeline.errors import BadRequest
 from pipeline.keys.revisions import SECRETS, bump
-from pipeline.keys.service import Actor, Office, event
+from pipeline.keys.service import Actor, Office, event, refuse_secrets
 from pipeline.vaults.local_keys import LocalKeys, RandomBytes
 from pipeline.vaults.local_sql import delete_secret, list_secrets, put_secret
 
@@ -18,7 +18,11 @@ from pipeline.vaults.local_sql import delete_secret, list_secrets, put_secret
 async def store_secret(
     office: Office, actor: Actor, keys: LocalKeys, name: str, value: str, *, random_bytes: RandomBytes = os.urandom
 ) -> dict[str, Any]:
-    """Store a value under the next version of its name (`POST /v1/secrets/{name}`). The answer and the event name it, never show it."""
+    """Store a value under the next version of its name (`POST /v1/secrets/{name}`). The answer and the event name it, never show it.
+
+    BadRequest for a name that looks like a secret: names are kept and listed as they are.
+    """
+    refuse_secrets(office, name=name)
     now_us = office.clock.now_us()
 
     def apply(connection: Connection) -> int:

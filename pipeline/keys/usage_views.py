@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from pipeline.clock import parse_rfc3339, rfc3339
-from pipeline.errors import BadRequest
+from pipeline.errors import BadRequest, plain_name
 from pipeline.keys.views import usd
 from pipeline.store.read_usage import Usage, UsageFilter, usage, versions
 
@@ -18,7 +18,9 @@ def read_usage_query(query: dict[str, str], *, reference: str = "") -> UsageFilt
     """Read what is looked for; BadRequest for an unknown parameter, a wrong time, or nothing to look for."""
     unknown = sorted(query.keys() - (QUERY_FIELDS - ({"reference"} if reference else set())))
     if unknown:
-        raise BadRequest("There is an unknown query parameter.", hint=f"Known: {', '.join(sorted(QUERY_FIELDS))}.", param=unknown[0][:64])
+        raise BadRequest(
+            "There is an unknown query parameter.", hint=f"Known: {', '.join(sorted(QUERY_FIELDS))}.", param=plain_name(unknown[0])
+        )
     asked = UsageFilter(
         reference=reference or query.get("reference", ""),
         version=query.get("version", ""),
