@@ -1,6 +1,7 @@
 """CSV that is safe to open in a spreadsheet, shared by the command line, the admin API and the dashboard.
 
-Format: RFC 4180 (comma, CRLF, quotes doubled), UTF-8. A cell whose text begins with `=`, `+`, `-`, `@`, tab or carriage return
+Format: RFC 4180 (comma, CRLF, quotes doubled), UTF-8. A cell whose text begins with `=`, `+`, `-`, `@` (or one of their full-width
+forms, which some spreadsheets read alike), tab, carriage return or line feed
 gets a leading apostrophe, so that no spreadsheet evaluates it (OWASP, CSV injection). Numbers are written as they are.
 """
 
@@ -35,7 +36,7 @@ EVENT_COLUMNS: Final = (
     "prev_hash",
     "hash",
 )
-_DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
+_DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def csv_lines(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> Iterator[str]:

@@ -14,7 +14,7 @@ def _parsed(lines: object) -> list[list[str]]:
     return list(csv.reader(io.StringIO("".join(lines), newline="")))  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_a_cell_that_a_spreadsheet_would_run_is_defused(start: str) -> None:
     (_, row) = _parsed(csv_lines([{"name": f"{start}HYPERLINK(1)", "safe": f"a{start}b"}]))
     assert row == [f"'{start}HYPERLINK(1)", f"a{start}b"]

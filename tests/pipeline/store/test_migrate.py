@@ -17,6 +17,10 @@ from pipeline.store import migrate as migrating
 from pipeline.store.engine import StoreError, open_reader, open_writer
 from pipeline.store.lock import SoleWriter
 from pipeline.store.migrate import SchemaStatus, migrate, status
+from pipeline.store.read_model import Filter
+from pipeline.store.read_scope import Scope
+from pipeline.store.read_spend import spend_total
+from pipeline.store.rollups import roll_up
 from pipeline.store.tables import metadata
 from tests.servers.postgres import Postgres
 
@@ -149,3 +153,46 @@ def test_budgets_keep_what_was_spent_and_learn_whose_they_are(kind: str, tmp_pat
         found = {tuple(row) for row in connection.exec_driver_sql(f"SELECT {shown} FROM budgets")}
     assert found == {("K1", 60, 30, 5, "default", "50,80,100", ""), ("W1", 60, 30, 5, "default", "50,80,100", "document")}
     engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_store_of_the_first_release_keeps_its_money_and_its_keys(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue("postgres").fresh_database() if kind == "postgres" else f"sqlite:///{tmp_path}/lockgate.db"
+    engine = open_writer(url, create=True)
+    with engine.connect() as connection:
+        migrating._upgrade(connection, "0006")
+        with connection.begin():
+            for ident, scope in (("B1", "workspace"), ("B2", "key")):
+                values = f"('{ident}', '{scope}', 'S', 900, 'month', 5, 700, 40, 1)"
+                columns = "id, scope_kind, scope_id, limit_micros, period, period_start_us, spent_micros, reserved_micros, created_us"
+                connection.exec_driver_sql(f"INSERT INTO budgets ({columns}) VALUES {values}")
+            _insert_old(connection)
+    assert migrate(url).up_to_date
+    with engine.connect() as connection:
+        columns = "id, limit_micros, spent_micros, reserved_micros, org_id, origin, buckets, increase_micros"
+        found = [tuple(row) for row in connection.exec_driver_sql(f"SELECT {columns} FROM budgets ORDER BY id")]
+        assert found == [("B1", 900, 700, 40, "default", "document", "{}", 0), ("B2", 900, 700, 40, "default", "", "{}", 0)]
+        key = connection.exec_driver_sql("SELECT alias, caveats_json, calls_used, parent_id, carved FROM virtual_keys").one()
+        assert tuple(key) == ("old", "{}", 0, "", False)
+        charge = connection.exec_driver_sql("SELECT cost_micros, tokens_input, tokens_input_image FROM charges").one()
+        assert tuple(charge) == (700, 3, 0)
+        assert spend_total(connection, Scope("default", None, {}), Filter())["cost_micros"] == 700
+    with engine.begin() as connection:
+        assert roll_up(connection, 10**16)
+    with engine.connect() as connection:
+        assert spend_total(connection, Scope("default", None, {}), Filter())["cost_micros"] == 700
+
+
+def _insert_old(connection: Any) -> None:
+    """One key and one charge, with what columns of 0006 have no default."""
+    said = {"id": "K1", "alias": "old", "org_id": "default", "digest": "d", "cost_micros": 700, "tokens_input": 3, "request_id": "R1"}
+    inspector = inspect(connection)
+    for table in ("virtual_keys", "charges"):
+        row = {}
+        for column in inspector.get_columns(table):
+            if column["name"] in said:
+                row[column["name"]] = said[column["name"]]
+            elif not column["nullable"] and column["default"] is None:
+                row[column["name"]] = 0 if column["type"].python_type is int else ""
+        names, values = ", ".join(row), ", ".join(f"'{value}'" if isinstance(value, str) else str(value) for value in row.values())
+        connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({values})")
