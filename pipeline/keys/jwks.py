@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,23 +130,42 @@ def fetch_file(path: Path) -> bytes:
 
 
 def fetch_uri(uri: str) -> bytes:
-    """A JWKS by HTTP: no redirects, no proxy of the environment, bounded in time and size. OSError or BadKeySet."""
+    """A JWKS by HTTP: no redirects, no proxy of the environment, bounded in time (also where it drips) and size. OSError or BadKeySet."""
     import http.client
     from urllib.parse import urlsplit
 
     split = urlsplit(uri)
     kind = http.client.HTTPSConnection if split.scheme == "https" else http.client.HTTPConnection
     connection = kind(split.hostname or "", split.port, timeout=TIMEOUT_S)
+    over, deadline = threading.Event(), None
     try:
+        connection.connect()
+        deadline = threading.Timer(TIMEOUT_S, _cut, (connection.sock, over))
+        deadline.daemon = True
+        deadline.start()
         connection.request("GET", (split.path or "/") + (f"?{split.query}" if split.query else ""), headers={"accept": "application/json"})
         answer = connection.getresponse()
         if answer.status != 200:
             raise BadKeySet("the issuer did not answer 200")
-        return _bounded(answer.read(MAX_BYTES + 1))
+        raw = _bounded(answer.read(MAX_BYTES + 1))
+        if over.is_set():  # what was cut off looks like an answer that ended
+            raise BadKeySet("the issuer did not answer in time")
+        return raw
     except http.client.HTTPException as error:
         raise BadKeySet(f"the issuer did not speak HTTP ({type(error).__name__})") from None
     finally:
+        if deadline is not None:
+            deadline.cancel()
         connection.close()
+
+
+def _cut(sock: socket.socket, over: threading.Event) -> None:
+    """End whatever waits on a socket: its own time-out is for each piece, and a byte now and then would hold a thread for good."""
+    over.set()
+    try:
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not the TLS socket's own, which another thread reads
+    except OSError:
+        return
 
 
 def _bounded(raw: bytes) -> bytes:
