@@ -72,7 +72,7 @@ def kill_again_and_again(gateway: Gateway, provider: Provider, kills: int, seed:
         for number in range(kills):
             traffic = Traffic(gateway, [rich, rich, poor], seed + number)
             traffic.start()
-            traffic.wait(rng.randrange(6, 80), rng.uniform(1.0, 4.0))
+            traffic.wait(rng.randrange(6, 80), rng.uniform(1.0, 4.0), streamed=number == 0)
             time.sleep(rng.uniform(0.0, 0.1))
             assert gateway.stop(signal.SIGKILL) == -signal.SIGKILL
             traffic.stop()

@@ -53,10 +53,12 @@ class Traffic:
         for thread in self._threads:
             thread.start()
 
-    def wait(self, acknowledged: int, timeout_s: float) -> None:
-        """Wait until so many calls were acknowledged, at most so long; on a busy machine until one was."""
+    def wait(self, acknowledged: int, timeout_s: float, *, streamed: bool = False) -> None:
+        """Wait until so many calls were acknowledged, at most so long; on a busy machine until one was, with `streamed` a stream."""
         deadline = time.monotonic() + timeout_s
-        while len(self.acknowledged) < acknowledged and (time.monotonic() < deadline or not self.acknowledged):
+        while len(self.acknowledged) < acknowledged and time.monotonic() < deadline:
+            time.sleep(0.002)
+        while not self.acknowledged or (streamed and not self.seen["streamed"]):
             assert time.monotonic() < deadline + 20, f"nothing is acknowledged: {dict(self.seen)}"
             time.sleep(0.002)
 

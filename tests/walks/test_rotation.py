@@ -46,6 +46,8 @@ class House:
         """Write a new value where a kind of reference points."""
         self.value[kind] = value = fresh_key()
         self.every.append(value)
+        if self.provider.accept_keys:  # a provider takes a key that it has made, before anybody writes it anywhere
+            self.provider.accept_keys = {*self.provider.accept_keys, value}
         self.write[kind](value)
         return value
 
