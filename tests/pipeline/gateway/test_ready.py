@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
@@ -28,8 +28,13 @@ class Parts:
     load: Load
     ledger: Writing
 
+    said: dict[str, str] = field(default_factory=dict)
+
     def reasons(self) -> dict[str, str]:
         return {}
+
+    def remarks(self) -> dict[str, str]:
+        return self.said
 
 
 async def asked(bound: Bound, size: int) -> tuple[int, Any]:
@@ -61,3 +66,9 @@ async def test_with_room_again_the_reason_is_gone() -> None:
     assert (await ready(house, cast(Any, None), None, {})).status == 503
     backlog.removed({"sre": 1})
     assert (await ready(house, cast(Any, None), None, {})).status == 200
+
+
+async def test_what_is_wrong_and_stops_no_call_is_said_beside_the_reasons_and_changes_no_status() -> None:
+    parts = Parts(Backlog({}), Load(1), Writing(), {"copies": "s3: access denied"})
+    reply = await ready(cast(House, parts), cast(Any, None), None, {})
+    assert (reply.status, reply.json) == (200, {"status": "ready", "reasons": {}, "remarks": {"copies": "s3: access denied"}})
