@@ -90,6 +90,7 @@ def test_what_waits_for_a_dead_address_goes_to_the_new_one_when_it_is_corrected(
     house.reload({"id": "lost", "endpoint": house.second.http_url})
     wait_until(lambda: waiting in told(house.second))
     wait_until(lambda: house.account("lost")["delivered"] == 2)  # the sink has them before their delivery is written down
+    assert house.account("lost")["queued"] == 0
 
 
 def test_what_waits_for_a_destination_that_is_gone_stays_until_it_is_back_and_nothing_more_comes(house: House) -> None:

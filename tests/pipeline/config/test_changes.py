@@ -31,3 +31,4 @@ def test_each_of_these_settings_is_one_of_the_document() -> None:
         section = tree
         for name in path.split("."):
             section = section[name]
+        assert section is not None
