@@ -8,7 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.context import JsonOption, process_of
-from pipeline.cli.key_caveats import Audiences, Cidrs, Environments, MaxCalls, Routes, Tools, caveats_of, shown, update
+from pipeline.cli.key_caveats import (
+    Audiences,
+    Cidrs,
+    Environments,
+    MaxCalls,
+    Parallel,
+    Routes,
+    Rpm,
+    Tools,
+    Tpm,
+    caveats_of,
+    shown,
+    update,
+)
 from pipeline.cli.key_child import child, children
 
 app = typer.Typer(
@@ -34,9 +47,9 @@ def create(
     duration: Annotated[str, typer.Option("--duration", help="How long it works: 24h, 30d.")] = "",
     budget: Annotated[str, typer.Option("--budget", help="What it may spend, in US dollars.")] = "",
     period: Annotated[str, typer.Option("--period", help="When the budget starts anew: day, week, month, total.")] = "total",
-    rpm: Annotated[int | None, typer.Option("--rpm", help="Requests per minute.", min=1)] = None,
-    tpm: Annotated[int | None, typer.Option("--tpm", help="Tokens per minute, in and out.", min=1)] = None,
-    parallel: Annotated[int | None, typer.Option("--parallel", help="Calls that run at the same time.", min=1)] = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    parallel: Parallel = None,
     policy: Annotated[str, typer.Option("--policy", help="Its redaction policy, instead of its workspace's.")] = "",
     metadata: Annotated[list[str] | None, typer.Option("--metadata", help="name=value, kept with the key; repeat for more.")] = None,
     route: Routes = None,

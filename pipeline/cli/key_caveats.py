@@ -1,4 +1,4 @@
-"""`keys update`, and the options that set caveats, which `keys create` shares with it."""
+"""`keys update`, and the options that limit a key, which `keys create` and `keys child` share with it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import typer
 
 from pipeline.cli.context import JsonOption, process_of
 
+Models = Annotated[list[str] | None, typer.Option("--model", help="A model that it may use; repeat for more.")]
+Rpm = Annotated[int | None, typer.Option("--rpm", help="Requests per minute.", min=1)]
+Tpm = Annotated[int | None, typer.Option("--tpm", help="Tokens per minute, in and out.", min=1)]
+Parallel = Annotated[int | None, typer.Option("--parallel", help="Calls that run at the same time.", min=1)]
 Routes = Annotated[
     list[str] | None, typer.Option("--route", help="A route that it may use: chat, messages, embeddings, redact, …; repeat for more.")
 ]
@@ -32,11 +36,11 @@ def update(
     key: Annotated[str, typer.Argument(metavar="KEY", help="Id or alias of the key.")],
     *,
     alias: Annotated[str | None, typer.Option("--alias", help="Another name for it.")] = None,
-    model: Annotated[list[str] | None, typer.Option("--model", help="A model that it may use; repeat for more.")] = None,
+    model: Models = None,
     duration: Annotated[str, typer.Option("--duration", help="How long it works from now: 24h, 30d.")] = "",
-    rpm: Annotated[int | None, typer.Option("--rpm", help="Requests per minute.", min=1)] = None,
-    tpm: Annotated[int | None, typer.Option("--tpm", help="Tokens per minute, in and out.", min=1)] = None,
-    parallel: Annotated[int | None, typer.Option("--parallel", help="Calls that run at the same time.", min=1)] = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    parallel: Parallel = None,
     route: Routes = None,
     tool: Tools = None,
     cidr: Cidrs = None,

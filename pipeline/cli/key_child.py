@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.context import JsonOption, process_of
-from pipeline.cli.key_caveats import Audiences, Cidrs, Environments, MaxCalls, Routes, Tools, caveats_of
+from pipeline.cli.key_caveats import Audiences, Cidrs, Environments, MaxCalls, Models, Parallel, Routes, Rpm, Tools, Tpm, caveats_of
 
 if TYPE_CHECKING:
     from pipeline.cli.admin_client import AdminClient
@@ -25,10 +25,10 @@ def child(
     purpose: Annotated[str, typer.Option("--purpose", help="What it is for, for the audit.")] = "",
     agent_id: Annotated[str, typer.Option("--agent-id", help="Which agent uses it, for the audit.")] = "",
     session_id: Annotated[str, typer.Option("--session-id", help="In which session, for the audit.")] = "",
-    model: Annotated[list[str] | None, typer.Option("--model", help="A model that it may use; repeat for more.")] = None,
-    rpm: Annotated[int | None, typer.Option("--rpm", help="Requests per minute.", min=1)] = None,
-    tpm: Annotated[int | None, typer.Option("--tpm", help="Tokens per minute, in and out.", min=1)] = None,
-    parallel: Annotated[int | None, typer.Option("--parallel", help="Calls that run at the same time.", min=1)] = None,
+    model: Models = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    parallel: Parallel = None,
     route: Routes = None,
     tool: Tools = None,
     cidr: Cidrs = None,
