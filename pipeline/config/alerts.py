@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
+from pipeline.config.outward import is_guarded, names_host
 from pipeline.config.references import SecretKeyRef
 from pipeline.config.section import Name, Seconds, Section, Usd
 
 Kind = Literal["threshold", "soft_limit", "exhausted", "anomaly"]
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class AlertDestinationSection(Section):
@@ -81,8 +80,7 @@ class AlertsSection(Section):
 
 def check_address(url: str) -> None:
     """Raise ValueError for an address that alerts must not be sent to: plain HTTP to another machine, or none at all."""
-    parts = urlsplit(url)
-    if not parts.hostname or "@" in parts.netloc:
+    if not names_host(url):
         raise ValueError("the address of an alert names a host and no credential")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not is_guarded(url):
         raise ValueError("alerts leave this machine by https:// only")

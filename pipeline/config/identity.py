@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.outward import is_guarded, names_host
 from pipeline.config.section import Name, Section, Slug
 
 Algorithm = Literal["RS256", "ES256", "EdDSA"]
@@ -61,11 +61,8 @@ class ProviderSection(Section):
     @field_validator("jwks_uri")
     @classmethod
     def _safe(cls, uri: str | None) -> str | None:
-        if uri is not None:
-            split = urlsplit(uri)
-            local = split.hostname in ("127.0.0.1", "::1", "localhost")
-            if split.username is not None or not split.hostname or not (split.scheme == "https" or (split.scheme == "http" and local)):
-                raise ValueError("jwks_uri is an https address without credentials")
+        if uri is not None and not (names_host(uri) and is_guarded(uri)):
+            raise ValueError("jwks_uri is an https address without credentials")
         return uri
 
     @model_validator(mode="after")
