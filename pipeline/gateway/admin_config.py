@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who, admin_event
+from pipeline.keys.scope import allowed_models
 
 
 async def reload(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
@@ -34,8 +35,7 @@ async def reload(house: House, request: AdminRequest, who: Who | None, _body: di
 async def models(house: House, request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`GET /v1/models`: the models this key may use, in Anthropic's shape when `anthropic-version` is sent, in OpenAI's otherwise."""
     assert who is not None
-    allowed = who.models
-    names = [name for name in house.swapped.router.models() if not allowed or name in allowed]
+    names = allowed_models(who.models, house.swapped.router.models())
     if b"anthropic-version" in request.headers.values:
         data = [{"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"} for name in names]
         ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}

@@ -6,14 +6,15 @@ from typing import Any
 
 from pipeline.gateway.model import House
 from pipeline.gateway.request import AdminRequest, Reply, Who
+from pipeline.keys.scope import allowed_models
 from pipeline.routing.model import Target
 
 
 async def model_info(house: House, _request: AdminRequest, who: Who | None, _body: dict[str, Any]) -> Reply:
     """`GET /model/info`: the models this key may use, one entry for each target. Never an address or a credential."""
     assert who is not None
-    router, allowed = house.swapped.router, who.models
-    names = [name for name in router.models() if not allowed or name in allowed]
+    router = house.swapped.router
+    names = allowed_models(who.models, router.models())
     return Reply(json={"data": [_entry(house, name, target) for name in names for target in router.route(name).targets]})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pipeline.errors import KeyOutOfScope
 from pipeline.keys.model import Caller
@@ -18,9 +18,8 @@ def allow_model(caller: Caller, model: str) -> None:
         raise KeyOutOfScope("This key may not use this model.", hint="GET /v1/models lists those that it may use.", param="model")
 
 
-def allowed_models(caller: Caller, models: Iterable[str]) -> tuple[str, ...]:
-    """Those of the given models that a caller may use, in their order."""
-    allowed = caller.key.models
+def allowed_models(allowed: Collection[str], models: Iterable[str]) -> tuple[str, ...]:
+    """Those of the given models that somebody's list allows (an empty one: all), in their order."""
     return tuple(model for model in models if not allowed or model in allowed)
 
 

@@ -213,7 +213,7 @@ def test_a_key_uses_the_models_of_its_own_list_and_of_its_workspace(
     authenticator = opened(engine, peppers, clock)
     authenticator.restrict({"default": workspace_models})
     caller = authenticator.authenticate(token)
-    assert (asked in allowed_models(caller, [asked])) is allowed
+    assert (asked in allowed_models(caller.key.models, [asked])) is allowed
     if allowed:
         allow_model(caller, asked)
     else:
